@@ -1,0 +1,101 @@
+"""asv's commands find what they need: dataset, history, machine, and sites to show.
+
+``run_from_conf_args`` is the seam that asv gives its commands between the parsed command line and the work; each
+command is wrapped there, so that what is missing is made first, with a word about it, and with no question asked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from asv.benchmarks import Benchmarks
+from asv.commands import Command
+from asv.commands.check import Check
+from asv.commands.compare import Compare
+from asv.commands.continuous import Continuous
+from asv.commands.find import Find
+from asv.commands.preview import Preview
+from asv.commands.asv_profiling import Profile
+from asv.commands.publish import Publish
+from asv.commands.run import Run
+from asv.commands.show import Show
+from asv.config import Config
+
+from alb_core.asv_plugin import machines, versions
+from alb_core.datasets.make import ensure as ensure_dataset
+from alb_core.errors import AlbError
+from alb_core.history.bridge import HOST_PYTHON
+from alb_core.history.releases import ensure as ensure_history
+from alb_core.locks import locked
+from alb_core.paths import data_root, history_root
+
+#: The dataset of the default suite.
+DATASET = "mini"
+
+Runner = Callable[..., Any]
+
+
+def install() -> None:
+    """Wrap asv's commands; a second call changes nothing."""
+    os.environ[HOST_PYTHON] = sys.executable
+    for command in (Run, Continuous, Find, Profile):
+        _wrap(command, _measuring)
+    for command in (Check, Compare, Show):
+        _wrap(command, _reading)
+    _wrap(Publish, _publishing)
+    _wrap(Preview, _previewing)
+
+
+def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
+    ensure_dataset(DATASET)
+    ensure_history()
+    machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
+    # Two measurements at once would measure one another, and share one environment.
+    with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(Path(conf.env_dir)):
+        return run()
+
+
+def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
+    ensure_history()
+    return run()
+
+
+def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
+    ensure_history()
+    if not Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).is_file():
+        print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
+        machines.settle(Path(conf.results_dir), None)
+        Run.run(conf, bench=["just-discover"])
+    return run()
+
+
+def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:
+    site = Path(args.html_dir or conf.html_dir)
+    if not (site / "index.html").is_file():
+        print(f"alb: no site at {site} yet; publishing it", file=sys.stderr)
+        conf.html_dir = str(site)
+        _publishing(conf, args, lambda: Publish.run(conf))
+    return run()
+
+
+def _wrap(command: type[Command], prepared: Callable[[Config, Namespace, Runner], Any]) -> None:
+    original = command.run_from_conf_args
+    if getattr(original, "prepared_by_alb", False):
+        return
+
+    def run_from_conf_args(cls: type[Command], conf: Config, args: Namespace, **options: Any) -> Any:
+        # Both follow ALB_DATA; asv.conf.json names where they lie without it.
+        conf.repo, conf.env_dir = str(history_root()), str(data_root() / "env")
+        try:
+            return prepared(conf, args, lambda: original(conf, args, **options))
+        except AlbError as error:
+            print(f"alb: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    run_from_conf_args.prepared_by_alb = True  # type: ignore[attr-defined]
+    command.run_from_conf_args = classmethod(run_from_conf_args)

@@ -1,0 +1,66 @@
+"""Resolved versions stored with each result (design rule 2).
+
+asv writes the ``requirements`` of an environment into every results file. Those of the matrix are few; here the
+certificate of the environment adds each installed package's exact version to them as the file is written. They go
+into the file alone: among asv's graph parameters they would split every graph at each release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asv.results import Results
+
+from alb_core import proof
+from alb_core.errors import AlbError
+
+
+@contextmanager
+def recorded(environments: Path) -> Iterator[None]:
+    """Within the block, every results file that asv saves carries the versions of its commit.
+
+    Parameters
+    ----------
+    environments
+        asv's ``env_dir``: the directory of the benchmark environments.
+    """
+    save = Results.save
+
+    def save_with_versions(self: Any, result_dir: str) -> None:
+        self._requirements = {**self._requirements, **resolved(environments, self.commit_hash)}
+        save(self, result_dir)
+
+    Results.save = save_with_versions
+    try:
+        yield
+    finally:
+        Results.save = save
+
+
+def resolved(environments: Path, commit: str) -> dict[str, str]:
+    """Return the versions installed for a commit, from the environment whose certificate names it.
+
+    Parameters
+    ----------
+    environments
+        Directory of the benchmark environments.
+    commit
+        Full object name.
+
+    Returns
+    -------
+    dict of str to str
+        Exact version by project name; empty where the commit is not installed (its build failed).
+    """
+    for path in sorted(environments.glob(f"*/{proof.CERTIFICATE}")):
+        try:
+            found = proof.certificate(path.parent)
+        except AlbError:
+            continue
+        if found["commit"] == commit:
+            packages: dict[str, str] = found["packages"]
+            return packages
+    return {}

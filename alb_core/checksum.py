@@ -1,0 +1,96 @@
+"""Order-independent, position-dependent checksum of a cells x genes matrix.
+
+The checksum is the sum, modulo 2**64, of ``bits(value) * b(row) * a(column)`` over the non-zeros: ``bits`` reads a
+float32 as an unsigned integer, and ``a`` and ``b`` are odd 64-bit hashes of the column's and the row's
+``soma_joinid``. A sum forgets the order in which cells were read; the weights remember where each value stood. So
+any order, chunking, table or dense tensor gives one and the same figure, and a value that is lost, repeated,
+altered or put into another row or column changes it. It guards against mistakes, not against an adversary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Int64 = npt.NDArray[np.int64]
+UInt64 = npt.NDArray[np.uint64]
+Float32 = npt.NDArray[np.float32]
+
+_ROW_SALT = np.uint64(0x9E3779B97F4A7C15)
+_COLUMN_SALT = np.uint64(0xD1B54A32D192ED03)
+
+
+def _mixed(values: UInt64) -> UInt64:
+    """Return the finaliser of splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def row_weights(joinids: npt.ArrayLike) -> UInt64:
+    """Odd 64-bit weight of each row, from its obs ``soma_joinid``; shape as given, dtype uint64."""
+    ids: UInt64 = np.asarray(joinids).astype(np.uint64)
+    return _mixed(ids * np.uint64(2) + _ROW_SALT) | np.uint64(1)
+
+
+def column_weights(joinids: npt.ArrayLike) -> UInt64:
+    """Odd 64-bit weight of each column, from its var ``soma_joinid``; shape as given, dtype uint64."""
+    ids: UInt64 = np.asarray(joinids).astype(np.uint64)
+    return _mixed(ids * np.uint64(2) + _COLUMN_SALT) | np.uint64(1)
+
+
+def _bits(values: npt.NDArray[Any]) -> UInt64:
+    """Float32 bit patterns as uint64."""
+    bits: UInt64 = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    return bits
+
+
+def coo_checksum(rows: npt.ArrayLike, columns: npt.ArrayLike, values: npt.NDArray[Any]) -> int:
+    """Checksum of non-zeros given by joinids.
+
+    Parameters
+    ----------
+    rows, columns
+        obs and var ``soma_joinid`` of each non-zero, shape (nnz,).
+    values
+        The non-zeros, shape (nnz,), float32.
+
+    Returns
+    -------
+    int
+        In [0, 2**64); add the checksums of parts modulo 2**64.
+    """
+    weighted: UInt64 = _bits(values) * row_weights(rows) * column_weights(columns)
+    return int(weighted.sum(dtype=np.uint64))
+
+
+def dense_checksum(matrix: Float32, rows: npt.ArrayLike, columns: npt.ArrayLike) -> int:
+    """Checksum of a dense block.
+
+    Parameters
+    ----------
+    matrix
+        Shape (len(rows), len(columns)), float32.
+    rows, columns
+        obs and var ``soma_joinid`` of its rows and columns.
+
+    Returns
+    -------
+    int
+        The same figure as :func:`coo_checksum` of the block's non-zeros.
+    """
+    weights = column_weights(columns)
+    total = np.uint64(0)
+    # A few rows at a time: the uint64 copy of a whole batch would double its memory.
+    for start in range(0, len(matrix), 64):
+        part = _bits(matrix[start : start + 64])
+        per_row = (part * weights).sum(axis=1, dtype=np.uint64)
+        total += (per_row * row_weights(np.asarray(rows)[start : start + 64])).sum(dtype=np.uint64)
+    return int(total)
+
+
+def combined(*checksums: int) -> int:
+    """Checksum of the union of disjoint parts."""
+    return sum(checksums) % 2**64

@@ -1,0 +1,1 @@
+"""The ``alb`` command, one module per subcommand."""

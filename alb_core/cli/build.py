@@ -1,0 +1,31 @@
+"""``alb build``: what asv's build and install commands call; not for typing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from alb_core.history import builds
+
+
+@click.group(hidden=True)
+def build() -> None:
+    """Build a commit for asv (called by asv.conf.json)."""
+
+
+@build.command()
+@click.argument("commit")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+def wheel(commit: str, directory: Path) -> None:
+    """Leave the wheel of COMMIT in DIRECTORY."""
+    click.echo(builds.place_wheel(commit, directory))
+
+
+@build.command()
+@click.argument("commit")
+@click.argument("environment", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("wheel", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def install(commit: str, environment: Path, wheel: Path) -> None:
+    """Install the WHEEL of COMMIT into ENVIRONMENT."""
+    builds.install(commit, environment, wheel)

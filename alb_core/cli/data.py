@@ -1,0 +1,73 @@
+"""``alb data``: make, list and verify datasets."""
+
+from __future__ import annotations
+
+import click
+
+from alb_core.datasets.spec import KNOWN, LAYOUTS, PROFILES, resolved
+
+
+@click.group()
+def data() -> None:
+    """Make, list and verify datasets."""
+
+
+@data.command(name="make", epilog=f"Known names: {', '.join(KNOWN)}. Another NAME takes at least --cells.")
+@click.argument("name")
+@click.option("--cells", type=int, help="Number of cells.")
+@click.option("--vars", type=int, help="Number of genes.  [default: 20000]")
+@click.option("--profile", type=click.Choice(PROFILES), help="Calibration of the counts.  [default: slice-2:7]")
+@click.option("--layout", type=click.Choice(LAYOUTS), help="How X lies on disk.  [default: census]")
+@click.option("--fragments", type=int, help="Fragments of X.  [default: 1]")
+@click.option("--seed", type=int, help="Of everything that is drawn.  [default: 0]")
+@click.option("--replace", is_flag=True, help="Make it again if it is there, whatever it holds.")
+def make_command(name: str, replace: bool, **options: int | str | None) -> None:
+    """Make the synthetic dataset NAME, with the oldest release that is measured."""
+    spec = resolved(name, **options)
+    # Here, so that `alb --help` and a wrong option answer at once.
+    from alb_core.datasets.make import make
+
+    make(name, spec, replace=replace, report=click.echo)
+
+
+@data.command(name="list")
+def list_command() -> None:
+    """List the known datasets and those that are there."""
+    from tabulate import tabulate
+
+    from alb_core.datasets.listing import list_datasets
+
+    rows = [
+        (
+            row.name,
+            _number(row.cells),
+            _number(row.vars),
+            _number(row.nnz),
+            "" if row.size is None else f"{row.size / 1e6:,.1f} MB",
+            row.layout,
+            row.state,
+        )
+        for row in list_datasets()
+    ]
+    headers = ("name", "cells", "vars", "non-zeros", "size", "layout", "state")
+    alignment = ("left", "right", "right", "right", "right", "left", "left")
+    click.echo(tabulate(rows, headers, tablefmt="plain", colalign=alignment, disable_numparse=True))
+
+
+@data.command(name="verify")
+@click.argument("name")
+def verify_command(name: str) -> None:
+    """Read the whole dataset NAME and prove it against its manifest."""
+    from alb_core.datasets.verify import verify
+
+    manifest = verify(name)
+    click.echo(
+        f"{name} is what its manifest says: {manifest.n_obs:,} cells x {manifest.n_vars:,} vars, "
+        f"{manifest.nnz:,} non-zeros that add up to {manifest.x_sum:,}, X checksum {manifest.x_checksum}, "
+        f"obs and var, and {manifest.files:,} files"
+    )
+
+
+def _number(value: int | None) -> str:
+    """Return a number with thousands, or nothing."""
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,51 @@
+"""``alb machines``: the named computers, and this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from asv.config import Config
+from tabulate import tabulate
+
+from alb_core.asv_plugin import machines as registry
+from alb_core.paths import suite_root
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def machines(context: click.Context) -> None:
+    """Print the machines that are known or have results, beside this computer."""
+    if context.invoked_subcommand is None:
+        click.echo(table(results_root()))
+
+
+@machines.command()
+@click.argument("name")
+def claim(name: str) -> None:
+    """Give NAME to this computer, though other hardware had it."""
+    registry.claim(results_root(), name)
+    click.echo(f"machine {name} is this computer: {registry.describe(registry.this_computer())}")
+
+
+def results_root() -> Path:
+    """asv's results directory."""
+    conf = Config.load(str(suite_root() / "asv.conf.json"))
+    return suite_root() / conf.results_dir
+
+
+def table(results: Path) -> str:
+    """Return the table of machines: name, hardware or description, and how this computer compares."""
+    here = registry.this_computer()
+    names = {*registry.KNOWN, *(path.parent.name for path in results.glob("*/machine.json"))}
+    rows = [["this computer", registry.describe(here), ""]]
+    for name in sorted(names):
+        owner = registry.registered(results, name)
+        if owner is not None:
+            different = registry.differences(owner, here)
+            rows.append([name, registry.describe(owner), "another computer" if different else "this computer"])
+        else:
+            unlike = registry.unlike_known(name, here)
+            verdict = f"free; this one has {', '.join(unlike)}" if unlike else "free; this one fits"
+            rows.append([name, registry.KNOWN[name].description, verdict])
+    return tabulate(rows, headers=["machine", "hardware", "this computer"], tablefmt="plain")

@@ -1,0 +1,48 @@
+"""Entry point of ``alb``: subcommands, and one clear line for a user's mistake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from alb_core import __version__
+from alb_core.cli.build import build
+from alb_core.cli.data import data
+from alb_core.cli.history import history
+from alb_core.cli.machines import machines
+from alb_core.cli.quickstart import quickstart
+from alb_core.errors import AlbError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="alb")
+def cli() -> None:
+    """Measure how fast, and in how much memory, cells get from TileDB-SOMA into a PyTorch batch."""
+
+
+for command in (quickstart, data, history, machines, build):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``alb`` and exit: 0 done, 1 asked for and found wanting, 2 bad input, 130 interrupted.
+
+    Parameters
+    ----------
+    arguments
+        The words after ``alb``; those of the process by default.
+    """
+    try:
+        status = cli.main(args=arguments, prog_name="alb", standalone_mode=False)
+    except AlbError as error:
+        print(f"alb: {error}", file=sys.stderr)
+        sys.exit(2)
+    except click.ClickException as error:
+        print(f"alb: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("alb: interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

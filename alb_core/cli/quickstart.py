@@ -1,0 +1,76 @@
+"""``alb quickstart``: from nothing to a published graph of the oldest and the newest release."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from asv.config import Config
+
+from alb_core.asv_plugin import compare, machines
+from alb_core.asv_plugin.commands import DATASET
+from alb_core.datasets.make import ensure as ensure_dataset
+from alb_core.errors import AlbError
+from alb_core.history import lock, releases
+from alb_core.paths import suite_root
+
+#: The short form: few combinations, one sample of each, every class and every kind of figure. Nothing of a result's
+#: meaning changes; the rest of the grid is simply not there yet.
+SHORT_FORM = (
+    r"read_chunks.*epoch\('(table|blockwise_scipy_csr)', 1024, '(none|global)'\)",
+    r"data_loader.*\('(np.array|scipy.csr)', '8x64', '(none|block)'\)",
+)
+
+
+@click.command()
+def quickstart() -> None:
+    """Make the dataset and the history, measure the oldest and the newest release briefly, and publish."""
+    started = time.monotonic()
+    conf = Config.load(str(suite_root() / "asv.conf.json"))
+    conf.results_dir = str(suite_root() / conf.results_dir)
+    _say("1/4 dataset")
+    click.echo(ensure_dataset(DATASET))
+    _say("2/4 history")
+    click.echo(releases.ensure())
+    if not releases.show().is_release_history:
+        raise AlbError("the history is your own repository, and quickstart measures releases: use `asv run` instead")
+    oldest, newest = lock.load()[0], lock.load()[-1]
+    _say(f"3/4 measuring tiledb-soma {oldest.version} and {newest.version} (short form)")
+    machine = machines.settle(Path(conf.results_dir), None)
+    with tempfile.NamedTemporaryFile("w", suffix=".hashes") as hashes:
+        hashes.write(f"{oldest.commit}\n{newest.commit}\n")
+        hashes.flush()
+        selection = [word for pattern in SHORT_FORM for word in ("--bench", pattern)]
+        once = ["--attribute", "rounds=1", "--attribute", "repeat=1", "--skip-existing-successful"]
+        _asv("run", f"HASHFILE:{hashes.name}", "--machine", machine, *selection, *once)
+    _say("4/4 publishing")
+    _asv("publish")
+    found = compare.rows(conf, machine, [oldest.commit, newest.commit])
+    click.echo()
+    click.echo(compare.table(found, [oldest.version, newest.version]))
+    click.echo(f"\nOne sample each, on machine {machine}, in {time.monotonic() - started:.0f} s. Next:\n")
+    click.echo(f"    asv run --machine {machine}       the newest release, the whole grid")
+    click.echo("    asv continuous main HEAD      your branch in data/tiledb-soma against main")
+    click.echo("    asv publish && asv preview    look at the graphs")
+
+
+def _say(step: str) -> None:
+    click.secho(f"\n== {step}", bold=True)
+
+
+def _asv(*arguments: str) -> None:
+    """Run asv in the suite's directory, its output as it comes.
+
+    Raises
+    ------
+    AlbError
+        If it fails.
+    """
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=suite_root(), check=False)
+    if done.returncode:
+        raise AlbError(f"asv {arguments[0]} ended with exit status {done.returncode}: see its messages above")

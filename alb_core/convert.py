@@ -1,0 +1,190 @@
+"""Methods: an Arrow table of one block -> dense batches.
+
+A method converts a block once; batches are then cut out of it. ``np.array`` and ``scipy.coo`` make the whole block
+dense (rows x vars x 4 bytes of memory), ``scipy.csr`` keeps it sparse and makes each batch dense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import scipy.sparse as sp
+import torch
+
+from alb_core.errors import AlbError
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+
+#: Joinids further apart than this are searched for, not looked up: 2**28 entries of 4 bytes are 1 GiB of addresses.
+_MAX_SPAN = 2**28
+
+
+class Positions:
+    """Where each joinid stands in a list of joinids.
+
+    Parameters
+    ----------
+    joinids
+        int64, shape (n,), each once, in any order.
+
+    Raises
+    ------
+    AlbError
+        If a joinid occurs twice.
+    """
+
+    def __init__(self, joinids: Int64) -> None:
+        n = len(joinids)
+        self._n = n
+        self._joinids = joinids
+        self._low = int(joinids.min()) if n else 0
+        self._span = int(joinids.max()) - self._low + 1 if n else 0
+        self._consecutive = bool((np.diff(joinids) == 1).all())
+        self._table: Int32 | None = None
+        self._order: Int64 | None = None
+        if self._consecutive:
+            return
+        if self._span <= _MAX_SPAN:
+            # Zeros cost memory only where they are written, so a few rows out of millions stay cheap; for that,
+            # 0 says "absent" and positions are stored plus one.
+            self._table = np.zeros(self._span, dtype=np.int32)
+            self._table[joinids - self._low] = np.arange(1, n + 1, dtype=np.int32)
+            distinct = int(np.count_nonzero(self._table[joinids - self._low] == np.arange(1, n + 1))) == n
+        else:
+            self._order = np.argsort(joinids)
+            self._sorted = joinids[self._order]
+            distinct = bool((np.diff(self._sorted) > 0).all())
+        if not distinct:
+            raise AlbError(f"the {n} joinids are not all different, expected each once")
+
+    def __len__(self) -> int:
+        """Joinids in the list."""
+        return self._n
+
+    def of(self, joinids: Int64) -> Int32:
+        """Positions of joinids, int32, shape as given.
+
+        Raises
+        ------
+        AlbError
+            If one is not in the list.
+        """
+        if not len(joinids):
+            return np.empty(0, dtype=np.int32)
+        if int(joinids.min()) < self._low or int(joinids.max()) >= self._low + self._span:
+            raise self._stranger(joinids)
+        if self._consecutive:
+            return (joinids - self._low).astype(np.int32)
+        if self._table is not None:
+            positions: Int32 = self._table[joinids - self._low]
+            positions -= 1
+            if int(positions.min()) < 0:
+                raise self._stranger(joinids)
+            return positions
+        assert self._order is not None
+        places = np.searchsorted(self._sorted, joinids)
+        if not np.array_equal(self._sorted[places], joinids):
+            raise self._stranger(joinids)
+        return self._order[places].astype(np.int32)
+
+    def _stranger(self, joinids: Int64) -> AlbError:
+        strangers = np.setdiff1d(joinids, self._joinids)
+        return AlbError(f"joinid {strangers[0]} is not among the {self._n} asked for")
+
+
+class BlockMatrix(Protocol):
+    """A block converted, rows in the order in which they are handed out."""
+
+    def dense(self, start: int, stop: int) -> torch.Tensor:
+        """Rows ``start`` to ``stop`` (exclusive): float32, shape (stop - start, vars)."""
+        ...
+
+    def fill(self, out: torch.Tensor, start: int, stop: int) -> None:
+        """Write rows ``start`` to ``stop`` into ``out``, float32, shape (stop - start, vars)."""
+        ...
+
+
+#: (table of soma_dim_0, soma_dim_1, soma_data; rows in the order wanted; columns in the order wanted) -> block.
+Method = Callable[[pa.Table, Positions, Positions], BlockMatrix]
+
+
+class _DenseBlock:
+    """Batches are views of the block: nothing is copied, and a batch that is kept keeps its block."""
+
+    def __init__(self, matrix: Float32) -> None:
+        self._matrix = matrix
+
+    def dense(self, start: int, stop: int) -> torch.Tensor:
+        return torch.from_numpy(self._matrix[start:stop])
+
+    def fill(self, out: torch.Tensor, start: int, stop: int) -> None:
+        out.copy_(self.dense(start, stop))
+
+
+class _SparseBlock:
+    def __init__(self, matrix: sp.csr_matrix) -> None:
+        self._matrix = matrix
+
+    def dense(self, start: int, stop: int) -> torch.Tensor:
+        return torch.from_numpy(self._matrix[start:stop].toarray())
+
+    def fill(self, out: torch.Tensor, start: int, stop: int) -> None:
+        self._matrix[start:stop].toarray(out=out.numpy())
+
+
+def _np_array(table: pa.Table, rows: Positions, columns: Positions) -> BlockMatrix:
+    """Scatter the table into a dense block, one record batch at a time."""
+    matrix = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    flat = matrix.reshape(-1)
+    for row_ids, column_ids, values in _columns(table):
+        cells = rows.of(row_ids).astype(np.int64)
+        cells *= len(columns)
+        cells += columns.of(column_ids)
+        flat[cells] = values
+    return _DenseBlock(matrix)
+
+
+def _scipy_coo(table: pa.Table, rows: Positions, columns: Positions) -> BlockMatrix:
+    """Make a COO matrix, and that dense as a whole: COO cannot be cut into batches of rows."""
+    return _DenseBlock(_coo_matrix(table, rows, columns).toarray())
+
+
+def _scipy_csr(table: pa.Table, rows: Positions, columns: Positions) -> BlockMatrix:
+    """Make a CSR matrix, which stays sparse until a batch is cut out of it."""
+    coo = _coo_matrix(table, rows, columns)
+    # Without this scipy sorts each row and looks for duplicates, four fifths of the conversion; a dense batch needs
+    # no order, and X holds each cell once.
+    coo.has_canonical_format = True
+    return _SparseBlock(coo.tocsr())
+
+
+#: The methods by name.
+METHODS: dict[str, Method] = {"np.array": _np_array, "scipy.coo": _scipy_coo, "scipy.csr": _scipy_csr}
+
+
+def _coo_matrix(table: pa.Table, rows: Positions, columns: Positions) -> sp.coo_matrix:
+    """COO matrix of a table, float32, indices int32."""
+    row_index = np.empty(table.num_rows, dtype=np.int32)
+    column_index = np.empty(table.num_rows, dtype=np.int32)
+    data = np.empty(table.num_rows, dtype=np.float32)
+    start = 0
+    for row_ids, column_ids, values in _columns(table):
+        stop = start + len(values)
+        row_index[start:stop] = rows.of(row_ids)
+        column_index[start:stop] = columns.of(column_ids)
+        data[start:stop] = values
+        start = stop
+    return sp.coo_matrix((data, (row_index, column_index)), shape=(len(rows), len(columns)))
+
+
+def _columns(table: pa.Table) -> Iterator[tuple[Int64, Int64, npt.NDArray[np.generic]]]:
+    """Row joinids, column joinids and values of each record batch, without a copy."""
+    for batch in table.select(["soma_dim_0", "soma_dim_1", "soma_data"]).to_batches():
+        rows, columns, values = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(3))
+        yield rows, columns, values

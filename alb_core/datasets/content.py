@@ -1,0 +1,79 @@
+"""Checksum of a table's content, whatever its order, chunks, dictionaries or string widths.
+
+Rows are taken in the order of ``soma_joinid`` and columns in the order of their names. For each column the digest
+takes the name, the kind of value (bool, int, float or string) and the row count; then, 65,536 rows at a time, which
+values are null (one byte each) and the values: bool as one byte, integers as 8 bytes, floats as 8 bytes, all little
+endian; strings as the lengths in bytes of their UTF-8 (8 bytes each) and then the UTF-8 itself. A null counts as
+zero, or as the empty string. Dictionary-encoded columns count as their values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alb_core.errors import AlbError
+
+_ROWS = 65_536
+
+
+def table_checksum(table: pa.Table) -> str:
+    """Checksum of an obs or var table.
+
+    Parameters
+    ----------
+    table
+        With a column ``soma_joinid`` of distinct integers.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hex digits.
+
+    Raises
+    ------
+    AlbError
+        If a column is neither bool, integer, float nor string.
+    """
+    order = pc.sort_indices(table, sort_keys=[("soma_joinid", "ascending")])
+    digest = hashlib.sha256()
+    for name in sorted(table.column_names):
+        column = table.column(name)
+        digest.update(f"{name}\0{_kind(name, column.type)}\0{len(table)}\n".encode())
+        for start in range(0, len(table), _ROWS):
+            _add(digest, column.take(order.slice(start, _ROWS)))
+    return digest.hexdigest()
+
+
+def _kind(name: str, kind: pa.DataType) -> str:
+    """Name of the kind of a column's values."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_boolean(kind):
+        return "bool"
+    if pa.types.is_integer(kind):
+        return "int"
+    if pa.types.is_floating(kind):
+        return "float"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "string"
+    raise AlbError(f"column {name} holds {kind}, expected bool, integers, floats or strings")
+
+
+def _add(digest: Any, values: pa.ChunkedArray) -> None:
+    """Add some rows of a column to a digest."""
+    kind = _kind("", values.type)
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    digest.update(np.asarray(values.is_null()).astype(np.uint8).tobytes())
+    if kind == "string":
+        text = values.cast(pa.large_string()).fill_null("")
+        digest.update(np.asarray(pc.binary_length(text)).astype("<i8").tobytes())
+        digest.update("".join(text.to_pylist()).encode())
+    else:
+        form = {"bool": "u1", "int": "<i8", "float": "<f8"}[kind]
+        digest.update(np.asarray(values.fill_null(False if kind == "bool" else 0)).astype(form).tobytes())

@@ -1,0 +1,204 @@
+"""Make synthetic datasets: once, whole, and the same everywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from alb_core.checksum import combined, coo_checksum
+from alb_core.datasets.cells import Population
+from alb_core.datasets.content import table_checksum
+from alb_core.datasets.manifest import (
+    MANIFEST_NAME,
+    MANIFEST_VERSION,
+    Manifest,
+    fingerprint,
+    quick_check,
+    size_on_disk,
+)
+from alb_core.datasets.spec import KNOWN, Spec, checked_name, resolved
+from alb_core.datasets.tables import Counted, obs_table, var_table
+from alb_core.datasets.write import X_SCHEMA, write_experiment
+from alb_core.datasets.writer_env import ensure_writer
+from alb_core.errors import AlbError
+from alb_core.files import staged_directory, write_atomically
+from alb_core.locks import locked
+from alb_core.paths import datasets_root
+
+#: Where X lies in an experiment.
+X_PATH = Path("ms", "RNA", "X", "raw")
+
+
+def ensure(name: str) -> Path:
+    """Directory of a dataset, made when missing if its name is known; says on stderr what it does.
+
+    Parameters
+    ----------
+    name
+        A known name, or that of a dataset which is there.
+
+    Raises
+    ------
+    AlbError
+        If the dataset is refused (says what repairs it), or cannot be made.
+    """
+    path = datasets_root() / checked_name(name)
+    if not path.exists():
+        make(name, resolved(name), report=_to_stderr)
+    quick_check(path)
+    return path
+
+
+def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str], None]) -> Manifest:
+    """Make a dataset under the data directory, or find it made; one process makes it, others wait and use it.
+
+    Parameters
+    ----------
+    name
+        Of the dataset.
+    spec
+        What to make.
+    replace
+        Make it again if it is there, whatever it holds.
+    report
+        Takes a line when it starts and a line when it is done.
+
+    Raises
+    ------
+    AlbError
+        If there is a dataset of that name that is damaged or of another specification, or it cannot be written.
+    """
+    path = datasets_root() / checked_name(name)
+    if name in KNOWN and KNOWN[name] != spec:
+        raise AlbError(f"{name} has {KNOWN[name].differences(spec)}: choose a name of your own for other options")
+    with locked(path.parent / f".{name}.lock", f"making dataset {name}"):
+        if os.path.lexists(path) and not replace:
+            manifest = _existing(path, spec)
+            report(f"{name} is ready: {_summary(manifest)}")
+            return manifest
+        # Before the clock and the stage: it has a line of its own, and takes longer than a small dataset.
+        ensure_writer()
+        report(f"making {name} in {path}: {spec.cells:,} cells x {spec.vars:,} vars, {_wording(spec)}")
+        started = time.monotonic()
+        with staged_directory(path) as stage:
+            manifest = _write(name, spec, stage)
+            replaced = _moved_aside(path)
+        if replaced is not None:
+            _removed(replaced)
+        report(f"made {name}: {_summary(manifest)}, {time.monotonic() - started:.1f} s")
+        return manifest
+
+
+def _existing(path: Path, spec: Spec) -> Manifest:
+    """Return the manifest of the dataset that is there, if it is whole and what was asked for."""
+    if not path.is_dir():
+        raise AlbError(f"{path} is a file, expected the directory of a dataset: move it away")
+    manifest = quick_check(path)
+    if manifest.kind != "synthetic" or manifest.spec != spec.as_json():
+        try:
+            found = Spec.from_json(manifest.spec).differences(spec)
+        except AlbError:
+            found = f"kind {manifest.kind}"
+        raise AlbError(f"dataset {path.name} is there and has {found}: choose another name, or give --replace")
+    return manifest
+
+
+def _write(name: str, spec: Spec, stage: Path) -> Manifest:
+    """Write the experiment and its manifest into an empty directory."""
+    population = Population(spec)
+    counted = Counted(spec.cells, spec.vars)
+    checksums: list[int] = []
+    tables: dict[str, str] = {}
+
+    def x() -> Iterator[pa.RecordBatch]:
+        with tqdm(total=spec.cells, desc=name, unit=" cells", unit_scale=True, disable=None, leave=False) as progress:
+            for batch in population.batches():
+                counted.add(batch)
+                checksums.append(coo_checksum(batch.rows, batch.columns, batch.values))
+                columns = [pa.array(column) for column in (batch.rows, batch.columns, batch.values)]
+                yield pa.RecordBatch.from_arrays(columns, schema=X_SCHEMA)
+                progress.update(batch.stop - batch.start)
+
+    def obs() -> pa.Table:
+        table = obs_table(population, counted)
+        tables["obs"] = table_checksum(table)
+        return table
+
+    def var() -> pa.Table:
+        table = var_table(population, counted)
+        tables["var"] = table_checksum(table)
+        return table
+
+    shape = (spec.cells, spec.vars)
+    writer = write_experiment(stage, shape, x(), obs, var, layout=spec.layout, fragments=spec.fragments)
+    files, digest = fingerprint(stage)
+    manifest = Manifest(
+        manifest_version=MANIFEST_VERSION,
+        name=name,
+        kind="synthetic",
+        spec=spec.as_json(),
+        writer=writer,
+        n_obs=spec.cells,
+        n_vars=spec.vars,
+        nnz=int(counted.nnz.sum()),
+        x_sum=int(counted.sums.sum()),
+        x_checksum=f"{combined(*checksums):016x}",
+        obs_checksum=tables["obs"],
+        var_checksum=tables["var"],
+        x_bytes=size_on_disk(stage / X_PATH),
+        files=files,
+        files_digest=digest,
+    )
+    write_atomically(stage / MANIFEST_NAME, manifest.as_bytes())
+    return manifest
+
+
+def _moved_aside(path: Path) -> Path | None:
+    """Make room for the new dataset; what was there gets a name that the next maker clears away."""
+    if not os.path.lexists(path):
+        return None
+    if not path.is_dir() or path.is_symlink():
+        raise AlbError(f"{path} is not the directory of a dataset: move it away")
+    aside = path.with_name(f".{path.name}.partial-replaced-{os.getpid()}")
+    path.replace(aside)
+    return aside
+
+
+def _removed(path: Path) -> None:
+    """Remove a dataset that was replaced.
+
+    Raises
+    ------
+    AlbError
+        If it cannot be, since its room on the disk would be lost silently.
+    """
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise AlbError(f"the new dataset is ready, but the old one at {path} stays: {error.strerror}") from error
+
+
+def _wording(spec: Spec) -> str:
+    """Say what else a specification asks for."""
+    pieces = "one fragment" if spec.fragments == 1 else f"{spec.fragments:,} fragments"
+    return f"profile {spec.profile}, layout {spec.layout}, {pieces}, seed {spec.seed}"
+
+
+def _summary(manifest: Manifest) -> str:
+    """Size and density in words."""
+    return (
+        f"{manifest.nnz:,} non-zeros, {manifest.nnz / manifest.n_obs:,.0f} per cell, "
+        f"X {manifest.x_bytes / 1e6:,.1f} MB, {manifest.x_bytes / manifest.nnz:.2f} bytes per non-zero"
+    )
+
+
+def _to_stderr(line: str) -> None:
+    """Print a line that is not a result."""
+    print(f"alb: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,192 @@
+"""The manifest of a dataset: what it holds, and whether it still does. Standard library only.
+
+``manifest.json`` lies in the directory of the SOMA experiment, where TileDB takes no notice of it. Checksums prove
+the content (:mod:`alb_core.datasets.verify` recomputes them); the names and sizes of the files prove in milliseconds
+that nothing was lost, added or cut short.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from alb_core.datasets.spec import KNOWN, Spec
+from alb_core.errors import AlbError
+
+#: Of the manifest's fields and of what they mean; a dataset with another one is made again.
+MANIFEST_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dataset holds.
+
+    Attributes
+    ----------
+    manifest_version
+        :data:`MANIFEST_VERSION`.
+    name
+        That of the dataset, and of its directory.
+    kind
+        Where the cells come from: ``synthetic``.
+    spec
+        What was asked for; for synthetic cells the fields of :class:`alb_core.datasets.spec.Spec`.
+    writer
+        Versions of the packages that wrote it.
+    n_obs, n_vars, nnz
+        Rows, columns and non-zeros of X/raw.
+    x_sum
+        Sum of the counts, exact.
+    x_checksum
+        Checksum of X/raw (:mod:`alb_core.checksum`), 16 hex digits.
+    obs_checksum, var_checksum
+        Checksums of the tables (:mod:`alb_core.datasets.content`), 64 hex digits.
+    x_bytes
+        Size of X/raw on disk, in bytes.
+    files
+        Number of files, without the manifest.
+    files_digest
+        SHA-256 over their names and sizes, 64 hex digits.
+    """
+
+    manifest_version: int
+    name: str
+    kind: str
+    spec: Mapping[str, Any]
+    writer: Mapping[str, str]
+    n_obs: int
+    n_vars: int
+    nnz: int
+    x_sum: int
+    x_checksum: str
+    obs_checksum: str
+    var_checksum: str
+    x_bytes: int
+    files: int
+    files_digest: str
+
+    def as_bytes(self) -> bytes:
+        """Return the manifest as it stands in its file."""
+        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+
+def load(path: Path) -> Manifest:
+    """Read the manifest of the dataset at ``path``; look at nothing else.
+
+    Raises
+    ------
+    AlbError
+        If there is no dataset, or its manifest is not one of this version and name; says what repairs it.
+    """
+    name = path.name
+    if not path.is_dir():
+        raise AlbError(f"no dataset at {path}: {_command(name, None)} makes it")
+    try:
+        content = json.loads((path / MANIFEST_NAME).read_bytes())
+    except FileNotFoundError as error:
+        raise refusal(name, f"has no {MANIFEST_NAME}, so it was never whole") from error
+    except (OSError, ValueError) as error:
+        raise refusal(name, f"has a {MANIFEST_NAME} that cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise refusal(name, f"has a {MANIFEST_NAME} without fields")
+    version = content.get("manifest_version")
+    if version != MANIFEST_VERSION:
+        raise refusal(name, f"has a manifest of version {version!r}, expected {MANIFEST_VERSION}", content)
+    kinds = {field.name: _KINDS[str(field.type)] for field in fields(Manifest)}
+    wrong = [key for key, kind in kinds.items() if type(content.get(key)) is not kind] + sorted(
+        set(content) - set(kinds)
+    )
+    if wrong:
+        raise refusal(
+            name, f"has a manifest with fields that are missing, unknown or wrong: {', '.join(wrong)}", content
+        )
+    manifest = Manifest(**content)
+    if manifest.name != name:
+        raise refusal(name, f"was made as {manifest.name!r} and has been moved here")
+    if name in KNOWN and manifest.spec != KNOWN[name].as_json():
+        raise refusal(name, "was made with other options than that name stands for")
+    return manifest
+
+
+def quick_check(path: Path) -> Manifest:
+    """Refuse a dataset whose files are not those that were written: names, number and sizes. Takes milliseconds.
+
+    Parameters
+    ----------
+    path
+        Directory of the dataset.
+
+    Returns
+    -------
+    Manifest
+        What it holds.
+
+    Raises
+    ------
+    AlbError
+        If it is missing, partial, altered or of another manifest version; says what repairs it.
+    """
+    manifest = load(path)
+    files, digest = fingerprint(path)
+    if files != manifest.files:
+        raise refusal(path.name, f"has {files:,} files, its manifest says {manifest.files:,}", asdict(manifest))
+    if digest != manifest.files_digest:
+        raise refusal(path.name, "has files of other names or sizes than were written", asdict(manifest))
+    return manifest
+
+
+def fingerprint(path: Path) -> tuple[int, str]:
+    """Number of files below ``path``, and the SHA-256 over their sorted names and sizes; without the manifest."""
+    entries = sorted((name, size) for name, size in _files(path) if name != MANIFEST_NAME)
+    lines = "".join(f"{name}\0{size}\n" for name, size in entries)
+    return len(entries), hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def size_on_disk(path: Path) -> int:
+    """Sum of the sizes of all files below ``path``, in bytes."""
+    return sum(size for _, size in _files(path))
+
+
+def refusal(name: str, reason: str, content: Mapping[str, Any] | None = None) -> AlbError:
+    """Build the error that refuses a dataset and names the command that repairs it.
+
+    Parameters
+    ----------
+    name
+        Of the dataset.
+    reason
+        What is wrong, as it continues "dataset NAME ...".
+    content
+        Fields of its manifest, as far as they can be read; tells the options for a name that is not known.
+    """
+    return AlbError(f"dataset {name} {reason}: {_command(name, content)} --replace makes it again")
+
+
+def _command(name: str, content: Mapping[str, Any] | None) -> str:
+    """Return the command that makes a dataset."""
+    if name in KNOWN:
+        return f"alb data make {name}"
+    try:
+        options = Spec.from_json((content or {})["spec"]).options()
+    except (AlbError, KeyError, TypeError):
+        options = "--cells N"
+    return f"alb data make {name} {options}"
+
+
+def _files(path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Names, relative with forward slashes, and sizes of all files below ``path``."""
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat().st_size
+
+
+_KINDS: Mapping[str, type] = {"int": int, "str": str, "Mapping[str, Any]": dict, "Mapping[str, str]": dict}

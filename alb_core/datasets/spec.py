@@ -1,0 +1,165 @@
+"""What a synthetic dataset is made of: its size, its layout and its seed. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from alb_core.errors import AlbError
+
+#: Layouts of X/raw on disk: as the Census writes it, or as tiledbsoma does when nobody says anything.
+LAYOUTS = ("census", "soma")
+#: Calibrations of the counts, see :mod:`alb_core.datasets.profile`.
+PROFILES = ("slice-2:7", "census")
+#: More than the primary human cells of the Census; beyond that a number is a slip of the finger.
+MAX_CELLS = 50_000_000
+#: A species has 60,000 genes or so. Cells are drawn gene by gene, so memory and time grow with this.
+MAX_VARS = 1_000_000
+MAX_SEED = 2**63 - 1
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    """Refuse a number outside of its limits."""
+    if not low <= value <= high:
+        raise AlbError(f"{name} is {value:,}, expected {low:,} to {high:,}")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a word that is not known."""
+    if value not in known:
+        raise AlbError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A synthetic dataset: the same specification gives the same cells on every machine.
+
+    Attributes
+    ----------
+    cells, vars
+        Rows of obs and of var.
+    profile
+        Calibration of the counts, one of :data:`PROFILES`.
+    layout
+        How X/raw lies on disk, one of :data:`LAYOUTS`.
+    fragments
+        Fragments of X/raw, each a contiguous range of cells.
+    seed
+        Of everything that is drawn.
+    """
+
+    cells: int
+    vars: int
+    profile: str = "slice-2:7"
+    layout: str = "census"
+    fragments: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made.
+
+        Raises
+        ------
+        AlbError
+            Naming the value and its limits.
+        """
+        _within("cells", self.cells, 1, MAX_CELLS)
+        _within("vars", self.vars, 1, MAX_VARS)
+        _within("seed", self.seed, 0, MAX_SEED)
+        _one_of("profile", self.profile, PROFILES)
+        _one_of("layout", self.layout, LAYOUTS)
+        if not 1 <= self.fragments <= self.cells:
+            raise AlbError(f"fragments is {self.fragments}, expected 1 to the number of cells ({self.cells:,})")
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Spec:
+        """Read what :meth:`as_json` wrote.
+
+        Raises
+        ------
+        AlbError
+            If a field is missing, unknown or of the wrong type.
+        """
+        expected = {field.name: str if field.type == "str" else int for field in fields(cls)}
+        if set(content) != set(expected):
+            raise AlbError(f"the specification has the fields {sorted(content)}, expected {sorted(expected)}")
+        for name, kind in expected.items():
+            if type(content[name]) is not kind:
+                raise AlbError(f"{name} is {content[name]!r} in the specification, expected {kind.__name__}")
+        return cls(**content)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return asdict(self)
+
+    def options(self) -> str:
+        """Return the options of ``alb data make`` that ask for this specification."""
+        return " ".join(f"--{name} {value}" for name, value in self.as_json().items())
+
+    def differences(self, other: Spec) -> str:
+        """Say in which fields another specification differs; empty if in none."""
+        theirs = other.as_json()
+        pairs = ((name, value, theirs[name]) for name, value in self.as_json().items())
+        return ", ".join(f"{name} {value} (not {asked})" for name, value, asked in pairs if value != asked)
+
+
+#: The datasets that have a name of their own.
+KNOWN: Mapping[str, Spec] = MappingProxyType(
+    {
+        "mini": Spec(cells=4_096, vars=20_000),
+        "small": Spec(cells=32_768, vars=20_000),
+        # As many cells and vars as datasets 2 to 7 of the collection that loaders have been measured with.
+        "census-2:7": Spec(cells=133_790, vars=20_000),
+    }
+)
+
+
+def checked_name(name: str) -> str:
+    """Return ``name`` if it can be that of a dataset.
+
+    Raises
+    ------
+    AlbError
+        If it could leave the datasets' directory, or hide in it.
+    """
+    if not _NAME.fullmatch(name):
+        raise AlbError(
+            f"{name!r} cannot name a dataset: expected 1 to 100 letters, digits and . _ : + -, not starting with a mark"
+        )
+    return name
+
+
+def resolved(name: str, **options: int | str | None) -> Spec:
+    """Specification that a name and the options given with it ask for.
+
+    Parameters
+    ----------
+    name
+        A known one, or one of the user's choice.
+    **options
+        Fields of :class:`Spec`; None where the user said nothing.
+
+    Raises
+    ------
+    AlbError
+        If the name is not allowed, the options contradict a known name, or another name comes without ``cells``.
+    """
+    checked_name(name)
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    if name in KNOWN:
+        known = KNOWN[name]
+        asked = Spec(**{**known.as_json(), **given})
+        if asked != known:
+            raise AlbError(f"{name} has {known.differences(asked)}: choose a name of your own for other options")
+        return known
+    if "cells" not in given:
+        raise AlbError(
+            f"no dataset is known as {name!r}: known are {', '.join(KNOWN)}; "
+            f"'alb data make {name} --cells N' makes one of that name"
+        )
+    return Spec(**{"vars": 20_000, **given})

@@ -1,0 +1,9 @@
+"""Errors that a user can act on."""
+
+
+class AlbError(Exception):
+    """Bad input, or a fault at an edge (file, index, git, process), told in one line.
+
+    The message names the value, what was expected and what to do. Commands print it on stderr without a
+    traceback and exit with status 2; the cause stays chained for whoever debugs.
+    """

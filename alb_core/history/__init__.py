@@ -1,0 +1,1 @@
+"""The git history of tiledb-soma whose commits are measured, and a build for each commit."""

@@ -1,0 +1,181 @@
+"""Which rows, in which order: chunks for the readers, blocks for the loader.
+
+Pure numpy, seeded, no I/O. One (seed, epoch) gives one order, on every machine and in every process; another epoch
+gives another. Every row given comes out exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from alb_core.block_spec import BlockSpec
+from alb_core.errors import AlbError
+
+Int64 = npt.NDArray[np.int64]
+
+#: Shuffle modes of the chunk readers.
+CHUNK_SHUFFLES = ("none", "chunk", "global")
+#: Shuffle modes of the loader.
+BLOCK_SHUFFLES = ("none", "block", "global")
+
+# Streams of random numbers of one epoch: one says which rows stand where, the others (one per block) shuffle rows
+# inside a block, so that a worker shuffles its own blocks without drawing for those of the others.
+_ORDER_STREAM = 0
+_BLOCK_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that are read together and shuffled together.
+
+    Attributes
+    ----------
+    chunks
+        Joinids of each chunk, int64, in the order in which the chunks were drawn.
+    permutation
+        Order of the rows inside the block, int64, shape (rows,): row ``i`` handed out is row ``permutation[i]`` of
+        the concatenated chunks. None leaves them as they are.
+    """
+
+    chunks: tuple[Int64, ...]
+    permutation: Int64 | None
+
+    @property
+    def joinids(self) -> Int64:
+        """Joinids in the order in which the rows are handed out, int64, shape (rows,)."""
+        rows = self.chunks[0] if len(self.chunks) == 1 else np.concatenate(self.chunks)
+        return rows if self.permutation is None else rows[self.permutation]
+
+    def __len__(self) -> int:
+        """Rows of the block."""
+        return sum(len(chunk) for chunk in self.chunks)
+
+
+def n_chunks(n_rows: int, chunk_size: int) -> int:
+    """Chunks that hold ``n_rows`` rows, the last one perhaps short."""
+    return -(-n_rows // chunk_size)
+
+
+def n_blocks(n_rows: int, spec: BlockSpec) -> int:
+    """Blocks that hold ``n_rows`` rows, whatever the shuffle mode."""
+    return n_chunks(n_chunks(n_rows, spec.chunk_size), spec.chunks_per_block)
+
+
+def chunks(joinids: Int64, chunk_size: int, shuffle: str = "none", seed: int = 0, epoch: int = 0) -> Iterator[Int64]:
+    """Cut rows into the chunks that a reader reads, one after another.
+
+    Parameters
+    ----------
+    joinids
+        Rows, int64, shape (rows,); "consecutive" means next to each other here.
+    chunk_size
+        Rows of a chunk; the last chunk holds what is left.
+    shuffle
+        ``none``: as given. ``chunk``: rows shuffled inside each chunk. ``global``: all rows shuffled, then cut.
+    seed, epoch
+        What the order is drawn from, 0 or more.
+
+    Returns
+    -------
+    iterator of ndarray
+        Joinids of each chunk, int64, at most ``chunk_size`` of them, never empty.
+
+    Raises
+    ------
+    AlbError
+        At once, if an argument is out of range.
+    """
+    _require_mode(shuffle, CHUNK_SHUFFLES)
+    BlockSpec(chunk_size, 1)
+    _require_seed(seed, epoch)
+    return _chunks(joinids, chunk_size, shuffle, seed, epoch)
+
+
+def _chunks(joinids: Int64, chunk_size: int, shuffle: str, seed: int, epoch: int) -> Iterator[Int64]:
+    if shuffle == "global":
+        joinids = joinids[_generator(seed, epoch, _ORDER_STREAM).permutation(len(joinids))]
+    for i, start in enumerate(range(0, len(joinids), chunk_size)):
+        chunk = joinids[start : start + chunk_size]
+        yield _generator(seed, epoch, _BLOCK_STREAM, i).permutation(chunk) if shuffle == "chunk" else chunk
+
+
+def blocks(
+    joinids: Int64,
+    spec: BlockSpec,
+    shuffle: str = "none",
+    seed: int = 0,
+    epoch: int = 0,
+    *,
+    first: int = 0,
+    step: int = 1,
+) -> Iterator[Block]:
+    """Cut rows into the blocks that the loader reads, one after another.
+
+    Parameters
+    ----------
+    joinids
+        Rows, int64, shape (rows,); "consecutive" means next to each other here.
+    spec
+        Cut of a block. The last chunk of the rows may be short, and so may the last block.
+    shuffle
+        ``none``: as given. ``block``: chunks drawn in random order, rows shuffled inside the block (the short chunk
+        may then stand in any block). ``global``: all rows shuffled, then cut.
+    seed, epoch
+        What the order is drawn from, 0 or more.
+    first, step
+        Take blocks ``first``, ``first + step`` and so on: how blocks are dealt to workers. The blocks are the same
+        ones, whoever takes them.
+
+    Returns
+    -------
+    iterator of Block
+        Never empty ones.
+
+    Raises
+    ------
+    AlbError
+        At once, if an argument is out of range.
+    """
+    _require_mode(shuffle, BLOCK_SHUFFLES)
+    _require_seed(seed, epoch)
+    return _blocks(joinids, spec, shuffle, seed, epoch, first, step)
+
+
+def _blocks(
+    joinids: Int64, spec: BlockSpec, shuffle: str, seed: int, epoch: int, first: int, step: int
+) -> Iterator[Block]:
+    chunk_order: Int64 = np.arange(n_chunks(len(joinids), spec.chunk_size))
+    if shuffle == "global":
+        joinids = joinids[_generator(seed, epoch, _ORDER_STREAM).permutation(len(joinids))]
+    elif shuffle == "block":
+        chunk_order = _generator(seed, epoch, _ORDER_STREAM).permutation(chunk_order)
+    for i in range(first, n_blocks(len(joinids), spec), step):
+        drawn = chunk_order[i * spec.chunks_per_block : (i + 1) * spec.chunks_per_block]
+        starts = (drawn * spec.chunk_size).tolist()
+        block = Block(tuple(joinids[start : start + spec.chunk_size] for start in starts), None)
+        if shuffle == "block":
+            block = Block(block.chunks, _generator(seed, epoch, _BLOCK_STREAM, i).permutation(len(block)))
+        yield block
+
+
+def _generator(seed: int, epoch: int, *stream: int) -> np.random.Generator:
+    """Random numbers of one stream of one epoch.
+
+    The bit generator is named, because numpy may change which one is its default.
+    """
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(epoch, *stream))))
+
+
+def _require_mode(shuffle: str, modes: tuple[str, ...]) -> None:
+    if shuffle not in modes:
+        raise AlbError(f"shuffle is {shuffle!r}, expected one of {', '.join(modes)}")
+
+
+def _require_seed(seed: int, epoch: int) -> None:
+    for name, value in (("seed", seed), ("epoch", epoch)):
+        if value < 0:
+            raise AlbError(f"{name} is {value}, expected 0 or more")

@@ -1,0 +1,45 @@
+"""Where things lie: the suite's own directory and its data directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from alb_core.errors import AlbError
+
+#: Environment variable that moves datasets, history and wheels elsewhere (a larger disk, a shared one).
+DATA_VARIABLE = "ALB_DATA"
+
+
+def suite_root() -> Path:
+    """Directory that holds ``asv.conf.json``: that of the checkout which this package is imported from."""
+    return Path(__file__).resolve().parent.parent
+
+
+def data_root() -> Path:
+    """Directory of datasets, history and wheels: ``$ALB_DATA``, else ``data/`` in the checkout.
+
+    Raises
+    ------
+    AlbError
+        If the place is taken by something that is not a directory.
+    """
+    root = Path(os.environ.get(DATA_VARIABLE) or suite_root() / "data").absolute()
+    if root.exists() and not root.is_dir():
+        raise AlbError(f"{root} is a file, expected the data directory: move it away, or set {DATA_VARIABLE}")
+    return root
+
+
+def datasets_root() -> Path:
+    """Directory of the datasets, one directory each."""
+    return data_root() / "soma"
+
+
+def history_root() -> Path:
+    """The git repository of tiledb-soma whose commits are measured."""
+    return data_root() / "tiledb-soma"
+
+
+def wheels_root() -> Path:
+    """Cache of wheels and source distributions."""
+    return data_root() / "wheels"

@@ -1,0 +1,308 @@
+"""Chunk readers over a SOMA sparse array, and opening an experiment.
+
+All that is asked of tiledbsoma itself is asked here, in words that every release since 1.7.3 understands; none of
+them lacks anything of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tiledbsoma
+
+from alb_core.checksum import combined, coo_checksum
+from alb_core.errors import AlbError
+
+Int64 = npt.NDArray[np.int64]
+
+#: Which vars to read: all, a slice of joinids (its stop included, as SOMA has it), or joinids.
+VarSelection = slice | Int64 | None
+
+
+@contextmanager
+def open_experiment(
+    uri: str,
+    *,
+    py_buffer_size: int | None = None,
+    soma_buffer_size: int | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Iterator[Any]:
+    """Open an experiment for reading, and close it at the end.
+
+    Parameters
+    ----------
+    uri
+        Path or URI of the experiment.
+    py_buffer_size
+        ``py.init_buffer_bytes``, bytes: the buffer of each column where tiledb-py reads (tiledbsoma before 1.15).
+    soma_buffer_size
+        ``soma.init_buffer_bytes``, bytes: the buffer of each column where tiledbsoma's own C++ reads. A result that
+        does not fit comes in several tables.
+    config
+        More TileDB options; the two above win over it.
+
+    Yields
+    ------
+    tiledbsoma.Experiment
+
+    Raises
+    ------
+    AlbError
+        If there is no SOMA experiment at the place, or a buffer is not a positive number of bytes.
+    """
+    options: dict[str, str | float] = {key: str(value) for key, value in (config or {}).items()}
+    for key, size in (("py.init_buffer_bytes", py_buffer_size), ("soma.init_buffer_bytes", soma_buffer_size)):
+        if size is not None:
+            if size < 1:
+                raise AlbError(f"{key} is {size}, expected 1 byte or more")
+            options[key] = str(size)
+    context = tiledbsoma.SOMATileDBContext(tiledb_config=options)
+    try:
+        experiment = tiledbsoma.Experiment.open(uri, context=context)
+    except (tiledbsoma.DoesNotExistError, tiledbsoma.SOMAError, TypeError) as error:
+        raise AlbError(f"no SOMA experiment at {uri}: {error}") from error
+    with experiment:
+        # Releases up to 1.14 open any group as an experiment.
+        if "obs" not in experiment or "ms" not in experiment:
+            raise AlbError(f"no SOMA experiment at {uri}: it has no obs or no ms")
+        yield experiment
+
+
+def joinids(dataframe: Any) -> Int64:
+    """All ``soma_joinid`` of obs or var, ascending, int64, shape (rows,)."""
+    table = dataframe.read(column_names=["soma_joinid"]).concat()
+    return np.sort(table.column("soma_joinid").to_numpy())
+
+
+def as_coords(ids: Int64) -> slice | Int64:
+    """Joinids as SOMA coordinates: a slice where they are consecutive and ascending, which TileDB finds quicker."""
+    if len(ids) and ids[-1] - ids[0] == len(ids) - 1 and bool((np.diff(ids) == 1).all()):
+        return slice(int(ids[0]), int(ids[-1]))
+    return ids
+
+
+def read_table(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) -> pa.Table:
+    """Read rows of X whole, as one Arrow table.
+
+    Parameters
+    ----------
+    x
+        Open sparse array.
+    obs_joinids
+        Rows, int64; the order makes no difference, and ascending is read best.
+    var_joinids
+        Columns: None for all, a slice (its stop included) or joinids.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``soma_dim_0``, ``soma_dim_1`` (int64 joinids) and ``soma_data``, in no order that can be relied on; a
+        chunk for each buffer that tiledbsoma filled.
+    """
+    return x.read(coords=(as_coords(obs_joinids), _var_coords(var_joinids))).tables().concat()
+
+
+def read_dataframe(dataframe: Any, ids: Int64, columns: Sequence[str]) -> pa.Table:
+    """Rows of obs or var, in the order of their joinids as given.
+
+    Parameters
+    ----------
+    dataframe
+        Open obs or var.
+    ids
+        Joinids of the rows, int64, each once.
+    columns
+        Names of columns; ``soma_joinid`` comes first whether named or not.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row for each joinid; dictionary columns stay so.
+
+    Raises
+    ------
+    AlbError
+        If a joinid has no row.
+    """
+    names = ["soma_joinid", *(name for name in columns if name != "soma_joinid")]
+    if names == ["soma_joinid"]:
+        return pa.table({"soma_joinid": ids})
+    ascending = np.sort(ids)
+    table = dataframe.read(coords=(as_coords(ascending),), column_names=names).concat()
+    found = table.column("soma_joinid").to_numpy()
+    found_order = np.argsort(found)
+    if not np.array_equal(found[found_order], ascending):
+        missing = np.setdiff1d(ascending, found)
+        raise AlbError(f"no row has soma_joinid {missing[:5].tolist()} ({len(missing)} in all)")
+    rows = found_order[np.searchsorted(ascending, ids)]
+    # tiledbsoma gives each buffer's table a dictionary of its own; a taken row needs one for the whole column.
+    return table.unify_dictionaries().select(names).take(rows).combine_chunks()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a reader hands out at once.
+
+    Attributes
+    ----------
+    data
+        Arrow table of ``soma_dim_0``, ``soma_dim_1`` and ``soma_data``, or a scipy matrix.
+    axes
+        None when coordinates are joinids. Else the obs and var joinids that the positions stand for.
+    """
+
+    data: Any
+    axes: tuple[Any, Any] | None = None
+
+    @property
+    def nnz(self) -> int:
+        """Values held."""
+        return int(self.data.num_rows if isinstance(self.data, pa.Table) else self.data.nnz)
+
+    def total(self) -> float:
+        """Sum of the values, in float64 (exact for whole counts)."""
+        if isinstance(self.data, pa.Table):
+            arrays = self.data.column("soma_data").chunks
+            return float(sum(array.to_numpy(zero_copy_only=False).sum(dtype=np.float64) for array in arrays))
+        return float(self.data.data.sum(dtype=np.float64))
+
+    def checksum(self) -> int:
+        """Checksum by joinids (:mod:`alb_core.checksum`)."""
+        if isinstance(self.data, pa.Table):
+            rows, columns, values = (self.data.column(i).to_numpy() for i in range(3))
+        else:
+            coo = self.data.tocoo()
+            rows, columns, values = coo.row, coo.col, coo.data
+        if self.axes is not None:
+            rows, columns = np.asarray(self.axes[0])[rows], np.asarray(self.axes[1])[columns]
+        return coo_checksum(rows, columns, values)
+
+
+#: Reads one chunk: (open sparse array, obs joinids of the chunk, vars) -> pieces.
+Reader = Callable[[Any, Int64, VarSelection], Iterator[Piece]]
+
+
+def _table(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """Arrow tables as tiledbsoma reads them, coordinates as joinids."""
+    # map, not a loop: a loop's variable would hold a table while the next one is read.
+    tables = x.read(coords=(obs_joinids, _var_coords(var_joinids))).tables()
+    return map(Piece, tables)
+
+
+def _blockwise(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Any:
+    """Blockwise reader of tiledbsoma over one chunk.
+
+    Not eager: a chunk is one block, so there is no next one to read ahead.
+    """
+    read = x.read(coords=(obs_joinids, _var_coords(var_joinids)))
+    return read.blockwise(axis=0, size=len(obs_joinids), eager=False)
+
+
+def _blockwise_table(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """Arrow tables, coordinates as positions among the joinids asked for."""
+    return itertools.starmap(Piece, _blockwise(x, obs_joinids, var_joinids).tables())
+
+
+def _blockwise_scipy_coo(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """COO matrices, sorted by row and column."""
+    return itertools.starmap(Piece, _blockwise(x, obs_joinids, var_joinids).scipy(compress=False))
+
+
+def _blockwise_scipy_csr(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """CSR matrices."""
+    return itertools.starmap(Piece, _blockwise(x, obs_joinids, var_joinids).scipy(compress=True))
+
+
+#: The readers by name. The blockwise ones index every var asked for, so with ``None`` or a slice the array's
+#: shape must be that of the data (an array created with a huge shape needs explicit joinids).
+READERS: dict[str, Reader] = {
+    "table": _table,
+    "blockwise_table": _blockwise_table,
+    "blockwise_scipy_coo": _blockwise_scipy_coo,
+    "blockwise_scipy_csr": _blockwise_scipy_csr,
+}
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What one pass of a reader over its chunks held.
+
+    Attributes
+    ----------
+    n_rows, n_chunks, nnz
+        Rows asked for, chunks read, values read.
+    total
+        Sum of the values.
+    elapsed, first_chunk
+        Seconds for everything, and until the first chunk was read.
+    checksum
+        Of :mod:`alb_core.checksum`; None unless asked for.
+    """
+
+    n_rows: int
+    n_chunks: int
+    nnz: int
+    total: float
+    elapsed: float
+    first_chunk: float
+    checksum: int | None
+
+
+def read_epoch(
+    x: Any,
+    chunks: Iterable[Int64],
+    reader: str,
+    var_joinids: VarSelection = None,
+    *,
+    check: bool = False,
+) -> ReadResult:
+    """Read all chunks, one after another, holding one piece at a time.
+
+    Parameters
+    ----------
+    x
+        Open sparse array.
+    chunks
+        Joinids of each chunk (:func:`alb_core.order.chunks`).
+    reader
+        A name in ``READERS``.
+    var_joinids
+        Columns: None for all, a slice (its stop included) or joinids.
+    check
+        Compute the checksum, too: costs more than the reading, so not when timing.
+
+    Raises
+    ------
+    AlbError
+        If the reader's name is unknown.
+    """
+    if reader not in READERS:
+        raise AlbError(f"reader is {reader!r}, expected one of {', '.join(READERS)}")
+    rows = chunk_count = nnz = checksum = 0
+    total = first_chunk = 0.0
+    start = time.perf_counter()
+    for chunk in chunks:
+        for piece in READERS[reader](x, chunk, var_joinids):
+            nnz += piece.nnz
+            total += piece.total()
+            if check:
+                checksum = combined(checksum, piece.checksum())
+            del piece  # or it would be held while the next one is read
+        rows += len(chunk)
+        chunk_count += 1
+        if chunk_count == 1:
+            first_chunk = time.perf_counter() - start
+    elapsed = time.perf_counter() - start
+    return ReadResult(rows, chunk_count, nnz, total, elapsed, first_chunk, checksum if check else None)
+
+
+def _var_coords(var_joinids: VarSelection) -> slice | Int64:
+    return slice(None) if var_joinids is None else var_joinids

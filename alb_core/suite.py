@@ -1,0 +1,167 @@
+"""Cases of the suite: one combination of parameters, opened, measured and proved.
+
+``measure`` is what asv times: one epoch, counted as it runs. ``close`` first runs the same epoch once more,
+unmeasured, with the checksum of every value at its place; once for each case of a process.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+
+from alb_core import order, read
+from alb_core.block_spec import parse_one
+from alb_core.epoch import Counted, EpochResult, require_equal, run_epoch
+from alb_core.errors import AlbError
+from alb_core.guard import ready
+from alb_core.loader import SomaLoader
+from alb_core.paths import datasets_root
+
+#: What every shuffle of the suite is drawn from: one order of rows for all commits.
+SEED = 42
+
+#: Blocks that an epoch has at least, so that its time is not that of its first batch (design rule 8).
+LEAST_BLOCKS = 8
+
+_proved: set[tuple[object, ...]] = set()
+
+
+class Case(ABC):
+    """A combination of parameters over one dataset.
+
+    Parameters
+    ----------
+    dataset
+        Name of the dataset.
+    key
+        The parameters.
+
+    Raises
+    ------
+    AlbError
+        If this process may not measure the dataset (:func:`alb_core.guard.ready`).
+    """
+
+    def __init__(self, dataset: str, *key: object) -> None:
+        self._key = (type(self), dataset, *key)
+        self._manifest = ready(dataset)
+        self._uri = str(datasets_root() / dataset)
+        self._stack = ExitStack()
+
+    def close(self) -> None:
+        """Prove the case, if this process has not done so, and close the experiment.
+
+        Raises
+        ------
+        AlbError
+            If an epoch does not deliver every value at its place.
+        """
+        try:
+            if self._key not in _proved:
+                self._require(self._epoch(check=True))
+                _proved.add(self._key)
+        finally:
+            self._stack.close()
+
+    def _require(self, result: Counted) -> None:
+        held = self._manifest
+        x_checksum = int(held.x_checksum, 16)
+        require_equal(result, n_obs=held.n_obs, nnz=held.nnz, x_sum=held.x_sum, x_checksum=x_checksum)
+
+    @abstractmethod
+    def _epoch(self, check: bool) -> Counted: ...
+
+
+class ReadCase(Case):
+    """All rows of a dataset, chunk by chunk, through one of tiledbsoma's readers.
+
+    Parameters
+    ----------
+    dataset
+        Name of the dataset.
+    method
+        A name in ``alb_core.read.READERS``.
+    chunk_size
+        Rows of a chunk.
+    shuffle
+        ``none``, ``chunk`` or ``global``.
+    buffer_size
+        Bytes of each column buffer, of tiledbsoma's readers and of tiledb-py's.
+    """
+
+    def __init__(self, dataset: str, method: str, chunk_size: int, shuffle: str, buffer_size: int) -> None:
+        super().__init__(dataset, method, chunk_size, shuffle, buffer_size)
+        self._method, self._chunk_size, self._shuffle = method, chunk_size, shuffle
+        experiment = self._stack.enter_context(
+            read.open_experiment(self._uri, py_buffer_size=buffer_size, soma_buffer_size=buffer_size)
+        )
+        self._x = experiment.ms["RNA"].X["raw"]
+        self._rows = read.joinids(experiment.obs)
+        self._columns = read.as_coords(read.joinids(experiment.ms["RNA"].var))
+
+    def measure(self) -> read.ReadResult:
+        """Read all rows; refuse a pass whose rows, non-zeros or sum are not the dataset's."""
+        result = self._epoch(check=False)
+        self._require(result)
+        return result
+
+    def _epoch(self, check: bool) -> read.ReadResult:
+        chunks = order.chunks(self._rows, self._chunk_size, self._shuffle, SEED)
+        return read.read_epoch(self._x, chunks, self._method, self._columns, check=check)
+
+
+class LoadCase(Case):
+    """One epoch of the loader over all rows of a dataset, to dense batches.
+
+    Parameters
+    ----------
+    dataset
+        Name of the dataset.
+    method
+        A name in ``alb_core.convert.METHODS``.
+    block_spec
+        Cut of a block, such as ``8x64``.
+    shuffle
+        ``none``, ``block`` or ``global``.
+    batch_size
+        Rows of a batch.
+    buffer_size
+        Bytes of each column buffer, of tiledbsoma's readers and of tiledb-py's.
+
+    Raises
+    ------
+    AlbError
+        If an epoch would have fewer than eight blocks.
+    """
+
+    def __init__(
+        self, dataset: str, method: str, block_spec: str, shuffle: str, batch_size: int, buffer_size: int
+    ) -> None:
+        super().__init__(dataset, method, block_spec, shuffle, batch_size, buffer_size)
+        self._loader = self._stack.enter_context(
+            SomaLoader(
+                self._uri,
+                parse_one(block_spec),
+                method=method,
+                shuffle=shuffle,
+                seed=SEED,
+                batch_size=batch_size,
+                py_buffer_size=buffer_size,
+                soma_buffer_size=buffer_size,
+            )
+        )
+        if self._loader.n_blocks < LEAST_BLOCKS:
+            raise AlbError(
+                f"an epoch of {dataset} in blocks {block_spec} has {self._loader.n_blocks} blocks, expected "
+                f"{LEAST_BLOCKS} or more: its time would be that of its first batch"
+            )
+
+    def measure(self) -> EpochResult:
+        """Run one epoch; refuse one whose rows, non-zeros or sum are not the dataset's."""
+        result = self._epoch(check=False)
+        self._require(result)
+        return result
+
+    def _epoch(self, check: bool) -> EpochResult:
+        self._loader.set_epoch(0)
+        return run_epoch(self._loader, check=check)

@@ -1,0 +1,41 @@
+"""One epoch of alb_core's loader to dense torch batches."""
+
+from alb_core.suite import LoadCase
+
+
+class DataLoader:
+    """Seconds, and peak bytes, for one epoch over ``mini`` in dense batches of 1,024 rows."""
+
+    version = "1"
+    param_names = ("method", "block_spec", "shuffle")
+    params = (
+        ["np.array", "scipy.coo", "scipy.csr"],
+        ["8x64", "1x512"],
+        ["none", "block", "global"],
+    )
+    number = 1
+    repeat = 3
+    rounds = 2
+    warmup_time = 0
+
+    def setup(self, method, block_spec, shuffle):
+        """Open the dataset, proved; nothing of it is timed."""
+        self.case = LoadCase("mini", method, block_spec, shuffle, batch_size=1024, buffer_size=64 * 2**20)
+
+    def teardown(self, method, block_spec, shuffle):
+        """Prove what was delivered, and close."""
+        self.case.close()
+
+    def time_epoch(self, method, block_spec, shuffle):
+        """Run one epoch, the first batch included."""
+        self.case.measure()
+
+    def peakmem_epoch(self, method, block_spec, shuffle):
+        """Run one epoch."""
+        self.case.measure()
+
+    def track_first_batch(self, method, block_spec, shuffle):
+        """Seconds until the first batch, which pays for its block."""
+        return self.case.measure().first_batch
+
+    track_first_batch.unit = "s"

@@ -1,0 +1,88 @@
+"""A package index on this machine: the real protocol (PEP 691 with upload times), made-up projects."""
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from wheels import wheel_of
+
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class LocalIndex:
+    """Serves files by project; ``url`` is its index-url."""
+
+    def __init__(self):
+        self.projects = {}
+        self.requests = []
+        index = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                index.requests.append(self.path)
+                _, kind, name, *_ = self.path.split("/")
+                if kind == "simple" and name in index.projects:
+                    self.answer(index.page(name).encode(), JSON)
+                elif kind == "files" and name in index.files():
+                    self.answer(index.files()[name], "application/octet-stream")
+                else:
+                    self.send_error(404)
+
+            def answer(self, content, kind):
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/simple/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def add(self, project, name, content, uploaded="2024-01-01T00:00:00Z", yanked=False, digest=None):
+        entry = {
+            "filename": name,
+            "url": f"/files/{name}",
+            "hashes": {"sha256": digest or hashlib.sha256(content).hexdigest()},
+            "upload-time": uploaded,
+            "yanked": yanked,
+        }
+        self.projects.setdefault(project, []).append((entry, content))
+        return entry["hashes"]["sha256"]
+
+    def page(self, project):
+        files = [entry for entry, _ in self.projects[project]]
+        return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "files": files, "versions": []})
+
+    def files(self):
+        return {entry["filename"]: content for files in self.projects.values() for entry, content in files}
+
+    def release(self, version, uploaded, requires=("numpy",), yanked=False, wheel=True):
+        """Add a release of tiledbsoma: a source distribution and a wheel."""
+        sdist = sdist_of(version, {"src/a.py": f"version = '{version}'\n", "PKG-INFO": f"Version: {version}\n"})
+        self.add("tiledbsoma", f"tiledbsoma-{version}.tar.gz", sdist, uploaded, yanked)
+        if wheel:
+            name = f"tiledbsoma-{version}-cp311-cp311-manylinux_2_17_x86_64.whl"
+            self.add("tiledbsoma", name, wheel_of("tiledbsoma", version, requires), uploaded, yanked)
+
+
+def sdist_of(version, files, executable=()):
+    """Bytes of a source distribution of tiledbsoma."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"tiledbsoma-{version}/{name}")
+            member.size = len(text.encode())
+            member.mode = 0o755 if name in executable else 0o644
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return raw.getvalue()

@@ -1,0 +1,40 @@
+import pytest
+from packaging.version import Version
+from wheels import wheel_of
+
+from alb_core.errors import AlbError
+from alb_core.history import lock
+from alb_core.history.resolve import new_releases, stack_pins, unmet_requirements
+
+
+def test_new_releases_are_stable_from_the_floor_on_with_wheels(index, place):
+    index.release("1.7.3", "2024-03-07T15:34:44.006Z", ["numpy", "somacore==1.0.8", "tiledb~=0.25.0"])
+    index.release("1.6.0", "2024-01-01T00:00:00Z")
+    index.release("1.8.0rc0", "2024-03-08T00:00:00Z")
+    index.release("1.8.0", "2024-03-09T00:00:00Z", yanked=True)
+    index.release("1.8.1", "2024-03-10T00:00:00Z", wheel=False)
+    [found] = new_releases([], place / "wheels")
+    assert (found.version, found.released) == ("1.7.3", "2024-03-07T15:34:44+00:00")
+    # The newest that satisfies each requirement, pinned.
+    assert {item.name: item.version for item in found.companions} == {"somacore": "1.0.8", "tiledb": "0.25.1"}
+    assert [file.name for file in found.wheels] == ["tiledbsoma-1.7.3-cp311-cp311-manylinux_2_17_x86_64.whl"]
+
+
+def test_a_late_patch_of_an_old_line_does_not_rewrite_commits(three_releases, place):
+    standing = lock.load()
+    three_releases.release("1.7.4", "2024-03-10T00:00:00Z")
+    assert [item.version for item in new_releases(standing, place / "wheels")] == ["1.9.5"]
+
+
+def test_a_release_that_the_stack_cannot_hold_is_named(tmp_path):
+    path = tmp_path / "tiledbsoma-9.0.0-py3-none-any.whl"
+    path.write_bytes(wheel_of("tiledbsoma", "9.0.0", ["numpy>=2"]))
+    with pytest.raises(AlbError, match=r"tiledbsoma-9.* requires numpy>=2, the stack has numpy 1"):
+        unmet_requirements(path, {"numpy": Version("1.26.4")})
+
+
+def test_markers_and_extras_are_not_companions(tmp_path):
+    path = tmp_path / "tiledbsoma-1.0.0-py3-none-any.whl"
+    lines = ["numpy", "pyarrow<13; platform_system == 'Darwin'", "pytest; extra == 'dev'", "somacore==1.0.8"]
+    path.write_bytes(wheel_of("tiledbsoma", "1.0.0", lines))
+    assert [need.name for need in unmet_requirements(path, stack_pins())] == ["somacore"]
