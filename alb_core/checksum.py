@@ -82,13 +82,13 @@ def dense_checksum(matrix: Float32, rows: npt.ArrayLike, columns: npt.ArrayLike)
         The same figure as :func:`coo_checksum` of the block's non-zeros.
     """
     weights = column_weights(columns)
-    total = np.uint64(0)
+    total = 0
     # A few rows at a time: the uint64 copy of a whole batch would double its memory.
     for start in range(0, len(matrix), 64):
         part = _bits(matrix[start : start + 64])
         per_row = (part * weights).sum(axis=1, dtype=np.uint64)
-        total += (per_row * row_weights(np.asarray(rows)[start : start + 64])).sum(dtype=np.uint64)
-    return int(total)
+        total += int((per_row * row_weights(np.asarray(rows)[start : start + 64])).sum(dtype=np.uint64))
+    return combined(total)
 
 
 def combined(*checksums: int) -> int:

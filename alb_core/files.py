@@ -52,8 +52,8 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -86,7 +86,7 @@ def staged_directory(path: Path) -> Iterator[Path]:
         stage.mkdir()
         try:
             yield stage
-            os.replace(stage, path)
+            stage.replace(path)
         except BaseException:
             shutil.rmtree(stage, ignore_errors=True)
             raise

@@ -64,7 +64,9 @@ def certificate(environment: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise AlbError(f"{path} is missing or damaged: nothing proves which tiledbsoma is installed; {_AGAIN}") from error
+        raise AlbError(
+            f"{path} is missing or damaged: nothing proves which tiledbsoma is installed; {_AGAIN}"
+        ) from error
     return content
 
 

@@ -1,13 +1,14 @@
 """Cases of the suite: one combination of parameters, opened, measured and proved.
 
-``measure`` is what asv times: one epoch, counted as it runs. ``close`` first runs the same epoch once more,
-unmeasured, with the checksum of every value at its place; once for each case of a process.
+:meth:`Case.epoch` is what asv times: one epoch, counted as it runs. Closing the case then proves it: the same epoch
+once more, unmeasured, with the checksum of every value at its place.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from typing import ClassVar
 
 from alb_core import order, read
 from alb_core.block_spec import parse_one
@@ -23,8 +24,6 @@ SEED = 42
 #: Blocks that an epoch has at least, so that its time is not that of its first batch (design rule 8).
 LEAST_BLOCKS = 8
 
-_proved: set[tuple[object, ...]] = set()
-
 
 class Case(ABC):
     """A combination of parameters over one dataset.
@@ -33,8 +32,6 @@ class Case(ABC):
     ----------
     dataset
         Name of the dataset.
-    key
-        The parameters.
 
     Raises
     ------
@@ -42,14 +39,34 @@ class Case(ABC):
         If this process may not measure the dataset (:func:`alb_core.guard.ready`).
     """
 
-    def __init__(self, dataset: str, *key: object) -> None:
-        self._key = (type(self), dataset, *key)
+    #: Cases that this process has proved: once is enough, for asv opens a case anew for every sample.
+    _proved: ClassVar[set[tuple[object, ...]]] = set()
+
+    def __init__(self, dataset: str, *parameters: object) -> None:
+        self._key = (type(self), dataset, *parameters)
         self._manifest = ready(dataset)
         self._uri = str(datasets_root() / dataset)
         self._stack = ExitStack()
+        self._to_prove = False
+
+    def epoch(self, *, prove: bool = False) -> None:
+        """Run one epoch over all rows, and count.
+
+        Parameters
+        ----------
+        prove
+            Have :meth:`close` prove the case. Not for peak memory: the proof would cost an epoch and tell nothing new.
+
+        Raises
+        ------
+        AlbError
+            If its rows, non-zeros or sum are not the dataset's.
+        """
+        self._require(self._run(check=False))
+        self._to_prove = prove
 
     def close(self) -> None:
-        """Prove the case, if this process has not done so, and close the experiment.
+        """Prove the case where asked for and not done yet, and close the experiment.
 
         Raises
         ------
@@ -57,9 +74,9 @@ class Case(ABC):
             If an epoch does not deliver every value at its place.
         """
         try:
-            if self._key not in _proved:
-                self._require(self._epoch(check=True))
-                _proved.add(self._key)
+            if self._to_prove and self._key not in self._proved:
+                self._require(self._run(check=True))
+                self._proved.add(self._key)
         finally:
             self._stack.close()
 
@@ -69,7 +86,7 @@ class Case(ABC):
         require_equal(result, n_obs=held.n_obs, nnz=held.nnz, x_sum=held.x_sum, x_checksum=x_checksum)
 
     @abstractmethod
-    def _epoch(self, check: bool) -> Counted: ...
+    def _run(self, check: bool) -> Counted: ...
 
 
 class ReadCase(Case):
@@ -99,13 +116,7 @@ class ReadCase(Case):
         self._rows = read.joinids(experiment.obs)
         self._columns = read.as_coords(read.joinids(experiment.ms["RNA"].var))
 
-    def measure(self) -> read.ReadResult:
-        """Read all rows; refuse a pass whose rows, non-zeros or sum are not the dataset's."""
-        result = self._epoch(check=False)
-        self._require(result)
-        return result
-
-    def _epoch(self, check: bool) -> read.ReadResult:
+    def _run(self, check: bool) -> read.ReadResult:
         chunks = order.chunks(self._rows, self._chunk_size, self._shuffle, SEED)
         return read.read_epoch(self._x, chunks, self._method, self._columns, check=check)
 
@@ -156,12 +167,11 @@ class LoadCase(Case):
                 f"{LEAST_BLOCKS} or more: its time would be that of its first batch"
             )
 
-    def measure(self) -> EpochResult:
-        """Run one epoch; refuse one whose rows, non-zeros or sum are not the dataset's."""
-        result = self._epoch(check=False)
-        self._require(result)
-        return result
+    def first_batch(self) -> float:
+        """Seconds until the first batch of an epoch is there: the reading and converting of what it needs."""
+        self._loader.set_epoch(0)
+        return run_epoch(self._loader, max_batches=1).first_batch
 
-    def _epoch(self, check: bool) -> EpochResult:
+    def _run(self, check: bool) -> EpochResult:
         self._loader.set_epoch(0)
         return run_epoch(self._loader, check=check)

@@ -160,7 +160,7 @@ def test_bad_arguments(x, tiny: Tiny) -> None:
     with pytest.raises(AlbError, match="reader is 'tables', expected one of table, blockwise_table"):
         read.read_epoch(x, [tiny.obs_joinids], "tables")
     with (
-        pytest.raises(AlbError, match="soma.init_buffer_bytes is 0"),
+        pytest.raises(AlbError, match=r"soma\.init_buffer_bytes is 0"),
         read.open_experiment(tiny.uri, soma_buffer_size=0),
     ):
         pass

@@ -41,41 +41,39 @@ def write_tiny(path: Path, n_obs: int = 700, n_vars: int = 150, *, gaps: bool = 
     cell_type = np.array(["T cell", "B cell", "neuron"], dtype=object)[rng.integers(0, 3, n_obs)]
     raw_sum = x.sum(axis=1, dtype=np.float64)
 
+    obs = pa.table(
+        {
+            "soma_joinid": pa.array(obs_joinids, pa.int64()),
+            "cell_type": pa.array(cell_type, pa.string()).dictionary_encode(),
+            "raw_sum": pa.array(raw_sum, pa.float64()),
+        }
+    )
+    var = pa.table({"soma_joinid": pa.array(var_joinids, pa.int64()), "feature_length": pa.array(np.arange(n_vars))})
+    rows, columns = np.nonzero(x)
+    values = pa.table(
+        {
+            "soma_dim_0": pa.array(obs_joinids[rows], pa.int64()),
+            "soma_dim_1": pa.array(var_joinids[columns], pa.int64()),
+            "soma_data": pa.array(x[rows, columns], pa.float32()),
+        }
+    )
     with tiledbsoma.Experiment.create(path.as_uri()) as experiment:
-        obs = pa.table(
-            {
-                "soma_joinid": pa.array(obs_joinids, pa.int64()),
-                "cell_type": pa.array(cell_type, pa.string()).dictionary_encode(),
-                "raw_sum": pa.array(raw_sum, pa.float64()),
-            }
-        )
-        _write(experiment, "obs", obs)
+        _add(experiment, "obs", obs)
         experiment.add_new_collection("ms")
         rna = experiment.ms.add_new_collection("RNA", tiledbsoma.Measurement)
-        _write(rna, "var", pa.table({"soma_joinid": pa.array(var_joinids, pa.int64())}))
+        _add(rna, "var", var)
         rna.add_new_collection("X")
-        raw = rna.X.add_new_sparse_ndarray(
-            "raw", type=pa.float32(), shape=(int(obs_joinids[-1]) + 1, int(var_joinids[-1]) + 1)
-        )
-        rows, columns = np.nonzero(x)
-        raw.write(
-            pa.table(
-                {
-                    "soma_dim_0": pa.array(obs_joinids[rows], pa.int64()),
-                    "soma_dim_1": pa.array(var_joinids[columns], pa.int64()),
-                    "soma_data": pa.array(x[rows, columns], pa.float32()),
-                }
-            )
-        )
+        shape = (int(obs_joinids[-1]) + 1, int(var_joinids[-1]) + 1)
+        rna.X.add_new_sparse_ndarray("raw", type=pa.float32(), shape=shape).write(values)
+    # Not while the experiment is being created: 2.3.0 then loses the words of dictionary columns without a word.
+    for place, table in (("obs", obs), ("ms/RNA/var", var)):
+        with tiledbsoma.DataFrame.open(f"{path.as_uri()}/{place}", "w") as dataframe:
+            dataframe.write(table)
     return Tiny(str(path), obs_joinids, var_joinids, x, cell_type, raw_sum)
 
 
-def _write(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
-    schema = table.schema
-    if "soma_joinid" == schema.names[0] and len(schema.names) == 1:
-        # A dataframe needs a column of its own besides its index.
-        table = table.append_column("feature_length", pa.array(np.arange(len(table)), pa.int64()))
+def _add(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
     last = int(table.column("soma_joinid")[-1].as_py())
     collection.add_new_dataframe(
         name, schema=table.schema, index_column_names=["soma_joinid"], domain=((0, last),)
-    ).write(table)
+    ).close()

@@ -15,12 +15,12 @@ from typing import Any
 
 from asv.benchmarks import Benchmarks
 from asv.commands import Command
+from asv.commands.asv_profiling import Profile
 from asv.commands.check import Check
 from asv.commands.compare import Compare
 from asv.commands.continuous import Continuous
 from asv.commands.find import Find
 from asv.commands.preview import Preview
-from asv.commands.asv_profiling import Profile
 from asv.commands.publish import Publish
 from asv.commands.run import Run
 from asv.commands.show import Show
@@ -88,9 +88,11 @@ def _wrap(command: type[Command], prepared: Callable[[Config, Namespace, Runner]
     if getattr(original, "prepared_by_alb", False):
         return
 
-    def run_from_conf_args(cls: type[Command], conf: Config, args: Namespace, **options: Any) -> Any:
+    def run_from_conf_args(cls: type[Command], /, conf: Config, args: Namespace, **options: Any) -> Any:
         # Both follow ALB_DATA; asv.conf.json names where they lie without it.
         conf.repo, conf.env_dir = str(history_root()), str(data_root() / "env")
+        if sys.platform == "darwin":
+            conf.launch_method = "spawn"
         try:
             return prepared(conf, args, lambda: original(conf, args, **options))
         except AlbError as error:

@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from asv import util
 from asv.benchmarks import Benchmarks
@@ -54,7 +53,7 @@ def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[Row]:
 
 def table(found: Sequence[Row], names: Sequence[str]) -> str:
     """Return rows as text, a column for each commit, and the last commit's value over the first's."""
-    return tabulate(list(_lines(found)), headers=["benchmark", "parameters", *names, "ratio"], tablefmt="plain")
+    return str(tabulate(list(_lines(found)), headers=["benchmark", "parameters", *names, "ratio"], tablefmt="plain"))
 
 
 def _lines(found: Sequence[Row]) -> Iterator[list[str]]:

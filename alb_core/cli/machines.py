@@ -31,7 +31,7 @@ def claim(name: str) -> None:
 def results_root() -> Path:
     """asv's results directory."""
     conf = Config.load(str(suite_root() / "asv.conf.json"))
-    return suite_root() / conf.results_dir
+    return suite_root() / str(conf.results_dir)
 
 
 def table(results: Path) -> str:
@@ -48,4 +48,4 @@ def table(results: Path) -> str:
             unlike = registry.unlike_known(name, here)
             verdict = f"free; this one has {', '.join(unlike)}" if unlike else "free; this one fits"
             rows.append([name, registry.KNOWN[name].description, verdict])
-    return tabulate(rows, headers=["machine", "hardware", "this computer"], tablefmt="plain")
+    return str(tabulate(rows, headers=["machine", "hardware", "this computer"], tablefmt="plain"))

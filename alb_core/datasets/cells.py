@@ -111,7 +111,7 @@ class Population:
         return found
 
     def traits_of_group(self, group: int) -> Traits:
-        """What a group's cells are; the last group has cells beyond the last one."""
+        """Draw what a group's cells are; always GROUP of them, even if the last ones are beyond the end."""
         draws = Draws(self.spec.seed, _CELLS, group)
         datasets = self.datasets_of(np.minimum(np.arange(GROUP) + group * GROUP, self.spec.cells - 1))
         points = draws.uint16(GROUP).astype(np.int64)
@@ -223,16 +223,19 @@ class Population:
         return np.concatenate(parts).astype(np.int16)
 
     def _calibrated_shift(self, means: Int64) -> int:
-        """What to add to the log means for the profile's number of non-zeros per cell.
+        """Find what to add to the log means for the profile's number of non-zeros per cell.
 
         The expected number is a sum over the genes, types and source datasets; histograms of their means and of the
         depths make it a small one.
         """
         sizes = np.diff(self.boundaries)
         shares = np.diff(self._mixtures, axis=1, prepend=0)
-        weights = np.stack([(sizes[:, None] * shares[:, [kind]] * self.measured).sum(0) for kind in range(len(means))])
-        lowest = int(means.min())
-        histogram = np.bincount((means - lowest).ravel(), weights.ravel().astype(np.float64))
+        lowest, width = int(means.min()), int(means.max() - means.min()) + 1
+        histogram = np.zeros(width)
+        for kind, of_genes in enumerate(means):
+            # Cells of this type that measure each gene, times 65,536: whole numbers.
+            weights = (sizes * shares[:, kind]).astype(np.float64) @ self.measured
+            histogram += np.bincount(of_genes - lowest, weights, width)
         depths = _depths(Draws(self.spec.seed, _DEPTHS), self.profile.depth, 1 << 14)
         frequencies = np.bincount(depths + MAX_DEPTH, minlength=2 * MAX_DEPTH + 1)
         chance = np.convolve(self._tables.chance.astype(np.int64), frequencies[::-1])[MAX_DEPTH:-MAX_DEPTH]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,7 @@ class CountTables:
     counts: npt.NDArray[np.uint16]
 
 
+@cache
 def count_tables(size: int) -> CountTables:
     """Tables of the negative binomial of a given size.
 
@@ -65,6 +67,7 @@ def count_tables(size: int) -> CountTables:
         ratios = (k - 1 + size) / k * (mean / (size + mean))
         reached = np.cumsum(zero * np.cumprod(ratios)) / (1.0 - zero)
         counts[entry] = np.searchsorted(reached, at).astype(np.uint16) + 1
+    chance.flags.writeable = counts.flags.writeable = False
     return CountTables(chance, counts)
 
 

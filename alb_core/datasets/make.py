@@ -19,6 +19,7 @@ from alb_core.datasets.manifest import (
     MANIFEST_NAME,
     MANIFEST_VERSION,
     Manifest,
+    bytes_digest,
     fingerprint,
     quick_check,
     size_on_disk,
@@ -155,6 +156,7 @@ def _write(name: str, spec: Spec, stage: Path) -> Manifest:
         x_bytes=size_on_disk(stage / X_PATH),
         files=files,
         files_digest=digest,
+        bytes_digest=bytes_digest(stage),
     )
     write_atomically(stage / MANIFEST_NAME, manifest.as_bytes())
     return manifest

@@ -17,8 +17,10 @@ from typing import Any
 
 from alb_core.datasets.spec import KNOWN, Spec
 from alb_core.errors import AlbError
+from alb_core.files import sha256_of
 
-#: Of the manifest's fields and of what they mean; a dataset with another one is made again.
+#: Of the manifest's fields, and of the cells that a specification stands for: raise it with any change to either, so
+#: that datasets of before are refused and made again.
 MANIFEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 
@@ -53,6 +55,8 @@ class Manifest:
         Number of files, without the manifest.
     files_digest
         SHA-256 over their names and sizes, 64 hex digits.
+    bytes_digest
+        SHA-256 over their names and the SHA-256 of each, 64 hex digits.
     """
 
     manifest_version: int
@@ -70,6 +74,7 @@ class Manifest:
     x_bytes: int
     files: int
     files_digest: str
+    bytes_digest: str
 
     def as_bytes(self) -> bytes:
         """Return the manifest as it stands in its file."""
@@ -99,13 +104,10 @@ def load(path: Path) -> Manifest:
     if version != MANIFEST_VERSION:
         raise refusal(name, f"has a manifest of version {version!r}, expected {MANIFEST_VERSION}", content)
     kinds = {field.name: _KINDS[str(field.type)] for field in fields(Manifest)}
-    wrong = [key for key, kind in kinds.items() if type(content.get(key)) is not kind] + sorted(
-        set(content) - set(kinds)
-    )
+    wrong = [key for key, kind in kinds.items() if type(content.get(key)) is not kind]
+    wrong += sorted(set(content) - set(kinds))
     if wrong:
-        raise refusal(
-            name, f"has a manifest with fields that are missing, unknown or wrong: {', '.join(wrong)}", content
-        )
+        raise refusal(name, f"has a manifest with missing, unknown or wrong fields: {', '.join(wrong)}", content)
     manifest = Manifest(**content)
     if manifest.name != name:
         raise refusal(name, f"was made as {manifest.name!r} and has been moved here")
@@ -142,14 +144,21 @@ def quick_check(path: Path) -> Manifest:
 
 
 def fingerprint(path: Path) -> tuple[int, str]:
-    """Number of files below ``path``, and the SHA-256 over their sorted names and sizes; without the manifest."""
+    """Return the number of files below ``path``, without the manifest, and the SHA-256 over their names and sizes."""
     entries = sorted((name, size) for name, size in _files(path) if name != MANIFEST_NAME)
     lines = "".join(f"{name}\0{size}\n" for name, size in entries)
     return len(entries), hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def bytes_digest(path: Path) -> str:
+    """Return the SHA-256 over the names and the bytes of all files below ``path``, without the manifest."""
+    names = sorted(name for name, _ in _files(path) if name != MANIFEST_NAME)
+    lines = "".join(f"{name}\0{sha256_of(path / name)}\n" for name in names)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def size_on_disk(path: Path) -> int:
-    """Sum of the sizes of all files below ``path``, in bytes."""
+    """Return the sum of the sizes of all files below ``path``, in bytes."""
     return sum(size for _, size in _files(path))
 
 

@@ -127,9 +127,11 @@ def checked_name(name: str) -> str:
     AlbError
         If it could leave the datasets' directory, or hide in it.
     """
-    if not _NAME.fullmatch(name):
+    # What is being written lies beside the datasets, under names with this in them.
+    if not _NAME.fullmatch(name) or ".partial-" in name:
         raise AlbError(
-            f"{name!r} cannot name a dataset: expected 1 to 100 letters, digits and . _ : + -, not starting with a mark"
+            f"{name!r} cannot name a dataset: expected 1 to 100 letters, digits and . _ : + -, "
+            "not starting with a mark, without '.partial-'"
         )
     return name
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from alb_core.checksum import combined, coo_checksum
 from alb_core.datasets.content import table_checksum
-from alb_core.datasets.manifest import Manifest, quick_check, refusal
+from alb_core.datasets.manifest import Manifest, bytes_digest, quick_check, refusal
 from alb_core.datasets.spec import checked_name
 from alb_core.errors import AlbError
 from alb_core.paths import datasets_root
@@ -40,8 +40,9 @@ class _Seen:
 def verify(name: str) -> Manifest:
     """Read a whole dataset and compare it with its manifest, in bounded memory.
 
-    Files, shape, number of non-zeros, sum and checksum of X/raw, and the checksums of obs and var must be those of
-    the manifest; the counted columns of obs and var must be those of the cells.
+    The files must be those that were written, byte for byte; shape, number of non-zeros, sum and checksum of X/raw,
+    and the checksums of obs and var must be those of the manifest; and the counted columns of obs and var those of
+    the cells.
 
     Parameters
     ----------
@@ -60,6 +61,13 @@ def verify(name: str) -> Manifest:
     """
     path = datasets_root() / checked_name(name)
     manifest = quick_check(path)
+    # First: TileDB may do anything with bytes that have been altered.
+    try:
+        digest = bytes_digest(path)
+    except OSError as error:
+        raise refusal(name, f"cannot be read ({error})", {"spec": manifest.spec}) from error
+    if digest != manifest.bytes_digest:
+        raise refusal(name, "has files with other bytes than were written", {"spec": manifest.spec})
     context = tiledbsoma.SOMATileDBContext(tiledb_config={"soma.init_buffer_bytes": _BUFFER})
     try:
         with tiledbsoma.Experiment.open(str(path), context=context) as experiment:

@@ -62,7 +62,10 @@ def write_experiment(
     command = [str(ensure_writer()), "-I", str(_SCRIPT), str(path.absolute())]
     command += [f"--cells={shape[0]}", f"--vars={shape[1]}", f"--layout={layout}", f"--fragments={fragments}"]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        except OSError as error:
+            raise AlbError(f"cannot start tiledbsoma {FLOOR} with {command[0]}: {error.strerror}") from error
         assert process.stdin is not None and process.stdout is not None
         try:
             try:

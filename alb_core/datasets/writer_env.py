@@ -46,7 +46,7 @@ _IMPORTED = (
 
 
 def ensure_writer() -> Path:
-    """Python of the floor's environment; made when missing (once, half a minute), saying so on stderr.
+    """Return the Python of the floor's environment; made when missing (once, half a minute), saying so on stderr.
 
     Raises
     ------
@@ -60,19 +60,17 @@ def ensure_writer() -> Path:
         )
     constraints = suite_root() / "constraints.txt"
     try:
-        recipe = "\n".join(
-            (sys.version, sys.platform, platform.machine(), *_PINNED, *_IMPORTED, constraints.read_text())
-        )
+        stack = constraints.read_text()
     except OSError as error:
         raise AlbError(f"cannot read {constraints}: {error.strerror}") from error
+    recipe = "\n".join((sys.version, sys.platform, platform.machine(), *_PINNED, *_IMPORTED, stack))
     root = ensure_directory(data_root() / "writers")
     place = root / f"{FLOOR}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     python, complete = place / "bin" / "python", place / "complete"
     with locked(root / f".{place.name}.lock", f"the environment of tiledbsoma {FLOOR}"):
-        if not complete.exists():
-            print(
-                f"alb: installing tiledbsoma {FLOOR}, the writer of datasets, in {place}", file=sys.stderr, flush=True
-            )
+        # A marked environment is useless when the Python that it links to has gone.
+        if not (complete.exists() and python.exists()):
+            print(f"alb: installing the writer of datasets in {place}", file=sys.stderr, flush=True)
             # A virtual environment cannot be moved: it is made in its place, and counts once it is marked.
             shutil.rmtree(place, ignore_errors=True)
             try:
@@ -88,7 +86,17 @@ def ensure_writer() -> Path:
 
 def install_packages(python: Path, constraints: Path) -> None:
     """Install the floor release, and what it imports, for ``python``."""
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    pip = [
+        str(python),
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+    ]
     _run([*pip, "--no-deps", "--constraint", str(constraints), *_PINNED, *_IMPORTED], f"install tiledbsoma {FLOOR}")
 
 

@@ -23,6 +23,10 @@ import tiledb.cc
 import tiledbsoma
 
 Column = npt.NDArray[Any]
+Columns = tuple[Column, Column, Column]
+
+X_COLUMNS = ("soma_dim_0", "soma_dim_1", "soma_data")
+NOTHING: Columns = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
 #: The last word of the input.
 END = b"end\n"
@@ -67,7 +71,7 @@ def table_options(layout: str, schema: pa.Schema) -> dict[str, Any]:
     return {"tiledb": {"create": options}}
 
 
-def tile_rows(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple[int, Column, Column, Column]]:
+def pieces(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple[int, Columns]]:
     """Gather row-major batches into the pieces between ``cuts``.
 
     Parameters
@@ -80,60 +84,67 @@ def tile_rows(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tu
     Yields
     ------
     tuple
-        Where the piece ends, and its three columns, each of shape (nnz,). Pieces without non-zeros are left out.
+        For each cut, the cut and the three columns of the rows up to it, each of shape (nnz,), perhaps empty.
+
+    Raises
+    ------
+    ValueError
+        If the batches are not row-major, repeat a coordinate, or have rows beyond the last cut.
     """
-    pending: list[tuple[Column, Column, Column]] = []
-    ends = iter(cuts)
-    end = next(ends)
+    pending = [NOTHING]
+    remaining = iter(cuts)
+    cut = next(remaining)
     last = (-1, -1)
     for batch in batches:
         if not batch.num_rows:
             continue
-        columns = tuple(batch.column(name).to_numpy() for name in ("soma_dim_0", "soma_dim_1", "soma_data"))
-        rows, genes = columns[0], columns[1]
+        rows, genes, values = (batch.column(name).to_numpy() for name in X_COLUMNS)
         steps = np.diff(rows)
         ascending = (steps > 0) | ((steps == 0) & (np.diff(genes) > 0))
-        if not ascending.all() or (rows[0], genes[0]) <= last:
-            raise ValueError("X is not in row-major order without repeats")
+        if not ascending.all() or (rows[0], genes[0]) <= last or rows[-1] >= cuts[-1]:
+            raise ValueError("X is not in row-major order, repeats a coordinate, or has more rows than were said")
         last = (rows[-1], genes[-1])
-        while rows[-1] >= end:
-            split = int(np.searchsorted(rows, end))
-            pending.append(tuple(column[:split] for column in columns))
-            if sum(len(piece[0]) for piece in pending):
-                yield end, *(np.concatenate(parts) for parts in zip(*pending))  # noqa: B905
-            pending = []
-            columns = tuple(column[split:] for column in columns)
-            rows = columns[0]
-            end = next(ends)
-        pending.append(columns)
-    if pending:
-        yield end, *(np.concatenate(parts) for parts in zip(*pending))  # noqa: B905
+        while rows[-1] >= cut:
+            split = int(np.searchsorted(rows, cut))
+            yield cut, joined([*pending, (rows[:split], genes[:split], values[:split])])
+            pending = [NOTHING]
+            rows, genes, values = rows[split:], genes[split:], values[split:]
+            cut = next(remaining)
+        pending.append((rows, genes, values))
+    yield cut, joined(pending)
+    for cut in remaining:
+        yield cut, NOTHING
+
+
+def joined(parts: list[Columns]) -> Columns:
+    """Join columns end to end."""
+    rows, genes, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return rows, genes, values
 
 
 def write_x(uri: str, batches: Iterator[pa.RecordBatch], n_obs: int, fragments: int) -> None:
     """Write X in global order, in fragments of equal numbers of rows."""
     domain = tiledb.ArraySchema.load(uri).domain
     height, width = int(domain.dim(0).tile), int(domain.dim(1).tile)
-    limits = [n_obs * (index + 1) // fragments for index in range(fragments)]
+    limits = {n_obs * (index + 1) // fragments for index in range(fragments)}
     context = tiledb.Ctx()
     array = tiledb.cc.Array(context, uri, tiledb.cc.QueryType.WRITE)
     query = None
-    for end, rows, genes, values in tile_rows(batches, sorted({*limits, *range(height, n_obs, height)})):
-        if query is None:
-            query = tiledb.cc.Query(context, array, tiledb.cc.QueryType.WRITE)
-            query.layout = tiledb.cc.LayoutType.GLOBAL_ORDER
-        # Row-major within each tile; a stable sort by tile keeps the order that the rows came in.
-        tiles = genes // width
-        order = np.argsort(tiles.astype(np.uint16) if tiles[tiles.argmax()] < 2**16 else tiles, kind="stable")
-        buffers = {"soma_dim_0": rows[order], "soma_dim_1": genes[order], "soma_data": values[order]}
-        for name, buffer in buffers.items():
-            query.set_data_buffer(name, buffer)
-        query.submit()
-        if end in limits:
+    for cut, (rows, genes, values) in pieces(batches, sorted(limits.union(range(height, n_obs, height)))):
+        if len(rows):
+            if query is None:
+                query = tiledb.cc.Query(context, array, tiledb.cc.QueryType.WRITE)
+                query.layout = tiledb.cc.LayoutType.GLOBAL_ORDER
+            # Row-major within each tile: a stable sort by tile (a radix sort, of 16 bits) keeps the order of arrival.
+            tiles = genes // width
+            order = np.argsort(tiles.astype(np.uint16) if tiles.max() < 2**16 else tiles, kind="stable")
+            buffers = [column[order] for column in (rows, genes, values)]
+            for name, buffer in zip(X_COLUMNS, buffers, strict=True):
+                query.set_data_buffer(name, buffer)
+            query.submit()
+        if cut in limits and query is not None:
             query.finalize()
             query = None
-    if query is not None:
-        query.finalize()
     array.close()
 
 

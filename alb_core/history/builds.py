@@ -54,7 +54,7 @@ def plan(commit: str) -> Build:
             return Build(commit, "release", release)
     raise AlbError(
         f"commit {commit} of {root.name} cannot be built yet: its tree is that of no release "
-        f"({releases[0].version} to {releases[-1].version}); measure a release, as in `asv run {releases[-1].version}^!`"
+        f"({releases[0].version} to {releases[-1].version}); measure a release, as `asv run {releases[-1].version}^!`"
     )
 
 

@@ -18,7 +18,7 @@ def releases(tmp_path):
 
     return [
         one("1.0.0", "2024-03-07T15:34:44+00:00", {"setup.py": "a\n", "run.sh": "x\n", "gone.py": ""}, {"run.sh"}),
-        one("1.1.0", "2024-04-01T00:00:00+00:00", {"setup.py": "b\r\n", "a b/\"é\".py": "name\n"}),
+        one("1.1.0", "2024-04-01T00:00:00+00:00", {"setup.py": "b\r\n", 'a b/"é".py': "name\n"}),
     ]
 
 

@@ -1,0 +1,52 @@
+import json
+
+from asv.results import Results
+
+from alb_core import proof
+from alb_core.asv_plugin import versions
+
+COMMIT = "c" * 40
+
+
+def results():
+    params = {"machine": "m", "python": "3.11"}
+    return Results(params, {"pip+x": "1"}, COMMIT, 0, "3.11", "virtualenv-py3.11", {"ALB_STACK": "s"})
+
+
+def environment(root, commit, packages):
+    path = root / "env" / commit[:4]
+    path.mkdir(parents=True)
+    (path / proof.CERTIFICATE).write_text(json.dumps({"commit": commit, "packages": packages}))
+
+
+def saved(root):
+    [path] = (root / "results").glob("m/*.json")
+    return json.loads(path.read_text())
+
+
+def test_results_carry_the_versions_of_their_commit(tmp_path):
+    environment(tmp_path, COMMIT, {"numpy": "1.26.4", "tiledbsoma": "2.3.0"})
+    environment(tmp_path, "d" * 40, {"numpy": "0"})
+    with versions.recorded(tmp_path / "env"):
+        results().save(str(tmp_path / "results"))
+    content = saved(tmp_path)
+    assert content["requirements"] == {"pip+x": "1", "numpy": "1.26.4", "tiledbsoma": "2.3.0"}
+    # As graph parameters they would split each graph at every release.
+    assert content["params"] == {"machine": "m", "python": "3.11"}
+    assert Results.load(str(next((tmp_path / "results").glob("m/*.json")))).commit_hash == COMMIT
+
+
+def test_a_commit_that_was_not_installed_has_none(tmp_path):
+    environment(tmp_path, "d" * 40, {"numpy": "0"})
+    (tmp_path / "env" / "broken").mkdir()
+    (tmp_path / "env" / "broken" / proof.CERTIFICATE).write_text("{")
+    with versions.recorded(tmp_path / "env"):
+        results().save(str(tmp_path / "results"))
+    assert saved(tmp_path)["requirements"] == {"pip+x": "1"}
+
+
+def test_asv_is_as_before_afterwards(tmp_path):
+    before = Results.save
+    with versions.recorded(tmp_path):
+        assert Results.save is not before
+    assert Results.save is before

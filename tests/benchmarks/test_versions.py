@@ -1,0 +1,72 @@
+"""Design rule 5: parameters are literal and append-only, and timed code does not change under a version."""
+
+import ast
+import json
+
+import pytest
+import timed_code
+
+RECORDED = json.loads(timed_code.RECORD.read_text())
+ADVICE = "decide with `python tests/benchmarks/timed_code.py` (its docstring says how)"
+
+
+def test_every_benchmark_class_is_recorded():
+    found = {
+        f"{path.stem}.{node.name}"
+        for path in (timed_code.ROOT / "benchmarks").glob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    assert found == set(timed_code.CLASSES) == set(RECORDED)
+
+
+@pytest.mark.parametrize("name", timed_code.CLASSES)
+def test_timed_code_changes_only_with_the_version(name):
+    now = timed_code.state()[name]
+    assert (now["version"], now["fingerprint"]) == (RECORDED[name]["version"], RECORDED[name]["fingerprint"]), ADVICE
+
+
+@pytest.mark.parametrize("name", timed_code.CLASSES)
+def test_parameters_are_append_only(name):
+    now = timed_code.state()[name]
+    assert now["param_names"] == RECORDED[name]["param_names"]
+    for values, recorded in zip(now["params"], RECORDED[name]["params"], strict=True):
+        assert values[: len(recorded)] == recorded
+        assert values == recorded, ADVICE
+
+
+@pytest.mark.parametrize("name", timed_code.CLASSES)
+def test_parameters_and_version_are_literal(name):
+    module, _, cls = name.partition(".")
+    tree = ast.parse((timed_code.ROOT / "benchmarks" / f"{module}.py").read_text())
+    [body] = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls]
+    assignments = [node for node in body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    assigned = {node.targets[0].id: node.value for node in assignments}
+    for attribute in ("version", "params", "param_names"):
+        ast.literal_eval(assigned[attribute])
+
+
+@pytest.mark.parametrize("name", timed_code.CLASSES)
+def test_the_fingerprint_covers_what_is_timed(name):
+    covered = set(timed_code.CLASSES[name])
+    imported = set()
+    for module in covered:
+        for node in ast.walk(ast.parse((timed_code.ROOT / "alb_core" / f"{module}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "alb_core":
+                parts = node.module.split(".")
+                imported |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    # suite serves both classes; the reading one never enters the loader's modules.
+    assert imported - covered - timed_code.UNTIMED <= set(timed_code.LOADING) - {"suite"}
+    assert name != "data_loader.DataLoader" or imported <= covered | timed_code.UNTIMED
+
+
+def test_the_fingerprint_sees_code_and_not_comments():
+    plain = timed_code.normalised("def f(a):\n    return a + 1\n")
+    assert plain == timed_code.normalised('def f(a):\n    """Say."""\n    # why\n    return (a + 1)\n')
+    assert plain != timed_code.normalised("def f(a):\n    return a + 2\n")
+
+
+def test_a_changed_fingerprint_is_undecided_until_the_version_changes():
+    recorded = {"C": {"version": "1", "fingerprint": "x"}}
+    assert timed_code.undecided(recorded, {"C": {"version": "1", "fingerprint": "y"}}) == ["C"]
+    assert timed_code.undecided(recorded, {"C": {"version": "2", "fingerprint": "y"}}) == []

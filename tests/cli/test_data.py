@@ -1,0 +1,123 @@
+"""``alb data`` as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alb_core.cli.main import main
+from alb_core.datasets.writer_env import ensure_writer
+from alb_core.paths import DATA_VARIABLE, data_root
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "data"
+    monkeypatch.setenv(DATA_VARIABLE, str(place))
+    return place
+
+
+def alb(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["data", *arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("make", "Missing argument 'NAME'"),
+        ("make nothing", "known are mini, small, census-2:7; 'alb data make nothing --cells N' makes one"),
+        ("make mini --cells 5", "mini has cells 4096 (not 5): choose a name of your own"),
+        ("make mini --fragments 0", "fragments is 0, expected 1 to the number of cells (4,096)"),
+        ("make mine --cells 0", "cells is 0"),
+        ("make mine --cells -1", "cells is -1"),
+        ("make mine --cells many", "'many' is not a valid integer"),
+        ("make mine --cells 5 --vars 0", "vars is 0"),
+        ("make mine --cells 5 --vars 2147483649", "vars is 2,147,483,649"),
+        ("make mine --cells 100000000000", "cells is 100,000,000,000, expected 1 to"),
+        ("make mine --cells 5 --fragments 6", "fragments is 6"),
+        ("make mine --cells 5 --seed -1", "seed is -1"),
+        ("make mine --cells 5 --layout zarr", "'zarr' is not one of"),
+        ("make mine --cells 5 --profile none", "'none' is not one of"),
+        ("make ../mine --cells 5", "cannot name a dataset"),
+        ("make .mine --cells 5", "cannot name a dataset"),
+        ("verify ../mine", "cannot name a dataset"),
+        ("verify mini", "alb data make mini makes it"),
+        ("verify mine", "alb data make mine --cells N makes it"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(
+    arguments: str, words: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alb(*arguments.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert words in said.err
+    assert not data.exists()
+
+
+@pytest.mark.parametrize("command", ["make mini", "list", "verify mini"])
+def test_a_data_directory_that_is_a_file_is_told(command: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data.write_text("mine")
+    assert alb(*command.split()) == 2
+    assert "is a file, expected the data directory" in capsys.readouterr().err
+    assert data.read_text() == "mine"
+
+
+def test_a_data_directory_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "file" / "data"))
+    assert alb("make", "mini") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "cannot make the directory" in said
+
+
+def test_list_names_what_could_be_made(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert alb("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "cells", "vars", "non-zeros", "size", "layout", "state"]
+    assert [line.split() for line in lines[1:]] == [
+        ["mini", "4,096", "20,000", "census", "not", "made"],
+        ["small", "32,768", "20,000", "census", "not", "made"],
+        ["census-2:7", "133,790", "20,000", "census", "not", "made"],
+    ]
+    assert not data.exists()
+
+
+def test_list_tells_why_a_dataset_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "soma" / "mini").mkdir(parents=True)
+    (data / "soma" / ".other.partial-1").mkdir()
+    assert alb("list") == 0
+    said = capsys.readouterr().out
+    assert "refused: dataset mini has no manifest.json, so it was never whole: alb data make mini --replace" in said
+    assert "partial" not in said
+
+
+@pytest.mark.e2e
+def test_make_list_verify(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv(DATA_VARIABLE)
+    ensure_writer()
+    data.mkdir()
+    (data / "writers").symlink_to(data_root() / "writers")
+    monkeypatch.setenv(DATA_VARIABLE, str(data))
+    capsys.readouterr()
+    assert alb("make", "mine", "--cells", "200", "--vars", "300", "--layout", "soma", "--fragments", "2") == 0
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()] == ["making", "made"]
+    assert said.err == "", "no progress bar in a pipe"
+    assert alb("list") == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("mine"))
+    assert row.split()[1:3] == ["200", "300"]
+    assert row.split()[-2:] == ["soma", "ready"]
+    assert alb("verify", "mine") == 0
+    assert capsys.readouterr().out.startswith("mine is what its manifest says: 200 cells x 300 vars, ")
+    (data / "soma" / "mine" / "obs" / "stray").write_text("")
+    assert alb("verify", "mine") == 2
+    assert "--replace makes it again" in capsys.readouterr().err

@@ -1,0 +1,33 @@
+"""Data directories of tests, with one real writer environment for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alb_core.datasets.writer_env import ensure_writer
+from alb_core.paths import DATA_VARIABLE, data_root
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data directory that is not even made yet."""
+    place = tmp_path / "data"
+    monkeypatch.setenv(DATA_VARIABLE, str(place))
+    return place
+
+
+@pytest.fixture(scope="session")
+def writers() -> Path:
+    """Where the writer's environment is: installed once in the checkout, and kept."""
+    ensure_writer()
+    return data_root() / "writers"
+
+
+@pytest.fixture
+def writable(writers: Path, data: Path) -> Path:
+    """A data directory with the writer's environment in it."""
+    data.mkdir()
+    (data / "writers").symlink_to(writers)
+    return data

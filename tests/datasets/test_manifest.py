@@ -1,0 +1,180 @@
+"""The manifest and the quick check, on directories that stand in for experiments: no writer is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alb_core.datasets.manifest import (
+    MANIFEST_NAME,
+    MANIFEST_VERSION,
+    Manifest,
+    bytes_digest,
+    fingerprint,
+    load,
+    quick_check,
+    size_on_disk,
+)
+from alb_core.datasets.spec import Spec
+from alb_core.errors import AlbError
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    path = tmp_path / "mine"
+    for name in ("obs/__fragments/a.tdb", "ms/RNA/X/raw/__fragments/b.tdb", "__group"):
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(name.encode())
+    files, digest = fingerprint(path)
+    manifest = Manifest(
+        manifest_version=MANIFEST_VERSION,
+        name="mine",
+        kind="synthetic",
+        spec=Spec(cells=5, vars=6).as_json(),
+        writer={"tiledbsoma": "1.7.3"},
+        n_obs=5,
+        n_vars=6,
+        nnz=7,
+        x_sum=8,
+        x_checksum="0" * 16,
+        obs_checksum="1" * 64,
+        var_checksum="2" * 64,
+        x_bytes=9,
+        files=files,
+        files_digest=digest,
+        bytes_digest=bytes_digest(path),
+    )
+    (path / MANIFEST_NAME).write_bytes(manifest.as_bytes())
+    return path
+
+
+def edit(dataset: Path, **fields: object) -> None:
+    file = dataset / MANIFEST_NAME
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def test_a_whole_dataset_passes_in_milliseconds(dataset: Path) -> None:
+    started = time.perf_counter()
+    manifest = quick_check(dataset)
+    assert time.perf_counter() - started < 0.1
+    assert (manifest.n_obs, manifest.files) == (5, 3)
+    assert load(dataset) == manifest
+
+
+def truncated(path: Path) -> None:
+    (path / "obs/__fragments/a.tdb").write_bytes(b"")
+
+
+def removed(path: Path) -> None:
+    (path / "ms/RNA/X/raw/__fragments/b.tdb").unlink()
+
+
+def added(path: Path) -> None:
+    (path / "obs" / "more").write_bytes(b"")
+
+
+def renamed(path: Path) -> None:
+    (path / "__group").rename(path / "__other")
+
+
+def no_manifest(path: Path) -> None:
+    (path / MANIFEST_NAME).unlink()
+
+
+def half_a_manifest(path: Path) -> None:
+    file = path / MANIFEST_NAME
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def not_an_object(path: Path) -> None:
+    (path / MANIFEST_NAME).write_text("[]")
+
+
+def other_version(path: Path) -> None:
+    edit(path, manifest_version=MANIFEST_VERSION + 1)
+
+
+def unknown_field(path: Path) -> None:
+    edit(path, more=1)
+
+
+def wrong_type(path: Path) -> None:
+    edit(path, nnz="7")
+
+
+def other_name(path: Path) -> None:
+    edit(path, name="yours")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (truncated, "files of other names or sizes"),
+        (removed, "has 2 files, its manifest says 3"),
+        (added, "has 4 files, its manifest says 3"),
+        (renamed, "files of other names or sizes"),
+        (no_manifest, "was never whole"),
+        (half_a_manifest, "cannot be read"),
+        (not_an_object, "without fields"),
+        (other_version, "version 2, expected 1"),
+        (unknown_field, "missing, unknown or wrong fields: more"),
+        (wrong_type, "missing, unknown or wrong fields: nnz"),
+        (other_name, "was made as 'yours'"),
+    ],
+)
+def test_a_damaged_dataset_is_refused_with_its_repair(
+    dataset: Path, damage: Callable[[Path], None], words: str
+) -> None:
+    damage(dataset)
+    with pytest.raises(AlbError) as caught:
+        quick_check(dataset)
+    message = str(caught.value)
+    assert words in message
+    assert "alb data make mine --cells" in message
+    assert message.endswith("--replace makes it again")
+    assert "\n" not in message
+
+
+def test_the_repair_has_the_options_it_was_made_with(dataset: Path) -> None:
+    truncated(dataset)
+    with pytest.raises(AlbError, match="make mine --cells 5 --vars 6 --profile slice-2:7 --layout census"):
+        quick_check(dataset)
+
+
+def test_a_missing_dataset_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(AlbError, match=r"no dataset at .*mini: alb data make mini makes it"):
+        quick_check(tmp_path / "mini")
+
+
+def test_a_known_name_stands_for_its_own_specification(dataset: Path) -> None:
+    edit(dataset, name="mini")
+    moved = dataset.rename(dataset.with_name("mini"))
+    with pytest.raises(AlbError, match="other options than that name stands for: alb data make mini --replace"):
+        quick_check(moved)
+
+
+def test_bytes_altered_in_place_show_in_their_digest_alone(dataset: Path) -> None:
+    before = bytes_digest(dataset)
+    (dataset / "__group").write_bytes(b"__porug")
+    assert fingerprint(dataset) == (3, quick_check(dataset).files_digest)
+    assert bytes_digest(dataset) != before
+
+
+def test_size_counts_every_file(dataset: Path) -> None:
+    assert size_on_disk(dataset / "obs") == len("obs/__fragments/a.tdb")
+
+
+def test_the_benchmark_environment_needs_nothing_but_the_standard_library() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import alb_core.datasets.manifest; "
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["alb_core"]

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from alb_core.datasets.writer_env import ensure_writer
+from alb_core.errors import AlbError
+
+
+def test_an_environment_that_cannot_be_installed_leaves_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "nothing"
+    empty.mkdir()
+    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(empty), "CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    with pytest.raises(AlbError, match=r"cannot install tiledbsoma 1\.7\.3: ERROR: No matching distribution"):
+        ensure_writer()
+    assert [path.suffix for path in (data / "writers").iterdir()] == [".lock"]
+    assert "installing the writer of datasets in " in capsys.readouterr().err
+
+
+@pytest.mark.e2e
+def test_an_environment_without_its_mark_is_made_again(writable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = ensure_writer().parent.parent
+    (writable / "writers").unlink()
+    half = writable / "writers" / place.name
+    (half / "bin").mkdir(parents=True)
+    (half / "bin" / "python").write_text("not a python")
+    python = ensure_writer()
+    assert python == half / "bin" / "python"
+    assert (half / "complete").exists()
+    assert python.resolve().stat().st_size > 1_000
+    assert ensure_writer() == python
