@@ -83,11 +83,11 @@ def dense_checksum(matrix: Float32, rows: npt.ArrayLike, columns: npt.ArrayLike)
     """
     weights = column_weights(columns)
     total = 0
-    # A few rows at a time: the uint64 copy of a whole batch would double its memory.
-    for start in range(0, len(matrix), 64):
-        part = _bits(matrix[start : start + 64])
+    # A few rows at a time: uint64 copies of a whole batch would be four times its memory.
+    for start in range(0, len(matrix), 16):
+        part = _bits(matrix[start : start + 16])
         per_row = (part * weights).sum(axis=1, dtype=np.uint64)
-        total += int((per_row * row_weights(np.asarray(rows)[start : start + 64])).sum(dtype=np.uint64))
+        total += int((per_row * row_weights(np.asarray(rows)[start : start + 16])).sum(dtype=np.uint64))
     return combined(total)
 
 

@@ -13,26 +13,32 @@ class DataLoader:
         ["8x64", "1x512"],
         ["none", "block", "global"],
     )
+    # A global shuffle cuts its blocks from single rows, so 1x512 would repeat 8x64.
+    skip_params = (
+        ("np.array", "1x512", "global"),
+        ("scipy.coo", "1x512", "global"),
+        ("scipy.csr", "1x512", "global"),
+    )
     number = 1
     repeat = 3
     rounds = 2
     warmup_time = 0
 
     def setup(self, method, block_spec, shuffle):
-        """Open the dataset, proved; nothing of it is timed."""
+        """Open the dataset, untimed."""
         self.case = LoadCase("mini", method, block_spec, shuffle, batch_size=1024, buffer_size=64 * 2**20)
 
     def teardown(self, method, block_spec, shuffle):
-        """Prove what was delivered, and close."""
+        """Close it."""
         self.case.close()
 
     def time_epoch(self, method, block_spec, shuffle):
         """Run one epoch, the first batch included."""
-        self.case.epoch(prove=True)
+        self.case.epoch()
 
     def peakmem_epoch(self, method, block_spec, shuffle):
         """Run one epoch."""
-        self.case.epoch()
+        self.case.epoch(prove=True)
 
     def track_first_batch(self, method, block_spec, shuffle):
         """Seconds until the first batch, which pays for its block."""

@@ -10,8 +10,15 @@ class ReadChunks:
     param_names = ("method", "chunk_size", "shuffle")
     params = (
         ["table", "blockwise_table", "blockwise_scipy_coo", "blockwise_scipy_csr"],
-        [64, 1024],
+        [1024, 4096],
         ["none", "chunk", "global"],
+    )
+    # Where one chunk holds all rows, a global shuffle is the chunk's.
+    skip_params = (
+        ("table", 4096, "global"),
+        ("blockwise_table", 4096, "global"),
+        ("blockwise_scipy_coo", 4096, "global"),
+        ("blockwise_scipy_csr", 4096, "global"),
     )
     number = 1
     repeat = 3
@@ -19,17 +26,17 @@ class ReadChunks:
     warmup_time = 0
 
     def setup(self, method, chunk_size, shuffle):
-        """Open the dataset, proved; nothing of it is timed."""
+        """Open the dataset, untimed."""
         self.case = ReadCase("mini", method, chunk_size, shuffle, buffer_size=64 * 2**20)
 
     def teardown(self, method, chunk_size, shuffle):
-        """Prove what was read, and close."""
+        """Close it."""
         self.case.close()
 
     def time_epoch(self, method, chunk_size, shuffle):
         """Read every row."""
-        self.case.epoch(prove=True)
+        self.case.epoch()
 
     def peakmem_epoch(self, method, chunk_size, shuffle):
         """Read every row."""
-        self.case.epoch()
+        self.case.epoch(prove=True)
