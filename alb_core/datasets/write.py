@@ -11,8 +11,9 @@ from typing import IO
 
 import pyarrow as pa
 
-from alb_core.datasets.writer_env import FLOOR, ensure_writer
+from alb_core.datasets.writer_env import ensure_writer
 from alb_core.errors import AlbError
+from alb_core.history.lock import FLOOR
 
 #: Of the batches of X.
 X_SCHEMA = pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", pa.float32())])

@@ -11,18 +11,16 @@ from pathlib import Path
 
 from alb_core.errors import AlbError
 from alb_core.files import ensure_directory, write_atomically
+from alb_core.history.builds import release_wheels
+from alb_core.history.lock import FLOOR, Release, find, load
 from alb_core.locks import locked
 from alb_core.paths import data_root, suite_root
 
-#: The oldest release that the suite measures: what it writes, every later one reads.
-FLOOR = "1.7.3"
 #: The newest Python that has a wheel of it.
 FLOOR_PYTHON = (3, 11)
 
-# What the floor pins.
-_PINNED = (f"tiledbsoma=={FLOOR}", "somacore==1.0.8", "tiledb==0.25.1")
-# What it imports, or what that imports, at the versions of constraints.txt; its metadata asks for scanpy and the
-# rest of the analysis stack as well, which writing never touches.
+# What the floor imports besides its companions, or what that imports, at the versions of constraints.txt; its
+# metadata asks for scanpy and the rest of the analysis stack as well, which writing never touches.
 _IMPORTED = (
     "anndata",
     "array-api-compat",
@@ -63,7 +61,9 @@ def ensure_writer() -> Path:
         stack = constraints.read_text()
     except OSError as error:
         raise AlbError(f"cannot read {constraints}: {error.strerror}") from error
-    recipe = "\n".join((sys.version, sys.platform, platform.machine(), *_PINNED, *_IMPORTED, stack))
+    floor = find(load(), FLOOR)
+    pinned = [f"{item.name}=={item.version}" for item in floor.companions]
+    recipe = "\n".join((sys.version, sys.platform, platform.machine(), FLOOR, *pinned, *_IMPORTED, stack))
     root = ensure_directory(data_root() / "writers")
     place = root / f"{FLOOR}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     python, complete = place / "bin" / "python", place / "complete"
@@ -75,7 +75,7 @@ def ensure_writer() -> Path:
             shutil.rmtree(place, ignore_errors=True)
             try:
                 _run([sys.executable, "-m", "virtualenv", "--quiet", str(place)], "make an environment")
-                install_packages(python, constraints)
+                install_packages(python, constraints, floor)
                 _run([str(python), "-I", "-c", "import tiledbsoma, tiledb.cc"], f"import tiledbsoma {FLOOR}")
                 write_atomically(complete, b"")
             except BaseException:
@@ -84,8 +84,8 @@ def ensure_writer() -> Path:
     return python
 
 
-def install_packages(python: Path, constraints: Path) -> None:
-    """Install the floor release, and what it imports, for ``python``."""
+def install_packages(python: Path, constraints: Path, floor: Release) -> None:
+    """Install the floor release by its locked wheels, and what it imports, for ``python``."""
     pip = [
         str(python),
         "-I",
@@ -97,7 +97,8 @@ def install_packages(python: Path, constraints: Path) -> None:
         "--only-binary",
         ":all:",
     ]
-    _run([*pip, "--no-deps", "--constraint", str(constraints), *_PINNED, *_IMPORTED], f"install tiledbsoma {FLOOR}")
+    wheels = [str(path) for path in release_wheels(floor)]
+    _run([*pip, "--no-deps", "--constraint", str(constraints), *wheels, *_IMPORTED], f"install tiledbsoma {FLOOR}")
 
 
 def _run(command: list[str], what: str) -> None:
