@@ -6,6 +6,7 @@ gives another. Every row given comes out exactly once.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -92,6 +93,7 @@ def chunks(joinids: Int64, chunk_size: int, shuffle: str = "none", seed: int = 0
     _require_mode(shuffle, CHUNK_SHUFFLES)
     BlockSpec(chunk_size, 1)
     _require_seed(seed, epoch)
+    _mention_large_chunk(chunk_size, len(joinids))
     return _chunks(joinids, chunk_size, shuffle, seed, epoch)
 
 
@@ -142,6 +144,7 @@ def blocks(
     """
     _require_mode(shuffle, BLOCK_SHUFFLES)
     _require_seed(seed, epoch)
+    _mention_large_chunk(spec.chunk_size, len(joinids))
     return _blocks(joinids, spec, shuffle, seed, epoch, first, step)
 
 
@@ -173,6 +176,12 @@ def _generator(seed: int, epoch: int, *stream: int) -> np.random.Generator:
 def _require_mode(shuffle: str, modes: tuple[str, ...]) -> None:
     if shuffle not in modes:
         raise AlbError(f"shuffle is {shuffle!r}, expected one of {', '.join(modes)}")
+
+
+def _mention_large_chunk(chunk_size: int, n_rows: int) -> None:
+    """Warn of a chunk that no row range fills: allowed, and rarely meant."""
+    if chunk_size > n_rows:
+        warnings.warn(f"a chunk of {chunk_size} rows holds all {n_rows} rows there are", stacklevel=3)
 
 
 def _require_seed(seed: int, epoch: int) -> None:

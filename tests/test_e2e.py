@@ -144,7 +144,8 @@ def test_published_graphs_hold_the_results(suite, published):
         assert [value for value in points[revisions[release.commit]] if value is not None] == expected
 
 
-def test_preview_serves_the_site(suite, published):
+def test_preview_publishes_where_there_is_no_site_and_serves_it(suite, published):
+    shutil.rmtree(suite.root / "html")
     command = [sys.executable, "-u", "-m", "asv", "preview"]
     with subprocess.Popen(
         command, cwd=suite.root, env=suite.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -243,3 +244,16 @@ def test_quickstart_ends_with_a_table_and_the_next_commands(suite, measured):
     for command in ("asv run --machine g4dn", "asv continuous main HEAD", "asv publish && asv preview"):
         assert command in table
     assert Path(suite.root / "html" / "index.html").is_file()
+
+
+def test_publish_works_where_nothing_was_measured(suite, measured):
+    results = suite.root / "data" / "results"
+    results.rename(suite.root / "results.kept")
+    try:
+        done = suite.asv("publish")
+        assert done.returncode == 0, said(done)
+        assert "discovering the benchmarks" in done.stderr
+        assert json.loads((suite.root / "html" / "index.json").read_text())["benchmarks"]
+    finally:
+        shutil.rmtree(results)
+        (suite.root / "results.kept").rename(results)

@@ -124,3 +124,12 @@ def test_no_rows_no_blocks() -> None:
     none = np.empty(0, dtype=np.int64)
     assert list(blocks(none, BlockSpec(4, 2), "block")) == []
     assert list(chunks(none, 4, "global")) == []
+
+
+def test_a_chunk_larger_than_the_rows_is_allowed_and_said() -> None:
+    with pytest.warns(UserWarning, match="a chunk of 64 rows holds all 10 rows"):
+        [chunk] = chunks(np.arange(10), 64)
+    assert len(chunk) == 10
+    with pytest.warns(UserWarning, match="a chunk of 64 rows holds all 10 rows"):
+        [block] = blocks(np.arange(10), BlockSpec(64, 2))
+    assert len(block) == 10

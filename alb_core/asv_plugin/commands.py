@@ -25,11 +25,13 @@ from asv.commands.publish import Publish
 from asv.commands.run import Run
 from asv.commands.show import Show
 from asv.config import Config
+from asv.environment import ExistingEnvironment, get_environments
 
 from alb_core.asv_plugin import machines, versions
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.errors import AlbError
 from alb_core.history.bridge import HOST_PYTHON
+from alb_core.history.builds import install_stack
 from alb_core.history.releases import ensure as ensure_history
 from alb_core.locks import locked
 from alb_core.paths import data_root, history_root
@@ -57,7 +59,16 @@ def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
     machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.
     with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(Path(conf.env_dir)):
+        _install_stacks(conf, args)
         return run()
+
+
+def _install_stacks(conf: Config, args: Namespace) -> None:
+    """Do here, in sight of the user, what asv's install command would do behind asv's captured output."""
+    for environment in get_environments(conf, args.env_spec, verbose=False):
+        if not isinstance(environment, ExistingEnvironment):
+            environment.create()
+            install_stack(Path(environment.find_executable("python")).parent.parent)
 
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     """
     build = plan(commit)
     (environment / proof.CERTIFICATE).unlink(missing_ok=True)
-    _install_stack(environment)
+    install_stack(environment)
     own, *companions = release_wheels(build.release)
     if sha256_of(wheel) != sha256_of(own):
         raise AlbError(f"{wheel} is not the wheel of {commit}: remove asv's cache {wheel.parent} and run asv again")
@@ -130,21 +131,33 @@ def site_packages(environment: Path) -> Path:
     return path
 
 
-def _install_stack(environment: Path) -> None:
-    """Install ``constraints.txt``, all of it and nothing else, unless this environment has it."""
+def install_stack(environment: Path) -> None:
+    """Install ``constraints.txt``, all of it and nothing else, unless this environment has it.
+
+    Once an environment, about a minute; on a terminal pip shows how far it is.
+
+    Raises
+    ------
+    AlbError
+        If pip fails, or the environment's Python is another than the stack's.
+    """
     site_packages(environment)
     stack = suite_root() / "constraints.txt"
     digest = sha256_of(stack)
     marker = environment / _STACK_MARKER
     if marker.is_file() and marker.read_text() == digest:
         return
-    _pip(environment, "install", "--no-deps", "--requirement", str(stack))
+    print(f"alb: installing the stack of {stack.name} in {environment}, once", file=sys.stderr, flush=True)
+    _pip(environment, "install", "--no-deps", "--requirement", str(stack), shown=sys.stderr.isatty())
     write_atomically(marker, digest.encode())
 
 
-def _pip(environment: Path, *arguments: str) -> None:
-    command = [str(environment / "bin" / "python"), "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _pip(environment: Path, *arguments: str, shown: bool = False) -> None:
+    command = [str(environment / "bin" / "python"), "-m", "pip", *arguments, "--disable-pip-version-check"]
+    if shown:
+        done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
+    else:
+        done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=False)
     if done.returncode:
         complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
         raise AlbError(f"pip {arguments[0]} failed in {environment}: {complaints[-1]}")
