@@ -44,4 +44,4 @@ class DataLoader:
         """Seconds until the first batch, which pays for its block."""
         return self.case.first_batch()
 
-    track_first_batch.unit = "s"
+    track_first_batch.unit = "seconds"

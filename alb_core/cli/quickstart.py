@@ -53,9 +53,14 @@ def quickstart() -> None:
     click.echo()
     click.echo(compare.table(found, [oldest.version, newest.version]))
     click.echo(f"\nOne sample each, on machine {machine}, in {time.monotonic() - started:.0f} s. Next:\n")
-    click.echo(f"    asv run --machine {machine}       the newest release, the whole grid")
-    click.echo("    asv continuous main HEAD      your branch in data/tiledb-soma against main")
-    click.echo("    asv publish && asv preview    look at the graphs")
+    commands = {
+        f"asv run --machine {machine}": "the newest release, the whole grid",
+        "asv continuous main HEAD": "your branch in data/tiledb-soma against main",
+        "asv publish && asv preview": "look at the graphs",
+    }
+    width = max(map(len, commands))
+    for command, meaning in commands.items():
+        click.echo(f"    {command:{width}}   {meaning}")
 
 
 def _say(step: str) -> None:
