@@ -53,7 +53,8 @@ def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[Row]:
 
 def table(found: Sequence[Row], names: Sequence[str]) -> str:
     """Return rows as text, a column for each commit, and the last commit's value over the first's."""
-    return str(tabulate(list(_lines(found)), headers=["benchmark", "parameters", *names, "ratio"], tablefmt="plain"))
+    headers = ["benchmark", "parameters", *names, "ratio"]
+    return str(tabulate(list(_lines(found)), headers, tablefmt="plain", disable_numparse=True))
 
 
 def _lines(found: Sequence[Row]) -> Iterator[list[str]]:

@@ -56,7 +56,7 @@ def test_the_table_shows_ratios_and_what_is_missing(conf):
     text = compare.table(compare.rows(conf, "m", ["a" * 40, "b" * 40]), ["old", "new"])
     header, first, second = (line.split() for line in text.splitlines())
     assert header == ["benchmark", "parameters", "old", "new", "ratio"]
-    assert first[-3:] == ["2.00s", "1.00s", "0.5"] and second[-2:] == ["4.00s", "n/a"]
+    assert first[-3:] == ["2.00s", "1.00s", "0.50"] and second[-2:] == ["4.00s", "n/a"]
 
 
 def test_without_results_it_says_how_to_get_them(tmp_path):
