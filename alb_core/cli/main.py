@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except AlbError as error:
         print(f"alb: {error}", file=sys.stderr)
         sys.exit(2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        sys.exit(0)
     except click.ClickException as error:
         print(f"alb: {error.format_message()}", file=sys.stderr)
         sys.exit(2)

@@ -1,6 +1,7 @@
 import pytest
 from asv.benchmarks import Benchmarks
 from asv.config import Config
+from asv.machine import Machine
 from asv.results import Results
 from asv.runner import BenchmarkResult
 
@@ -26,6 +27,9 @@ def conf(tmp_path):
     conf = Config()
     conf.results_dir, conf.benchmark_dir = str(tmp_path / "results"), str(tmp_path / "benchmarks")
     Benchmarks(conf, [BENCHMARK]).save()
+    machine = Machine()
+    machine.machine = "m"
+    machine.save(conf.results_dir)
     for commit, samples in (("a" * 40, [[2.0, 2.0], [4.0, 4.0]]), ("b" * 40, [[1.0, 1.0], None])):
         results = Results({"machine": "m"}, {}, commit, 0, "3.11", "env", {})
         values = [NAN if item is None else 1.0 for item in samples]
