@@ -248,6 +248,25 @@ READERS: dict[str, Reader] = {
 }
 
 
+def require_reader(x: Any, reader: str) -> None:
+    """Refuse a reader that this release of tiledbsoma lacks.
+
+    Parameters
+    ----------
+    x
+        Open sparse array.
+    reader
+        A name in ``READERS``.
+
+    Raises
+    ------
+    NotImplementedError
+        If the release lacks it: asv then shows n/a (design rule 7).
+    """
+    if reader != "table" and not hasattr(x.read(coords=(slice(0, 0),)), "blockwise"):
+        raise NotImplementedError(f"tiledbsoma {tiledbsoma.__version__} has no blockwise reader")
+
+
 @dataclass(frozen=True)
 class ReadResult:
     """What one pass of a reader over its chunks held.

@@ -84,6 +84,11 @@ class ReadCase(Case):
         ``none``, ``chunk`` or ``global``.
     buffer_size
         Bytes of each column buffer, of tiledbsoma's readers and of tiledb-py's.
+
+    Raises
+    ------
+    NotImplementedError
+        If the release under measurement lacks the reader.
     """
 
     def __init__(self, dataset: str, method: str, chunk_size: int, shuffle: str, buffer_size: int) -> None:
@@ -93,6 +98,7 @@ class ReadCase(Case):
             read.open_experiment(self._uri, py_buffer_size=buffer_size, soma_buffer_size=buffer_size)
         )
         self._x = experiment.ms["RNA"].X["raw"]
+        read.require_reader(self._x, method)
         self._rows = read.joinids(experiment.obs)
         self._columns = read.as_coords(read.joinids(experiment.ms["RNA"].var))
 

@@ -26,6 +26,7 @@ from asv.commands.run import Run
 from asv.commands.show import Show
 from asv.config import Config
 from asv.environment import ExistingEnvironment, get_environments
+from asv.util import ProcessError
 
 from alb_core.asv_plugin import machines, versions
 from alb_core.datasets.make import ensure as ensure_dataset
@@ -67,7 +68,13 @@ def _install_stacks(conf: Config, args: Namespace) -> None:
     """Do here, in sight of the user, what asv's install command would do behind asv's captured output."""
     for environment in get_environments(conf, args.env_spec, verbose=False):
         if not isinstance(environment, ExistingEnvironment):
-            environment.create()
+            try:
+                environment.create()
+            except ProcessError as error:
+                raise AlbError(
+                    f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
+                    "Check the network and pip's index-url, then repeat the command"
+                ) from error
             install_stack(Path(environment.find_executable("python")).parent.parent)
 
 
@@ -100,11 +107,11 @@ def _wrap(command: type[Command], prepared: Callable[[Config, Namespace, Runner]
         return
 
     def run_from_conf_args(cls: type[Command], /, conf: Config, args: Namespace, **options: Any) -> Any:
-        # Both follow ALB_DATA; asv.conf.json names where they lie without it.
-        conf.repo, conf.env_dir = str(history_root()), str(data_root() / "env")
-        if sys.platform == "darwin":
-            conf.launch_method = "spawn"
         try:
+            # Both follow ALB_DATA; asv.conf.json names where they lie without it.
+            conf.repo, conf.env_dir = str(history_root()), str(data_root() / "env")
+            if sys.platform == "darwin":
+                conf.launch_method = "spawn"
             return prepared(conf, args, lambda: original(conf, args, **options))
         except AlbError as error:
             print(f"alb: {error}", file=sys.stderr)

@@ -1,0 +1,62 @@
+"""asv's commands, prepared; what they do for real is in tests/test_e2e.py."""
+
+import os
+import subprocess
+import sys
+from argparse import Namespace
+
+import pytest
+from asv import environment
+from asv.config import Config
+from asv.util import ProcessError
+
+from alb_core.asv_plugin import commands
+from alb_core.errors import AlbError
+from alb_core.paths import DATA_VARIABLE, suite_root
+
+
+def asv(*arguments, **variables):
+    """Run asv as typed in the suite's directory, with some environment variables."""
+    return subprocess.run(
+        [sys.executable, "-m", "asv", *arguments],
+        cwd=suite_root(),
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [["run", "--machine", "g4dn"], ["publish"], ["compare", "main", "HEAD"]])
+def test_a_data_directory_that_is_a_file_is_one_line(tmp_path, command):
+    (tmp_path / "data").write_text("mine")
+    done = asv(*command, **{DATA_VARIABLE: str(tmp_path / "data"), "HOME": str(tmp_path)})
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"alb: {tmp_path / 'data'} is a file")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_history_with_foreign_content_is_refused_by_asv_too(tmp_path):
+    (tmp_path / "tiledb-soma").mkdir()
+    (tmp_path / "tiledb-soma" / "notes").write_text("mine")
+    done = asv("publish", **{DATA_VARIABLE: str(tmp_path), "HOME": str(tmp_path)})
+    assert done.returncode == 2 and "is no git repository" in done.stderr
+
+
+def test_an_environment_that_cannot_be_made_is_one_clear_error(monkeypatch):
+    class Unreachable:
+        name = "virtualenv-py3.11"
+
+        def create(self):
+            raise ProcessError(["pip"], 1, "", "")
+
+    monkeypatch.setattr(commands, "get_environments", lambda *_, **__: [Unreachable()])
+    with pytest.raises(AlbError, match=r"virtualenv-py3\.11.*Check the network"):
+        commands._install_stacks(Config(), Namespace(env_spec=None))
+
+
+def test_asv_still_has_what_the_plugin_holds_on_to():
+    assert environment.Environment.create and environment.Environment.find_executable
+    for command in (commands.Run, commands.Continuous, commands.Publish, commands.Preview):
+        assert callable(command.run_from_conf_args)

@@ -1,0 +1,41 @@
+"""Rooms import only rooms before them, and those that run under old releases nothing that is not there."""
+
+import ast
+import sys
+
+import pytest
+
+from alb_core.paths import suite_root
+
+#: Rooms that run inside the benchmark environment, in the order of the data, and what serves them all.
+SERVING = ["errors", "files", "checksum", "paths", "proof", "datasets.spec", "datasets.manifest", "datasets"]
+MEASURING = ["block_spec", "order", "read", "convert", "loader", "epoch", "guard", "suite"]
+STACK = {"numpy", "scipy", "pyarrow", "torch", "tiledbsoma"}
+
+
+def imports(module):
+    path = suite_root() / "alb_core" / (module.replace(".", "/") + ".py")
+    path = path if path.exists() else path.with_suffix("") / "__init__.py"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import"
+            names = [f"alb_core.{alias.name}" for alias in node.names] if node.module == "alb_core" else [node.module]
+            yield from names
+
+
+@pytest.mark.parametrize("module", SERVING + MEASURING)
+def test_the_benchmark_environment_has_what_a_room_imports(module):
+    allowed = STACK if module in MEASURING or module == "checksum" else set()
+    allowed = allowed | ({"numpy"} if module == "checksum" else set())
+    foreign = {name.split(".")[0] for name in imports(module)} - set(sys.stdlib_module_names) - {"alb_core"}
+    assert foreign <= allowed
+
+
+@pytest.mark.parametrize("module", SERVING + MEASURING)
+def test_a_room_imports_rooms_before_it_alone(module):
+    rooms = SERVING + MEASURING
+    own = [name.removeprefix("alb_core.") for name in imports(module) if name.startswith("alb_core.")]
+    before = set(rooms[: rooms.index(module)]) if module in MEASURING else set(SERVING)
+    assert set(own) <= before, module
