@@ -9,6 +9,9 @@ from alb_core.block_spec import BlockSpec
 from alb_core.errors import AlbError
 from alb_core.order import BLOCK_SHUFFLES, CHUNK_SHUFFLES, Block, blocks, chunks, n_blocks
 
+# Properties are drawn with chunks of any size; what is said of large ones has a test of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:a chunk of")
+
 JOINIDS = np.arange(1000) * 3 + 7
 
 
