@@ -7,6 +7,7 @@ into the file alone: among asv's graph parameters they would split every graph a
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,12 @@ from asv.results import Results
 
 from alb_core import proof
 from alb_core.errors import AlbError
+from alb_core.files import ensure_directory
 
 
 @contextmanager
 def recorded(environments: Path) -> Iterator[None]:
-    """Within the block, every results file that asv saves carries the versions of its commit.
+    """Within the block, every results file that asv saves carries the versions of its commit, whole or not at all.
 
     Parameters
     ----------
@@ -31,7 +33,15 @@ def recorded(environments: Path) -> Iterator[None]:
 
     def save_with_versions(self: Any, result_dir: str) -> None:
         self._requirements = {**self._requirements, **resolved(environments, self.commit_hash)}
-        save(self, result_dir)
+        # asv writes a file in its place: whoever is killed meanwhile would lose what was measured before.
+        results = Path(result_dir)
+        ensure_directory((results / self._filename).parent)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".results-", dir=results.parent) as stage:
+                save(self, stage)
+                (Path(stage) / self._filename).replace(results / self._filename)
+        except OSError as error:
+            raise AlbError(f"cannot write {results / self._filename}: {error.strerror}; what it held stays") from error
 
     Results.save = save_with_versions
     try:

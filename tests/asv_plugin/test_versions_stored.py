@@ -1,9 +1,13 @@
 import json
+from pathlib import Path
 
+import pytest
+from asv import util
 from asv.results import Results
 
 from alb_core import proof
 from alb_core.asv_plugin import versions
+from alb_core.errors import AlbError
 
 COMMIT = "c" * 40
 
@@ -50,3 +54,20 @@ def test_asv_is_as_before_afterwards(tmp_path):
     with versions.recorded(tmp_path):
         assert Results.save is not before
     assert Results.save is before
+
+
+def test_a_write_that_is_cut_short_keeps_what_was_there(tmp_path, monkeypatch):
+    with versions.recorded(tmp_path / "env"):
+        results().save(str(tmp_path / "results"))
+        [path] = (tmp_path / "results").glob("m/*.json")
+        before = path.read_bytes()
+
+        def cut(path, *rest, **named):
+            Path(path).parent.mkdir()
+            Path(path).write_text("{")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(util, "write_json", cut)
+        with pytest.raises(AlbError, match="No space left on device; what it held stays"):
+            results().save(str(tmp_path / "results"))
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
