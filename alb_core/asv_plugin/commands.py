@@ -37,8 +37,8 @@ from alb_core.history.releases import ensure as ensure_history
 from alb_core.locks import locked
 from alb_core.paths import data_root, history_root
 
-#: The dataset of the default suite.
-DATASET = "mini"
+#: Datasets of the suite, made where missing before anything is measured.
+DATASETS = ("mini",)
 
 Runner = Callable[..., Any]
 
@@ -55,7 +55,8 @@ def install() -> None:
 
 
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
-    ensure_dataset(DATASET)
+    for name in DATASETS:
+        ensure_dataset(name)
     ensure_history()
     machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.

@@ -12,7 +12,7 @@ import click
 from asv.config import Config
 
 from alb_core.asv_plugin import compare, machines
-from alb_core.asv_plugin.commands import DATASET
+from alb_core.asv_plugin.commands import DATASETS
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.errors import AlbError
 from alb_core.history import lock, releases
@@ -33,7 +33,8 @@ def quickstart() -> None:
     conf = Config.load(str(suite_root() / "asv.conf.json"))
     conf.results_dir = str(suite_root() / conf.results_dir)
     _say("1/4 dataset")
-    click.echo(ensure_dataset(DATASET))
+    for name in DATASETS:
+        click.echo(ensure_dataset(name))
     _say("2/4 history")
     click.echo(releases.ensure())
     if not releases.show().is_release_history:

@@ -6,6 +6,8 @@ import json
 import pytest
 import timed_code
 
+from alb_core.asv_plugin.commands import DATASETS
+
 RECORDED = json.loads(timed_code.RECORD.read_text())
 ADVICE = "decide with `python tests/benchmarks/timed_code.py` (its docstring says how)"
 
@@ -70,3 +72,13 @@ def test_a_changed_fingerprint_is_undecided_until_the_version_changes():
     recorded = {"C": {"version": "1", "fingerprint": "x"}}
     assert timed_code.undecided(recorded, {"C": {"version": "1", "fingerprint": "y"}}) == ["C"]
     assert timed_code.undecided(recorded, {"C": {"version": "2", "fingerprint": "y"}}) == []
+
+
+def test_every_dataset_that_a_benchmark_reads_is_made_first():
+    read = {
+        node.args[0].value
+        for path in (timed_code.ROOT / "benchmarks").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Case")
+    }
+    assert read == set(DATASETS)
