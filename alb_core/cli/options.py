@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from alb_core.errors import AlbError
+
+Command = Callable[..., Any]
+
+
+def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
+    """Read words of the form ``key=value``.
+
+    Parameters
+    ----------
+    option
+        The option that they belong to, for messages.
+    words
+        As typed. A key given twice keeps its last value.
+
+    Raises
+    ------
+    AlbError
+        If a word has no ``=`` or nothing before it.
+    """
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise AlbError(f"{option} {word!r}: expected KEY=VALUE")
+        found[key.strip()] = value
+    return found
+
+
+def s3_options(command: Command) -> Command:
+    """Add ``-r/--region`` and ``--tiledb``, to be read by :func:`tiledb_config`."""
+    command = click.option(
+        "--tiledb",
+        "tiledb",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="An option of TileDB, repeatable; vfs.s3.endpoint_override and its like reach S3 of another make.",
+    )(command)
+    return click.option("-r", "--region", help="S3 region.")(command)
+
+
+def tiledb_config(region: str | None, words: Iterable[str]) -> dict[str, str]:
+    """TileDB's options from ``--region`` and ``--tiledb``.
+
+    Raises
+    ------
+    AlbError
+        If a word is not ``key=value``.
+    """
+    config = pairs("--tiledb", words)
+    if region is not None:
+        config["vfs.s3.region"] = region
+    return config
