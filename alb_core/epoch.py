@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,14 @@ class EpochResult:
         Seconds for the whole epoch, the first batch included.
     first_batch
         Seconds until the first batch was there: the reading of its block.
+    after_first, rows_after_first
+        Seconds from when the first batch was done with to the end, and rows delivered in them.
+    waiting
+        Seconds in which the consumer waited for a batch, the first included.
+    reading, converting
+        Seconds in which the loader read and converted (:class:`alb_core.loader.Spent`); 0 if workers did.
+    collecting
+        Seconds of garbage collection.
     checksum
         Of :mod:`alb_core.checksum`; None unless asked for.
     """
@@ -47,6 +56,12 @@ class EpochResult:
     total: float
     elapsed: float
     first_batch: float
+    after_first: float
+    rows_after_first: int
+    waiting: float
+    reading: float
+    converting: float
+    collecting: float
     checksum: int | None
 
     @property
@@ -61,6 +76,9 @@ def run_epoch(
     *,
     max_batches: int | None = None,
     check: bool = False,
+    device: str = "cpu",
+    collect_every: int = 0,
+    progress: Callable[[int], object] | None = None,
 ) -> EpochResult:
     """Take the batches of one epoch, touch every value, and count.
 
@@ -77,6 +95,12 @@ def run_epoch(
         Stop after this many; None for the whole epoch.
     check
         Compute the checksum of every batch, too: slower than the loading, so not when timing.
+    device
+        Where each batch is moved: ``cpu``, where it is already, or ``cuda``.
+    collect_every
+        Collect garbage after every so many batches, on the clock; 0 leaves it to Python.
+    progress
+        Called with the rows of each batch.
 
     Returns
     -------
@@ -86,25 +110,56 @@ def run_epoch(
     columns = loader.var_joinids
     if batches is not None:
         loader.close()
-    rows = nnz = count = checksum = 0
-    total = first_batch = 0.0
+    rows = nnz = count = checksum = first_rows = 0
+    total = first_batch = first_done = waiting = collecting = 0.0
+    source = iter(loader if batches is None else batches)
     start = time.perf_counter()
-    for x, obs in loader if batches is None else batches:
+    asked = start
+    for x, obs in source:
+        waiting += time.perf_counter() - asked
         if count == 0:
-            first_batch = time.perf_counter() - start
-        total += _total(x)
-        # By bit patterns, as whole numbers, which torch counts four times as fast as floats.
-        nnz += int(torch.count_nonzero(x.view(torch.int32)))
+            first_batch = waiting
         if check:
             ids = obs.column("soma_joinid").to_numpy()
             checksum = combined(checksum, dense_checksum(x.numpy(), ids, columns))
+        x = x.to(device)
+        total += _total(x)
+        # By bit patterns, as whole numbers, which torch counts four times as fast as floats.
+        nnz += int(torch.count_nonzero(x.view(torch.int32)))
         rows += len(x)
         count += 1
+        if progress is not None:
+            progress(len(x))
+        del x, obs  # or the batch would be held while the next one is made
+        if collect_every and count % collect_every == 0:
+            before = time.perf_counter()
+            gc.collect()
+            collecting += time.perf_counter() - before
+        asked = time.perf_counter()
+        if count == 1:
+            first_rows, first_done = rows, asked - start
         if count == max_batches:
             break
-        del x, obs  # or the batch would be held while the next one is made
+    else:
+        waiting += time.perf_counter() - asked
     elapsed = time.perf_counter() - start
-    return EpochResult(rows, n_cols, count, n_blocks, nnz, total, elapsed, first_batch, checksum if check else None)
+    return EpochResult(
+        n_rows=rows,
+        n_cols=n_cols,
+        n_batches=count,
+        n_blocks=n_blocks,
+        nnz=nnz,
+        total=total,
+        elapsed=elapsed,
+        first_batch=first_batch,
+        after_first=elapsed - first_done,
+        rows_after_first=rows - first_rows,
+        waiting=waiting,
+        reading=loader.spent.reading,
+        converting=loader.spent.converting,
+        collecting=collecting,
+        checksum=checksum if check else None,
+    )
 
 
 def _total(x: torch.Tensor) -> float:

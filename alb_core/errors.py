@@ -5,5 +5,13 @@ class AlbError(Exception):
     """Bad input, or a fault at an edge (file, index, git, process), told in one line.
 
     The message names the value, what was expected and what to do. Commands print it on stderr without a
-    traceback and exit with status 2; the cause stays chained for whoever debugs.
+    traceback and exit with its status, 2; the cause stays chained for whoever debugs.
     """
+
+    exit_status = 2
+
+
+class WrongResultError(AlbError):
+    """What was read is not what the data holds: the input was good, and there is nothing to be recorded."""
+
+    exit_status = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -33,6 +34,31 @@ class _Handles:
     stack: contextlib.ExitStack
     x: Any
     obs: Any
+
+
+@dataclass
+class Spent:
+    """Where the time of an epoch went, in seconds; of this process alone, not of a DataLoader's workers.
+
+    Attributes
+    ----------
+    reading
+        X and obs, from the experiment to Arrow tables.
+    converting
+        Arrow tables to blocks, and blocks to batches.
+    """
+
+    reading: float = 0.0
+    converting: float = 0.0
+
+    @contextlib.contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        """Add the seconds that the block takes to ``reading`` or ``converting``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, what, getattr(self, what) + time.perf_counter() - start)
 
 
 class SomaLoader(IterableDataset[Batch]):
@@ -137,6 +163,8 @@ class SomaLoader(IterableDataset[Batch]):
         self.config = dict(config or {})
         self._wanted_obs = _as_int64(obs_joinids)
         self._wanted_var = _as_int64(var_joinids)
+        #: Of the latest iteration.
+        self.spent = Spent()
         self._rows: Int64 | None = None
         self._columns: Int64 | None = None
         self._positions: Positions | None = None
@@ -151,8 +179,8 @@ class SomaLoader(IterableDataset[Batch]):
         Raises
         ------
         AlbError
-            If the experiment, the measurement, the layer, a column or a joinid asked for is not there, or the
-            loader was opened before this process was forked.
+            If the experiment, the measurement, the layer, a column or a joinid asked for is not there, the layer is
+            dense, or the loader was opened before this process was forked.
         """
         if self._handles is not None:
             if self._handles.pid != os.getpid():
@@ -170,8 +198,7 @@ class SomaLoader(IterableDataset[Batch]):
                     config=self.config,
                 )
             )
-            measurement = _member(experiment.ms, self.measurement, "measurement", self.uri)
-            x = _member(measurement.X, self.layer, "X layer", self.uri)
+            measurement, x = read.sparse_x(experiment, self.measurement, self.layer, self.uri)
             missing = [name for name in self.obs_columns if name not in experiment.obs.keys()]  # noqa: SIM118
             if missing:
                 names = ", ".join(experiment.obs.keys())
@@ -255,6 +282,7 @@ class SomaLoader(IterableDataset[Batch]):
         """Batches of the next epoch; only those of this worker's blocks inside a DataLoader worker."""
         epoch = self._next_epoch
         self._next_epoch += 1
+        self.spent = Spent()
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         blocks = order.blocks(self.obs_joinids, self.spec, self.shuffle, self.seed, epoch, first=first, step=step)
@@ -273,14 +301,15 @@ class SomaLoader(IterableDataset[Batch]):
             start = 0
             while start < len(joinids):
                 stop = min(start + (spanning.missing if spanning else self.batch_size), len(joinids))
-                if spanning is None and stop - start == self.batch_size:
-                    batch = matrix.dense(start, stop), obs.slice(start, stop - start)
-                else:
-                    spanning = spanning or _SpanningBatch(self.batch_size, self.n_vars)
-                    spanning.add(matrix, obs, start, stop)
-                    if spanning.missing:
-                        break
-                    batch, spanning = spanning.whole(), None
+                with self.spent.on("converting"):
+                    if spanning is None and stop - start == self.batch_size:
+                        batch = matrix.dense(start, stop), obs.slice(start, stop - start)
+                    else:
+                        spanning = spanning or _SpanningBatch(self.batch_size, self.n_vars)
+                        spanning.add(matrix, obs, start, stop)
+                        if spanning.missing:
+                            break
+                        batch, spanning = spanning.whole(), None
                 start = stop
                 if start == len(joinids):
                     del matrix, obs
@@ -298,9 +327,11 @@ class SomaLoader(IterableDataset[Batch]):
         assert self._handles is not None and self._positions is not None
         # Ascending, as TileDB stores them; the method puts rows where they are wanted.
         columns = None if self._wanted_var is None else np.sort(self.var_joinids)
-        table = read.read_table(self._handles.x, np.sort(joinids), columns)
-        matrix = METHODS[self.method](table, Positions(joinids), self._positions)
-        return matrix, read.read_dataframe(self._handles.obs, joinids, self.obs_columns)
+        with self.spent.on("reading"):
+            table = read.read_table(self._handles.x, np.sort(joinids), columns)
+            obs = read.read_dataframe(self._handles.obs, joinids, self.obs_columns)
+        with self.spent.on("converting"):
+            return METHODS[self.method](table, Positions(joinids), self._positions), obs
 
 
 class _SpanningBatch:
@@ -336,13 +367,6 @@ def _faults_of_joinids(name: str, joinids: npt.ArrayLike | None) -> list[str]:
         return [f"{name} is {ids.dtype} of shape {ids.shape}, expected one or more whole numbers"]
     repeated = len(ids) - len(np.unique(ids))
     return [f"{name} repeats {repeated} joinids, expected each once"] if repeated else []
-
-
-def _member(collection: Any, name: str, what: str, uri: str) -> Any:
-    try:
-        return collection[name]
-    except KeyError as error:
-        raise AlbError(f"{uri} has no {what} {name!r}, expected one of {', '.join(collection)}") from error
 
 
 def _selected(dataframe: Any, wanted: Int64 | None, what: str) -> Int64:

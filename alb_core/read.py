@@ -71,12 +71,49 @@ def open_experiment(
     try:
         experiment = tiledbsoma.Experiment.open(uri, context=context)
     except (tiledbsoma.DoesNotExistError, tiledbsoma.SOMAError, TypeError) as error:
-        raise AlbError(f"no SOMA experiment at {uri}: {error}") from error
+        hint = ", or bucket, region or credentials are wrong" if str(uri).startswith("s3://") else ""
+        raise AlbError(f"no SOMA experiment at {uri}{hint}: {_line(error)}") from error
     with experiment:
         # Releases up to 1.14 open any group as an experiment.
         if "obs" not in experiment or "ms" not in experiment:
             raise AlbError(f"no SOMA experiment at {uri}: it has no obs or no ms")
         yield experiment
+
+
+def sparse_x(experiment: Any, measurement: str, layer: str, uri: str) -> tuple[Any, Any]:
+    """Return a measurement of an open experiment, and a layer of its X.
+
+    Parameters
+    ----------
+    experiment
+        As :func:`open_experiment` yields it.
+    measurement, layer
+        Names, such as ``RNA`` and ``raw``.
+    uri
+        Of the experiment, for messages.
+
+    Returns
+    -------
+    tiledbsoma.Measurement, tiledbsoma.SparseNDArray
+        Open for reading, as long as the experiment is.
+
+    Raises
+    ------
+    AlbError
+        If there is none of that name, naming those that are there, or the layer is dense.
+    """
+    member = _member(experiment.ms, measurement, "measurement", uri)
+    x = _member(_member(member, "X", f"member of measurement {measurement}", uri), layer, "X layer", uri)
+    if not isinstance(x, tiledbsoma.SparseNDArray):
+        raise AlbError(f"X layer {layer!r} of {uri} is a {type(x).__name__}, expected a SparseNDArray")
+    return member, x
+
+
+def _member(collection: Any, name: str, what: str, uri: str) -> Any:
+    try:
+        return collection[name]
+    except KeyError as error:
+        raise AlbError(f"{uri} has no {what} {name!r}, expected one of {', '.join(collection)}") from error
 
 
 def joinids(dataframe: Any) -> Int64:
@@ -299,6 +336,7 @@ def read_epoch(
     var_joinids: VarSelection = None,
     *,
     check: bool = False,
+    progress: Callable[[int, int], object] | None = None,
 ) -> ReadResult:
     """Read all chunks, one after another, holding one piece at a time.
 
@@ -314,6 +352,8 @@ def read_epoch(
         Columns: None for all, a slice (its stop included) or joinids.
     check
         Compute the checksum, too: costs more than the reading, so not when timing.
+    progress
+        Called with the rows and the values of each chunk.
 
     Raises
     ------
@@ -326,6 +366,7 @@ def read_epoch(
     total = first_chunk = 0.0
     start = time.perf_counter()
     for chunk in chunks:
+        before = nnz
         for piece in READERS[reader](x, chunk, var_joinids):
             nnz += piece.nnz
             total += piece.total()
@@ -336,8 +377,14 @@ def read_epoch(
         chunk_count += 1
         if chunk_count == 1:
             first_chunk = time.perf_counter() - start
+        if progress is not None:
+            progress(len(chunk), nnz - before)
     elapsed = time.perf_counter() - start
     return ReadResult(rows, chunk_count, nnz, total, elapsed, first_chunk, checksum if check else None)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _var_coords(var_joinids: VarSelection) -> slice | Int64:

@@ -61,6 +61,8 @@ OWN_COLUMNS: Mapping[str, pa.DataType] = {
     "machine": pa.string(),
     "hardware": pa.string(),
     "device": pa.string(),
+    "measurement": pa.string(),
+    "layer": pa.string(),
     "shuffle": pa.string(),
     "seed": pa.int64(),
     "first_batch": pa.float64(),

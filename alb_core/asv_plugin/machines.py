@@ -154,6 +154,17 @@ def default_name() -> str:
     return names[0] if len(names) == 1 and own not in names else own
 
 
+def own_name(results: Path) -> str | None:
+    """Return the name under which this computer has results or is known to this user's asv; None if there is none."""
+    here = this_computer()
+    names = sorted(path.parent.name for path in results.glob("*/machine.json")) or []
+    for name in (*names, default_name()):
+        owner = registered(results, name)
+        if owner is not None and not differences(owner, here):
+            return name
+    return None
+
+
 def check_name(name: str) -> None:
     """Refuse a name that is no name of a directory.
 

@@ -10,9 +10,11 @@ import click
 from alb_core import __version__
 from alb_core.cli.build import build
 from alb_core.cli.data import data
+from alb_core.cli.data_loader import data_loader
 from alb_core.cli.history import history
 from alb_core.cli.machines import machines
 from alb_core.cli.quickstart import quickstart
+from alb_core.cli.read_chunks import read_chunks
 from alb_core.errors import AlbError
 
 
@@ -22,7 +24,7 @@ def cli() -> None:
     """Measure how fast, and in how much memory, cells get from TileDB-SOMA into a PyTorch batch."""
 
 
-for command in (quickstart, data, history, machines, build):
+for command in (quickstart, read_chunks, data_loader, data, history, machines, build):
     cli.add_command(command)
 
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = cli.main(args=arguments, prog_name="alb", standalone_mode=False)
     except AlbError as error:
         print(f"alb: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message())
         sys.exit(0)

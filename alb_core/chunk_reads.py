@@ -1,0 +1,186 @@
+"""Passes of the chunk readers over an experiment, each in a process of its own.
+
+Nothing of tiledbsoma is imported here, but in the processes that measure (:mod:`alb_core.measure`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from alb_core import isolated, memory
+from alb_core.errors import WrongResultError
+
+#: Bytes of a non-zero in an Arrow table: two int64 coordinates and a float32 (of wider types a little more).
+NONZERO_BYTES = 20
+
+#: Memory that a reader takes at its peak, in multiples of what its largest table holds: measured with chunks of
+#: 2,000 to 10,000 rows of 2,800 non-zeros in stored and in global order (2.3.0), and rounded up.
+_MULTIPLES = {"table": 3.0, "blockwise_table": 3.0, "blockwise_scipy_coo": 4.5, "blockwise_scipy_csr": 4.5}
+
+#: Of a process that has imported torch and tiledbsoma, and read nothing.
+_PROCESS_BYTES = 350 * 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all readers share.
+
+    Attributes
+    ----------
+    location
+        Absolute path or URI of the experiment.
+    chunk_size, shuffle, seed
+        As :func:`alb_core.order.chunks` has them.
+    n_vars
+        First vars to read.
+    py_buffer_size, soma_buffer_size, config, measurement, layer
+        As the loader has them (bytes).
+    verbose
+        A line on stderr for each chunk, in place of a progress bar.
+    """
+
+    location: str
+    chunk_size: int = 10_000
+    shuffle: str = "none"
+    seed: int = 0
+    n_vars: int = 20_000
+    py_buffer_size: int = 2**30
+    soma_buffer_size: int = 2**30
+    config: Mapping[str, str] = field(default_factory=dict)
+    measurement: str = "RNA"
+    layer: str = "raw"
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is to read: rows, vars among the first that were asked for, and values of the whole layer."""
+
+    n_rows: int
+    n_vars: int
+    all_vars: int
+    nnz: int
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one reader did.
+
+    Attributes
+    ----------
+    reader
+        Its name.
+    elapsed, first_chunk
+        Seconds for all rows, and until the first chunk was read.
+    n_rows, n_chunks, nnz, total
+        Rows, chunks and values read, and their sum.
+    max_mem, read_bytes
+        Most memory that the process held, and bytes read from storage (None where TileDB does not say).
+    """
+
+    reader: str
+    elapsed: float
+    first_chunk: float
+    n_rows: int
+    n_chunks: int
+    nnz: int
+    total: float
+    max_mem: int
+    read_bytes: int | None
+
+    @property
+    def cells_per_second(self) -> float:
+        """Rows a second."""
+        return self.n_rows / self.elapsed
+
+
+def run(
+    settings: Settings, readers: Sequence[str], *, expected: Mapping[str, Any] | None, say: Callable[[str], None]
+) -> Iterator[Pass]:
+    """Let each reader read all rows.
+
+    Parameters
+    ----------
+    settings, readers
+        What to read, and how.
+    expected
+        ``nnz`` and ``x_sum`` by the dataset's manifest; None where it has none, and the first reader says.
+    say
+        Takes a line for the user, such as a warning that memory may not suffice.
+
+    Yields
+    ------
+    Pass
+        For each reader, as soon as it is done; a release that lacks a reader has none.
+
+    Raises
+    ------
+    AlbError
+        If the experiment cannot be read, or memory ran out.
+    WrongResultError
+        If a reader read another number of values than it should, or another sum.
+    """
+    right = None if expected is None else ("the manifest says", expected["nnz"], expected["x_sum"])
+    for reader in readers:
+        for item in isolated.run("alb_core.measure:chunks", settings, reader):
+            if isinstance(item, Size):
+                warning = too_large(item, settings, reader, memory.available_bytes())
+                if warning:
+                    say(warning)
+            elif isinstance(item, str):
+                say(item)
+            else:
+                right = right or (f"read_{reader} read", item.nnz, item.total)
+                if (item.nnz, item.total) != right[1:]:
+                    raise WrongResultError(
+                        f"read_{reader} read {item.nnz:,} elements that add up to {item.total:,.0f}, "
+                        f"{right[0]} {right[1]:,} that add up to {right[2]:,.0f}: they must be the same"
+                    )
+                yield item
+
+
+def peak_estimate(size: Size, settings: Settings, reader: str) -> int:
+    """Memory that a reader will take at its peak, in bytes, roughly and rather too much.
+
+    Parameters
+    ----------
+    size
+        How much there is to read.
+    settings, reader
+        How.
+    """
+    rows = min(settings.chunk_size, size.n_rows)
+    values = size.nnz / max(size.n_rows, 1) * rows * min(1.0, size.n_vars / max(size.all_vars, 1))
+    held = values * NONZERO_BYTES
+    if reader == "table":
+        # It hands out what fits three column buffers; the others gather a whole chunk.
+        held = min(held, 3.0 * settings.soma_buffer_size)
+    return _PROCESS_BYTES + int(held * _MULTIPLES.get(reader, max(_MULTIPLES.values())))
+
+
+def too_large(size: Size, settings: Settings, reader: str, available: int | None) -> str | None:
+    """Warn before a pass that will hardly fit in memory; None where it will, or nobody knows.
+
+    Parameters
+    ----------
+    size, settings, reader
+        As :func:`peak_estimate` has them.
+    available
+        Bytes that this computer has to give; None if it does not say.
+    """
+    needed = peak_estimate(size, settings, reader)
+    if available is None or needed <= available:
+        return None
+    return (
+        f"read_{reader} with chunks of {settings.chunk_size:,} rows may take {needed / 2**30:.1f} GiB, and "
+        f"{available / 2**30:.1f} GiB are free: smaller chunks (-c) take less"
+    )
+
+
+def as_json(settings: Settings, passes: Sequence[Pass], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all figures, with what they were measured by, as one document."""
+    given = {name: value for name, value in asdict(settings).items() if name not in ("location", "config", "verbose")}
+    readers = [{**asdict(item), "cells_per_second": item.cells_per_second} for item in passes]
+    return {**shared, **given, "readers": readers}

@@ -1,0 +1,223 @@
+"""``alb data-loader``: epochs of the loader, each a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alb_core import block_spec, isolated, provenance, records, sweep
+from alb_core.cli.options import one_of, pairs, s3_options, say, tiledb_config
+from alb_core.cli.source import Source, located
+from alb_core.errors import AlbError
+
+#: By the number of ``-s``.
+_METHOD_BY_FLAGS = ("np.array", "scipy.coo", "scipy.csr")
+
+#: Columns of a record that ``-M`` may fill, besides new ones; all others are measured.
+_FREE = ("host", "instance_id", "instance_type", "user", "machine", "hardware", "dataset")
+
+_COLUMNS: Mapping[str, int] = {
+    "block spec": 14,
+    "method": 10,
+    "epoch": 5,
+    "cells/s": 9,
+    "first batch": 11,
+    "reading": 9,
+    "converting": 10,
+    "waiting": 9,
+    "peak memory": 11,
+}
+
+
+@click.command("data-loader")
+@click.argument("uri")
+@click.option(
+    "-b",
+    "--block-spec",
+    "specs",
+    multiple=True,
+    default=("512x64",),
+    show_default=True,
+    metavar="SPEC",
+    help="Cut of a block, repeatable: 2048x64, '131072 / 2048', '131072 / [1,2048]', 64.",
+)
+@click.option("-s", "--scipy", count=True, help="Method: none np.array, -s scipy.coo, -ss scipy.csr.")
+@click.option("-m", "--methods", metavar="A,B", help="Methods by name, or by prefixes that fit one name alone.")
+@click.option("--shuffle", type=click.Choice(["none", "block", "global"]), default="block", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What orders are drawn from.")
+@click.option("-e", "--epochs", type=click.IntRange(1), default=1, show_default=True)
+@click.option("-B", "--batch-size", type=click.IntRange(1), default=1024, show_default=True, help="Rows of a batch.")
+@click.option(
+    "-n", "--max-batches", type=click.IntRange(0), default=0, help="Stop after N timed batches.  [default: all]"
+)
+@click.option(
+    "-F",
+    "--count-first",
+    is_flag=True,
+    help="Count the first batch, which pays for its block, in the rate. It is always reported.",
+)
+@click.option(
+    "-g",
+    "--gc-freq",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Collect garbage every N batches, timed; 0 for never.",
+)
+@click.option("-C", "--no-cuda-conversion", "no_cuda", is_flag=True, help="Leave batches in the memory of the CPU.")
+@click.option("-P", "--py-buffer-size", type=click.IntRange(1), default=2**30, show_default=True, help="Bytes.")
+@click.option("-S", "--soma-buffer-size", type=click.IntRange(1), default=2**30, show_default=True, help="Bytes.")
+@click.option("--measurement", default="RNA", show_default=True)
+@click.option("--layer", default="raw", show_default=True, help="Which X.")
+@s3_options
+@click.option("-M", "--metadata", multiple=True, metavar="KEY=VALUE", help="A column of every record, repeatable.")
+@click.option(
+    "-d",
+    "--records",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where records go.  [default: data/records/epochs.parquet]",
+)
+@click.option("-D", "--no-records", is_flag=True, help="Do not record.")
+@click.option("--resume", is_flag=True, help="Go on with the latest sweep of these settings where it stopped.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def data_loader(
+    uri: str,
+    specs: tuple[str, ...],
+    scipy: int,
+    methods: str | None,
+    epochs: int,
+    no_cuda: bool,
+    gc_freq: int,
+    region: str | None,
+    tiledb: tuple[str, ...],
+    metadata: tuple[str, ...],
+    path: Path | None,
+    no_records: bool,
+    resume: bool,
+    **given: Any,
+) -> None:
+    """Run epochs of the loader over the experiment at URI, a record each.
+
+    URI is a path, the name of a dataset, or s3://. Each block spec is measured with each method, in a process of its
+    own. cells/s leaves out the first batch unless -F is given.
+    """
+    if no_records and (resume or path):
+        raise AlbError(f"-D records nothing: leave out {'--resume' if resume else '-d'}")
+    configurations = [
+        sweep.Configuration(spec, method)
+        for spec in dict.fromkeys(spec for text in specs for spec in block_spec.parse(text))
+        for method in _methods(scipy, methods)
+    ]
+    extra = _metadata(metadata)
+    config = tiledb_config(region, tiledb)
+    source = located(uri)
+    settings = sweep.Settings(
+        uri=uri, location=source.location, cuda=not no_cuda, collect_every=gc_freq, config=config, **given
+    )
+    path = path or records.default_path()
+    shared = {**_shared(source), **extra, "alb_start_dt": datetime.now()}
+    done: set[sweep.Key] = set()
+    if resume:
+        done = _resumed(path, settings, shared, configurations, epochs)
+    elif not no_records and path.exists():
+        records.load(path)  # before minutes are spent, if it cannot be appended to
+    expected = source.expected(settings.measurement, settings.layer)
+    rows = sweep.run(settings, configurations, epochs, shared=shared, expected=expected, done=done, say=say)
+    for number, record in enumerate(rows):
+        if not no_records:
+            records.append(path, [record])
+        if number == 0:
+            click.echo(_line(_COLUMNS))
+        click.echo(_line(_cells(record)))
+    if not no_records:
+        click.echo(f"records: {path} (draw them: alb plot {path})", err=True)
+
+
+def _methods(flags: int, names: str | None) -> list[str]:
+    """Names of methods from ``-s`` and ``-m``.
+
+    Raises
+    ------
+    AlbError
+        If a name is unknown or fits several, or both options are given.
+    """
+    if names is None:
+        if flags >= len(_METHOD_BY_FLAGS):
+            raise AlbError(f"-s is given {flags} times, expected 2 at most: -s is scipy.coo, -ss scipy.csr")
+        return [_METHOD_BY_FLAGS[flags]]
+    if flags:
+        raise AlbError(f"-s and -m {names} both choose the method: give one of them")
+    isolated.start()  # this import takes seconds, and those of the processes to come as many
+    from alb_core.convert import METHODS
+
+    return list(dict.fromkeys(one_of("method", name.strip(), tuple(METHODS)) for name in names.split(",")))
+
+
+def _metadata(words: Sequence[str]) -> dict[str, str]:
+    """Columns from ``-M``.
+
+    Raises
+    ------
+    AlbError
+        If a word is not ``key=value``, or the column is one that is measured.
+    """
+    found = pairs("-M", words)
+    taken = [name for name in found if name in records.COLUMNS and name not in _FREE]
+    if taken:
+        raise AlbError(
+            f"-M {taken[0]}={found[taken[0]]}: that column is measured; free are {', '.join(_FREE)} and new names"
+        )
+    return found
+
+
+def _shared(source: Source) -> dict[str, Any]:
+    """Columns that are the same for all records of a sweep: what, where and with what."""
+    from alb_core.asv_plugin import machines
+    from alb_core.cli.machines import results_root
+
+    computer = {
+        "machine": machines.own_name(results_root()),
+        "hardware": machines.describe(machines.this_computer()),
+    }
+    return {**source.columns(), **provenance.of_computer(), **provenance.of_software(), **computer}
+
+
+def _resumed(
+    path: Path,
+    settings: sweep.Settings,
+    shared: dict[str, Any],
+    configurations: Sequence[sweep.Configuration],
+    epochs: int,
+) -> set[sweep.Key]:
+    """Return what the sweep to go on with has measured; its start becomes that of the records to come."""
+    same = {**settings.columns(), **{name: shared[name] for name in ("hostname", "sha", "tiledbsoma_version")}}
+    began, done = sweep.interrupted(records.load(path), same, configurations, epochs)
+    if began is None:
+        say(f"nothing to go on with: {path} has no sweep of {settings.uri} with these settings and versions")
+        return done
+    shared["alb_start_dt"] = began
+    left = len(configurations) * epochs - len(done)
+    say(f"going on with the sweep of {began:%Y-%m-%d %H:%M:%S}: {len(done)} epochs are recorded, {left} are left")
+    return done
+
+
+def _cells(record: Mapping[str, Any]) -> list[str]:
+    """Return a record as texts, in the order of the columns."""
+    spec = f"{record['chunks_per_block']}x{record['chunk_size']}"
+    start = [spec, record["chunk_method"], str(record["epoch"])]
+    if record["oom"]:
+        return [*start, "out of memory"]
+    elapsed, first = record["elapsed"], record["first_batch"]
+    rate = f"{record['n_rows'] / elapsed:,.0f}" if elapsed else "n/a"
+    times = [f"{value:.2f} s" for value in (first, record["reading"], record["converting"], record["waiting"])]
+    return [*start, rate, *times, f"{record['max_mem'] / 2**30:.2f} GiB"]
+
+
+def _line(cells: Sequence[str] | Mapping[str, int]) -> str:
+    """Return a line of the table, each text right under the head of its column."""
+    return "  ".join(text.rjust(width) for text, width in zip(cells, _COLUMNS.values(), strict=False))

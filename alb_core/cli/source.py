@@ -1,0 +1,74 @@
+"""The experiment that a command reads: what the user typed, where it is, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alb_core.datasets.locate import dataset_path
+from alb_core.datasets.manifest import Manifest, manifest_at
+from alb_core.errors import AlbError
+
+
+@dataclass(frozen=True)
+class Source:
+    """An experiment.
+
+    Attributes
+    ----------
+    uri
+        As typed.
+    location
+        Absolute path, or URI.
+    manifest
+        If it is a dataset of ours.
+    """
+
+    uri: str
+    location: str
+    manifest: Manifest | None
+
+    def expected(self, measurement: str, layer: str, n_vars: int | None = None) -> Mapping[str, Any] | None:
+        """What all rows of a layer, and its first vars (None for all), must hold; None where nobody has said."""
+        if self.manifest is None or (measurement, layer) != ("RNA", "raw"):
+            return None
+        if n_vars is not None and n_vars < self.manifest.n_vars:
+            return None
+        return {"n_obs": self.manifest.n_obs, "nnz": self.manifest.nnz, "x_sum": self.manifest.x_sum}
+
+    def columns(self) -> dict[str, Any]:
+        """Columns of a record that say what was read."""
+        name = self.manifest.name if self.manifest else self.location.rstrip("/").rpartition("/")[2]
+        slice_of = self.manifest.spec if self.manifest and self.manifest.kind == "census" else {}
+        return {
+            "dataset": name,
+            "collection_id": slice_of.get("collection_id"),
+            "census_uri": slice_of.get("census_uri"),
+            "census_version": slice_of.get("census_version"),
+            "start_idx": slice_of.get("start"),
+            "end_idx": slice_of.get("end"),
+            "sorted_datasets": slice_of.get("sorted_datasets"),
+        }
+
+
+def located(uri: str) -> Source:
+    """Find the experiment that a word of the command line means.
+
+    Parameters
+    ----------
+    uri
+        A URI, a path, or the name of a dataset.
+
+    Raises
+    ------
+    AlbError
+        If there is nothing at the path, or it is a dataset that is not what its manifest says.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        path = dataset_path(uri)
+        return Source(uri, str(path), manifest_at(path))
+    if scheme == "s3" and not rest.partition("/")[0]:
+        raise AlbError(f"{uri} names no bucket, expected s3://BUCKET/PATH")
+    return Source(uri, uri.rstrip("/"), None)

@@ -1,0 +1,67 @@
+"""Find a dataset by its name or its path. Standard library only.
+
+Synthetic datasets lie in ``soma/`` of the data directory, downloaded ones in the data directory itself.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from alb_core.datasets.manifest import MANIFEST_NAME
+from alb_core.datasets.spec import KNOWN, checked_name
+from alb_core.errors import AlbError
+from alb_core.paths import data_root, datasets_root
+
+
+def dataset_path(word: str) -> Path:
+    """Directory of the dataset that a word of the command line means.
+
+    Parameters
+    ----------
+    word
+        A path, if there is a slash in it. Else a name: of a synthetic dataset, of a download in the data directory, or
+        of a directory here.
+
+    Returns
+    -------
+    Path
+        Absolute. Whether it holds a dataset is not looked at.
+
+    Raises
+    ------
+    AlbError
+        If there is nothing of that name or at that path.
+    """
+    if "://" in word:
+        raise AlbError(f"{word} is a URI, expected the name or the path of a dataset on this machine")
+    here = Path(os.path.abspath(word))  # noqa: PTH100 - Path.absolute keeps "..", and the last part is the name
+    if "/" in word or os.sep in word or word in {".", ".."}:
+        if not here.exists():
+            raise AlbError(f"no dataset at {here}")
+        return here
+    for place in (datasets_root() / word, data_root() / word, here):
+        if word and place.is_dir():
+            return place
+    name = checked_name(word)
+    made = f"alb data make {name}" + ("" if name in KNOWN else " --cells N")
+    raise AlbError(f"no dataset {name} in {datasets_root()} or {data_root()}: {made} makes it")
+
+
+def downloads() -> list[Path]:
+    """Datasets in the data directory itself, by name: what has a manifest and is not hidden.
+
+    Raises
+    ------
+    AlbError
+        If the directory cannot be listed.
+    """
+    root = data_root()
+    try:
+        return sorted(
+            entry for entry in root.iterdir() if not entry.name.startswith(".") and (entry / MANIFEST_NAME).is_file()
+        )
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise AlbError(f"cannot list {root}: {error.strerror}") from error

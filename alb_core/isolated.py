@@ -1,0 +1,154 @@
+"""Run a measurement in a process of its own, so that none inherits another's peak of memory, or its end.
+
+Processes are forked from one that has done the imports and nothing else, as asv's benchmarks are (on macOS, where a
+fork is not safe, they are spawned).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from alb_core import memory
+from alb_core.errors import AlbError
+
+#: What the server of the forks imports once: seconds that each process would pay again.
+_IMPORTS = ["alb_core.measure"]
+
+
+#: What a process may take to end of itself when it is done.
+_SECONDS_TO_END = 10
+
+
+class OutOfMemoryError(AlbError):
+    """The process ran out of memory."""
+
+    exit_status = 1
+
+
+def start() -> Any:
+    """Let the imports of the processes to come begin, beside what this one does meanwhile.
+
+    Returns
+    -------
+    multiprocessing.context.BaseContext
+        What makes the processes.
+    """
+    if sys.platform == "darwin":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTS)
+    forkserver.ensure_running()
+    return context
+
+
+def run(function: str, *arguments: Any) -> Iterator[Any]:
+    """Iterate over what a generator function yields, in a process of its own; it ends with the iteration.
+
+    Parameters
+    ----------
+    function
+        ``module:name``, so that the asking process need not import what the function needs. What it takes and
+        yields can be pickled.
+    *arguments
+        For it.
+
+    Yields
+    ------
+    Any
+        What the function yields, as it comes.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If it ran out of memory, by its own error or killed by the system.
+    AlbError
+        As the function raised it, or if the process died.
+    Exception
+        Whatever else the function raised, with its traceback as a note.
+    """
+    context = start()
+    receiver, sender = context.Pipe(duplex=False)
+    kills = memory.oom_kills()
+    process = context.Process(target=_work, args=(sender, function, arguments), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        while True:
+            try:
+                kind, content = receiver.recv()
+            except EOFError:
+                process.join()
+                raise _death(process.exitcode, kills) from None
+            if kind == "end":
+                process.join(_SECONDS_TO_END)
+                return
+            if kind == "error":
+                raise content
+            yield content
+    finally:
+        process.terminate()
+        process.join()
+        receiver.close()
+
+
+def _work(sender: Connection, function: str, arguments: tuple[Any, ...]) -> None:
+    """Run the function and send what it yields (in the process of its own)."""
+    # Ctrl-C reaches all processes of a terminal: the one that waits ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    memory.be_killed_first()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        module, _, name = function.partition(":")
+        for item in getattr(importlib.import_module(module), name)(*arguments):
+            sender.send(("item", item))
+        sender.send(("end", None))
+    except BaseException as error:
+        sender.send(("error", _sendable(error)))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that asked for it has died, so that a killed command leaves none behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """Return an error that the asking process can raise."""
+    if isinstance(error, AlbError):
+        return type(error)(str(error))
+    if memory.is_exhaustion(error):
+        return OutOfMemoryError(f"out of memory: {_line(error)}")
+    # A defect, not a user's mistake: where it happened must not be lost on the way.
+    error.add_note("".join(traceback.format_exception(error)))
+    with contextlib.suppress(Exception):
+        pickle.loads(pickle.dumps(error))
+        return error
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def _death(status: int | None, kills_before: int | None) -> AlbError:
+    """Say what ended a process that did not say so itself."""
+    if status == -signal.SIGKILL:
+        kills = memory.oom_kills()
+        if kills is None or kills_before is None or kills > kills_before:
+            return OutOfMemoryError("out of memory: killed by the system")
+    ended = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+    return AlbError(f"the measuring process ended with {ended} before it was done")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
