@@ -79,8 +79,8 @@ _COLUMNS: Mapping[str, int] = {
     "-d",
     "--records",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where records go.  [default: data/records/epochs.parquet]",
+    type=click.Path(path_type=Path),
+    help="Where records go: a parquet file, or a directory.  [default: data/records/epochs.parquet]",
 )
 @click.option("-D", "--no-records", is_flag=True, help="Do not record.")
 @click.option("--resume", is_flag=True, help="Go on with the latest sweep of these settings where it stopped.")
@@ -120,9 +120,10 @@ def data_loader(
         uri=uri, location=source.location, cuda=not no_cuda, collect_every=gc_freq, config=config, **given
     )
     path = path or records.default_path()
+    path = path / records.default_path().name if path.is_dir() else path
     shared = {**_shared(source), **extra, "alb_start_dt": datetime.now()}
     done: set[sweep.Key] = set()
-    if resume:
+    if resume and path.exists():
         done = _resumed(path, settings, shared, configurations, epochs)
     elif not no_records and path.exists():
         records.load(path)  # before minutes are spent, if it cannot be appended to
