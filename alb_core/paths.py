@@ -43,3 +43,8 @@ def history_root() -> Path:
 def wheels_root() -> Path:
     """Cache of wheels and source distributions."""
     return data_root() / "wheels"
+
+
+def scripts_root() -> Path:
+    """Cache of the packages whose scripts the published site serves."""
+    return data_root() / "site"

@@ -29,6 +29,7 @@ from asv.environment import ExistingEnvironment, get_environments
 from asv.util import ProcessError
 
 from alb_core.asv_plugin import machines, versions
+from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.errors import AlbError
 from alb_core.history.bridge import HOST_PYTHON
@@ -39,6 +40,9 @@ from alb_core.paths import data_root, history_root
 
 #: Datasets of the suite, made where missing before anything is measured.
 DATASETS = ("mini",)
+
+#: What is added to a published site. asv finds publishers by their base class: importing one is what brings it in.
+PUBLISHERS = (OwnScripts,)
 
 Runner = Callable[..., Any]
 
