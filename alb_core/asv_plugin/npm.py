@@ -25,6 +25,7 @@ from alb_core.locks import locked
 #: npm's own default.
 PUBLIC_REGISTRY = "https://registry.npmjs.org"
 
+_COMPUTERS_FILE = Path("/etc/npmrc")
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
@@ -145,7 +146,7 @@ def _npm_says() -> str | None:
 def _files_say(environment: dict[str, str]) -> str | None:
     """Read what npm would: the user's file, then the computer's."""
     user = environment.get("npm_config_userconfig")
-    for path in (Path(user) if user else Path.home() / ".npmrc", Path("/etc/npmrc")):
+    for path in (Path(user) if user else Path.home() / ".npmrc", _COMPUTERS_FILE):
         try:
             lines = path.read_text().splitlines()
         except (OSError, ValueError):

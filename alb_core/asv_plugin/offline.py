@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asv.config import Config
+from asv.console import log
 from asv.publishing import OutputPublisher
 
 from alb_core.asv_plugin import npm
@@ -88,7 +89,7 @@ PINS = {
     "https://cdn.jsdelivr.net/npm/flot-orderbars@1.0.0/js/jquery.flot.orderBars.js": Pin(
         _ORDER_BARS, "js/jquery.flot.orderBars.js"
     ),
-    # The page wants 1.0.1; 1.1.3 is the only version that was ever a package.
+    # The page wants 1.0.1; of this one the registry has 1.1.3 alone.
     "https://cdnjs.cloudflare.com/ajax/libs/stupidtable/1.0.1/stupidtable.min.js": Pin(
         _STUPID_TABLE, "stupidtable.js", same=False
     ),
@@ -117,8 +118,10 @@ class OwnScripts(OutputPublisher):  # type: ignore[misc]
     @classmethod
     def publish(cls, conf: Config, *_: Any) -> None:
         """Have the site serve its scripts; where that fails, say so and leave it as asv makes it."""
+        # asv leaves its line open for dots.
+        log.flush()
         try:
-            serve_own(Path(conf.html_dir), scripts_root())
+            serve_own(Path(conf.html_dir), scripts_root(), PINS)
         except AlbError as error:
             print(f"alb: the site needs a network to open: {error}", file=sys.stderr)
 
@@ -131,7 +134,7 @@ def references(page: str) -> list[Reference]:
     return finder.found
 
 
-def serve_own(site: Path, cache: Path, pins: Mapping[str, Pin] = PINS) -> None:
+def serve_own(site: Path, cache: Path, pins: Mapping[str, Pin]) -> None:
     """Put the scripts and styles of a site's page into the site, and make the page name them there.
 
     Parameters
