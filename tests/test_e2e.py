@@ -38,7 +38,7 @@ class Suite:
                 shutil.copy2(source, self.root / name)
         # What is fetched and installed once serves here too; everything that is made is made anew.
         (self.root / "data").mkdir()
-        for shared in ("wheels", "writers"):
+        for shared in ("wheels", "writers", "site"):
             (data_root() / shared).mkdir(parents=True, exist_ok=True)
             (self.root / "data" / shared).symlink_to(data_root() / shared)
 
