@@ -22,9 +22,6 @@ from tqdm import tqdm
 from alb_core.errors import AlbError
 from alb_core.locks import locked
 
-#: npm's own default.
-PUBLIC_REGISTRY = "https://registry.npmjs.org"
-
 _COMPUTERS_FILE = Path("/etc/npmrc")
 _ALGORITHMS = ("sha256", "sha384", "sha512")
 
@@ -50,22 +47,25 @@ class Package:
 def registry() -> str:
     """Return the address of the registry, without a slash at its end.
 
-    npm's order: the environment, then its files, which npm knows best, then the public registry.
+    npm's order: the environment, then its files. npm itself, where it is installed, knows them best, and its own
+    default; without it, none is assumed.
 
     Raises
     ------
     AlbError
-        If what is configured is no address.
+        If nothing is configured, or what is configured is no address.
     """
     environment = {name.lower(): value for name, value in os.environ.items()}
-    found = environment.get("npm_config_registry") or _npm_says() or _files_say(environment) or PUBLIC_REGISTRY
+    found = environment.get("npm_config_registry") or _npm_says() or _files_say(environment)
+    if not found:
+        raise AlbError("no npm registry is configured: install npm, or set npm_config_registry to the address of one")
     try:
         parts = urlsplit(found)
         usable = parts.scheme in ("https", "http") and bool(parts.hostname)
     except ValueError:
         usable = False
     if not usable:
-        raise AlbError(f"npm's registry is {found!r}, expected an address, as in {PUBLIC_REGISTRY}")
+        raise AlbError(f"npm's registry is {found!r}, expected an address, as https://HOST")
     return found.rstrip("/")
 
 

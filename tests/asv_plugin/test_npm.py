@@ -184,9 +184,10 @@ def test_the_registry_is_that_of_the_file_without_npm(unconfigured, monkeypatch,
     assert npm.registry() == "https://file.invalid"
 
 
-def test_the_public_registry_is_the_last(unconfigured, monkeypatch, tmp_path):
+def test_no_registry_is_assumed(unconfigured, monkeypatch, tmp_path):
     monkeypatch.setattr(npm, "_COMPUTERS_FILE", tmp_path / "none")
-    assert npm.registry() == npm.PUBLIC_REGISTRY
+    with pytest.raises(AlbError, match="no npm registry is configured.*npm_config_registry"):
+        npm.registry()
 
 
 @pytest.mark.parametrize("value", ["mine", "ftp://mine.invalid", "https://", "https://[mine"])
