@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from census import Census, write_census
+from s3 import ENVIRONMENT, S3, Proxy, proxied, served
 from tiny import Tiny, write_tiny
 
 
@@ -16,3 +20,39 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def tiny_without_gaps(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """The same with consecutive joinids; for reading only."""
     return write_tiny(tmp_path_factory.mktemp("tiny") / "without_gaps", gaps=False)
+
+
+@pytest.fixture(scope="session")
+def s3_process() -> Iterator[S3]:
+    """One S3 for all tests; to write into it, take a bucket of your own."""
+    with served() as s3:
+        yield s3
+
+
+@pytest.fixture
+def s3_server(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The same, with credentials for it in the environment."""
+    for key, value in ENVIRONMENT.items():
+        monkeypatch.setenv(key, value)
+    for key in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(key, raising=False)
+    return s3_process
+
+
+@pytest.fixture
+def s3_proxy(s3_server: S3) -> Iterator[Proxy]:
+    """A proxy before it that has faults on demand."""
+    with proxied(s3_server) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def census(tmp_path_factory: pytest.TempPathFactory) -> Census:
+    """A collection in the shape of the Census; for reading only."""
+    return write_census(tmp_path_factory.mktemp("census") / "census")
+
+
+@pytest.fixture(scope="session")
+def s3_census(census: Census, s3_process: S3) -> str:
+    """URI of the same on S3; for reading only."""
+    return s3_process.upload(census.path, "census-bucket", "census")

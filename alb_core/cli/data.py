@@ -57,12 +57,12 @@ def list_command() -> None:
 @data.command(name="verify")
 @click.argument("name")
 def verify_command(name: str) -> None:
-    """Read the whole dataset NAME and prove it against its manifest."""
+    """Read the whole dataset NAME (or the one at a path) and prove it against its manifest."""
     from alb_core.datasets.verify import verify
 
     manifest = verify(name)
     click.echo(
-        f"{name} is what its manifest says: {manifest.n_obs:,} cells x {manifest.n_vars:,} vars, "
+        f"{manifest.name} is what its manifest says: {manifest.n_obs:,} cells x {manifest.n_vars:,} vars, "
         f"{manifest.nnz:,} non-zeros that add up to {manifest.x_sum:,}, X checksum {manifest.x_checksum}, "
         f"obs and var, and {manifest.files:,} files"
     )

@@ -66,8 +66,8 @@ def located(uri: str) -> Source:
         If there is nothing at the path, or it is a dataset that is not what its manifest says.
     """
     scheme, separator, rest = uri.partition("://")
-    if not separator:
-        path = dataset_path(uri)
+    if not separator or scheme == "file":
+        path = dataset_path(rest or uri)
         return Source(uri, str(path), manifest_at(path))
     if scheme == "s3" and not rest.partition("/")[0]:
         raise AlbError(f"{uri} names no bucket, expected s3://BUCKET/PATH")

@@ -10,6 +10,7 @@ zero, or as the empty string. Dictionary-encoded columns count as their values.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,75 @@ def table_checksum(table: pa.Table) -> str:
         If a column is neither bool, integer, float nor string.
     """
     order = pc.sort_indices(table, sort_keys=[("soma_joinid", "ascending")])
-    digest = hashlib.sha256()
-    for name in sorted(table.column_names):
-        column = table.column(name)
-        digest.update(f"{name}\0{_kind(name, column.type)}\0{len(table)}\n".encode())
+
+    def values(name: str) -> Iterator[pa.ChunkedArray]:
         for start in range(0, len(table), _ROWS):
-            _add(digest, column.take(order.slice(start, _ROWS)))
+            yield table.column(name).take(order.slice(start, _ROWS))
+
+    return columns_checksum(table.schema, len(table), values)
+
+
+def columns_checksum(
+    schema: pa.Schema, n_rows: int, values: Callable[[str], Iterable[pa.Array | pa.ChunkedArray]]
+) -> str:
+    """Checksum of a table that is not whole in memory: the same figure as :func:`table_checksum`.
+
+    Parameters
+    ----------
+    schema
+        Of the table.
+    n_rows
+        Rows of the table.
+    values
+        Gives a column by its name, in the order of ``soma_joinid``, in pieces of any length; called once for each.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hex digits.
+
+    Raises
+    ------
+    AlbError
+        If a column is neither bool, integer, float nor string.
+    """
+    require_kinds(schema)
+    digest = hashlib.sha256()
+    for name in sorted(schema.names):
+        digest.update(f"{name}\0{_kind(name, schema.field(name).type)}\0{n_rows}\n".encode())
+        for part in _parts(values(name)):
+            _add(digest, part)
     return digest.hexdigest()
+
+
+def require_kinds(schema: pa.Schema) -> None:
+    """Refuse a table with columns that have no checksum.
+
+    Raises
+    ------
+    AlbError
+        If a column is neither bool, integer, float nor string.
+    """
+    for field in schema:
+        _kind(field.name, field.type)
+
+
+def _parts(pieces: Iterable[pa.Array | pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
+    """Cut the pieces of a column anew, into _ROWS rows each."""
+    pending: list[pa.Array] = []
+    held = 0
+    for piece in pieces:
+        for chunk in piece.chunks if isinstance(piece, pa.ChunkedArray) else [piece]:
+            while len(chunk):
+                taken = chunk.slice(0, _ROWS - held)
+                chunk = chunk.slice(len(taken))
+                pending.append(taken)
+                held += len(taken)
+                if held == _ROWS:
+                    yield pa.chunked_array(pending)
+                    pending, held = [], 0
+    if pending:
+        yield pa.chunked_array(pending)
 
 
 def _kind(name: str, kind: pa.DataType) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from alb_core.datasets.locate import downloads
 from alb_core.datasets.manifest import quick_check, size_on_disk
 from alb_core.datasets.spec import KNOWN
 from alb_core.errors import AlbError
@@ -40,7 +42,7 @@ class Row:
 
 
 def list_datasets() -> list[Row]:
-    """Return the known datasets, made or not, then the others that are there, by name."""
+    """Return the known datasets, made or not, then the others that are there, by name; then the downloads."""
     root = datasets_root()
     try:
         present = {entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
@@ -48,19 +50,19 @@ def list_datasets() -> list[Row]:
         present = set()
     except OSError as error:
         raise AlbError(f"cannot list {root}: {error.strerror}") from error
-    return [_row(name, name in present) for name in (*KNOWN, *sorted(present - set(KNOWN)))]
+    paths = [root / name for name in (*KNOWN, *sorted(present - set(KNOWN)))]
+    return [_row(path) for path in (*paths, *downloads())]
 
 
-def _row(name: str, present: bool) -> Row:
+def _row(path: Path) -> Row:
     """Look at one dataset."""
-    known = KNOWN.get(name)
+    known = KNOWN.get(path.name)
     cells, n_vars, layout = (known.cells, known.vars, known.layout) if known else (None, None, "")
-    if not present:
-        return Row(name, cells, n_vars, None, None, layout, "not made")
-    path = datasets_root() / name
+    if not path.is_dir():
+        return Row(path.name, cells, n_vars, None, None, layout, "not made")
     try:
         manifest = quick_check(path)
     except (AlbError, OSError) as error:
-        return Row(name, cells, n_vars, None, size_on_disk(path), layout, f"refused: {error}")
-    spec_layout = str(manifest.spec.get("layout", ""))
-    return Row(name, manifest.n_obs, manifest.n_vars, manifest.nnz, size_on_disk(path), spec_layout, "ready")
+        return Row(path.name, cells, n_vars, None, size_on_disk(path), layout, f"refused: {error}")
+    layout = str(manifest.spec.get("layout", ""))
+    return Row(path.name, manifest.n_obs, manifest.n_vars, manifest.nnz, size_on_disk(path), layout, "ready")

@@ -6,6 +6,7 @@ Synthetic datasets lie in ``soma/`` of the data directory, downloaded ones in th
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from alb_core.datasets.manifest import MANIFEST_NAME
@@ -44,8 +45,15 @@ def dataset_path(word: str) -> Path:
         if word and place.is_dir():
             return place
     name = checked_name(word)
-    made = f"alb data make {name}" + ("" if name in KNOWN else " --cells N")
-    raise AlbError(f"no dataset {name} in {datasets_root()} or {data_root()}: {made} makes it")
+    raise AlbError(f"no dataset {name} in {datasets_root()} or {data_root()}: {_command(name)} makes it")
+
+
+def _command(name: str) -> str:
+    """Return the command that makes a dataset of a name."""
+    if downloaded := re.fullmatch(r"census-benchmark_(s?)(\d*):(\d+)", name):
+        by_count, start, end = downloaded.groups()
+        return f"alb download -s {start or 0} -e {end}{' -S' if by_count else ''}"
+    return f"alb data make {name}" + ("" if name in KNOWN else " --cells N")
 
 
 def downloads() -> list[Path]:

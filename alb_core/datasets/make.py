@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,26 +14,16 @@ from tqdm import tqdm
 from alb_core.checksum import combined, coo_checksum
 from alb_core.datasets.cells import Population
 from alb_core.datasets.content import table_checksum
-from alb_core.datasets.manifest import (
-    MANIFEST_NAME,
-    MANIFEST_VERSION,
-    Manifest,
-    bytes_digest,
-    fingerprint,
-    quick_check,
-    size_on_disk,
-)
+from alb_core.datasets.manifest import Manifest, quick_check
+from alb_core.datasets.place import moved_aside, removed, seal, summary
 from alb_core.datasets.spec import KNOWN, Spec, checked_name, resolved
 from alb_core.datasets.tables import Counted, obs_table, var_table
 from alb_core.datasets.write import X_SCHEMA, write_experiment
 from alb_core.datasets.writer_env import ensure_writer
 from alb_core.errors import AlbError
-from alb_core.files import staged_directory, write_atomically
+from alb_core.files import staged_directory
 from alb_core.locks import locked
 from alb_core.paths import datasets_root
-
-#: Where X lies in an experiment.
-X_PATH = Path("ms", "RNA", "X", "raw")
 
 
 def ensure(name: str) -> Path:
@@ -82,7 +71,7 @@ def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str]
     with locked(path.parent / f".{name}.lock", f"making dataset {name}"):
         if os.path.lexists(path) and not replace:
             manifest = _existing(path, spec)
-            report(f"{name} is ready: {_summary(manifest)}")
+            report(f"{name} is ready: {summary(manifest)}")
             return manifest
         # Before the clock and the stage: it has a line of its own, and takes longer than a small dataset.
         ensure_writer()
@@ -90,10 +79,10 @@ def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str]
         started = time.monotonic()
         with staged_directory(path) as stage:
             manifest = _write(name, spec, stage)
-            replaced = _moved_aside(path)
+            replaced = moved_aside(path)
         if replaced is not None:
-            _removed(replaced)
-        report(f"made {name}: {_summary(manifest)}, {time.monotonic() - started:.1f} s")
+            removed(replaced)
+        report(f"made {name}: {summary(manifest)}, {time.monotonic() - started:.1f} s")
         return manifest
 
 
@@ -139,9 +128,8 @@ def _write(name: str, spec: Spec, stage: Path) -> Manifest:
 
     shape = (spec.cells, spec.vars)
     writer = write_experiment(stage, shape, x(), obs, var, layout=spec.layout, fragments=spec.fragments)
-    files, digest = fingerprint(stage)
-    manifest = Manifest(
-        manifest_version=MANIFEST_VERSION,
+    return seal(
+        stage,
         name=name,
         kind="synthetic",
         spec=spec.as_json(),
@@ -153,52 +141,13 @@ def _write(name: str, spec: Spec, stage: Path) -> Manifest:
         x_checksum=f"{combined(*checksums):016x}",
         obs_checksum=tables["obs"],
         var_checksum=tables["var"],
-        x_bytes=size_on_disk(stage / X_PATH),
-        files=files,
-        files_digest=digest,
-        bytes_digest=bytes_digest(stage),
     )
-    write_atomically(stage / MANIFEST_NAME, manifest.as_bytes())
-    return manifest
-
-
-def _moved_aside(path: Path) -> Path | None:
-    """Make room for the new dataset; what was there gets a name that the next maker clears away."""
-    if not os.path.lexists(path):
-        return None
-    if not path.is_dir() or path.is_symlink():
-        raise AlbError(f"{path} is not the directory of a dataset: move it away")
-    aside = path.with_name(f".{path.name}.partial-replaced-{os.getpid()}")
-    path.replace(aside)
-    return aside
-
-
-def _removed(path: Path) -> None:
-    """Remove a dataset that was replaced.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be, since its room on the disk would be lost silently.
-    """
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        raise AlbError(f"the new dataset is ready, but the old one at {path} stays: {error.strerror}") from error
 
 
 def _wording(spec: Spec) -> str:
     """Say what else a specification asks for."""
     pieces = "one fragment" if spec.fragments == 1 else f"{spec.fragments:,} fragments"
     return f"profile {spec.profile}, layout {spec.layout}, {pieces}, seed {spec.seed}"
-
-
-def _summary(manifest: Manifest) -> str:
-    """Size and density in words."""
-    return (
-        f"{manifest.nnz:,} non-zeros, {manifest.nnz / manifest.n_obs:,.0f} per cell, "
-        f"X {manifest.x_bytes / 1e6:,.1f} MB, {manifest.x_bytes / manifest.nnz:.2f} bytes per non-zero"
-    )
 
 
 def _to_stderr(line: str) -> None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from alb_core.datasets.spec import KNOWN, Spec
+from alb_core.datasets.spec import KNOWN, CensusSlice, Spec
 from alb_core.errors import AlbError
 from alb_core.files import sha256_of
+from alb_core.paths import data_root
 
 #: Of the manifest's fields, and of the cells that a specification stands for: raise it with any change to either, so
 #: that datasets of before are refused and made again.
@@ -36,15 +38,16 @@ class Manifest:
     name
         That of the dataset, and of its directory.
     kind
-        Where the cells come from: ``synthetic``.
+        Where the cells come from: ``synthetic`` or ``census``.
     spec
-        What was asked for; for synthetic cells the fields of :class:`alb_core.datasets.spec.Spec`.
+        What was asked for: the fields of :class:`alb_core.datasets.spec.Spec`, or those of
+        :class:`alb_core.datasets.spec.CensusSlice` and what the Census said to them.
     writer
         Versions of the packages that wrote it.
     n_obs, n_vars, nnz
         Rows, columns and non-zeros of X/raw.
     x_sum
-        Sum of the counts, exact.
+        Sum of the counts, exact; where it is no whole number, the nearest float64.
     x_checksum
         Checksum of X/raw (:mod:`alb_core.checksum`), 16 hex digits.
     obs_checksum, var_checksum
@@ -67,7 +70,7 @@ class Manifest:
     n_obs: int
     n_vars: int
     nnz: int
-    x_sum: int
+    x_sum: int | float
     x_checksum: str
     obs_checksum: str
     var_checksum: str
@@ -81,6 +84,17 @@ class Manifest:
         return (json.dumps(asdict(self), indent=2) + "\n").encode()
 
 
+def manifest_at(path: Path) -> Manifest | None:
+    """Manifest of a directory that may be a dataset of this project or any other experiment; None if it has none.
+
+    Raises
+    ------
+    AlbError
+        If there is a manifest, and :func:`quick_check` refuses the dataset.
+    """
+    return quick_check(path) if (path / MANIFEST_NAME).is_file() else None
+
+
 def load(path: Path) -> Manifest:
     """Read the manifest of the dataset at ``path``; look at nothing else.
 
@@ -91,28 +105,28 @@ def load(path: Path) -> Manifest:
     """
     name = path.name
     if not path.is_dir():
-        raise AlbError(f"no dataset at {path}: {_command(name, None)} makes it")
+        raise AlbError(f"no dataset at {path}: {_command(path, None)} makes it")
     try:
         content = json.loads((path / MANIFEST_NAME).read_bytes())
     except FileNotFoundError as error:
-        raise refusal(name, f"has no {MANIFEST_NAME}, so it was never whole") from error
+        raise refusal(path, f"has no {MANIFEST_NAME}, so it was never whole") from error
     except (OSError, ValueError) as error:
-        raise refusal(name, f"has a {MANIFEST_NAME} that cannot be read ({error})") from error
+        raise refusal(path, f"has a {MANIFEST_NAME} that cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise refusal(name, f"has a {MANIFEST_NAME} without fields")
+        raise refusal(path, f"has a {MANIFEST_NAME} without fields")
     version = content.get("manifest_version")
     if version != MANIFEST_VERSION:
-        raise refusal(name, f"has a manifest of version {version!r}, expected {MANIFEST_VERSION}", content)
+        raise refusal(path, f"has a manifest of version {version!r}, expected {MANIFEST_VERSION}", content)
     kinds = {field.name: _KINDS[str(field.type)] for field in fields(Manifest)}
-    wrong = [key for key, kind in kinds.items() if type(content.get(key)) is not kind]
+    wrong = [key for key, kind in kinds.items() if type(content.get(key)) not in kind]
     wrong += sorted(set(content) - set(kinds))
     if wrong:
-        raise refusal(name, f"has a manifest with missing, unknown or wrong fields: {', '.join(wrong)}", content)
+        raise refusal(path, f"has a manifest with missing, unknown or wrong fields: {', '.join(wrong)}", content)
     manifest = Manifest(**content)
     if manifest.name != name:
-        raise refusal(name, f"was made as {manifest.name!r} and has been moved here")
+        raise refusal(path, f"was made as {manifest.name!r} and has been moved here")
     if name in KNOWN and manifest.spec != KNOWN[name].as_json():
-        raise refusal(name, "was made with other options than that name stands for")
+        raise refusal(path, "was made with other options than that name stands for")
     return manifest
 
 
@@ -137,9 +151,9 @@ def quick_check(path: Path) -> Manifest:
     manifest = load(path)
     files, digest = fingerprint(path)
     if files != manifest.files:
-        raise refusal(path.name, f"has {files:,} files, its manifest says {manifest.files:,}", asdict(manifest))
+        raise refusal(path, f"has {files:,} files, its manifest says {manifest.files:,}", asdict(manifest))
     if digest != manifest.files_digest:
-        raise refusal(path.name, "has files of other names or sizes than were written", asdict(manifest))
+        raise refusal(path, "has files of other names or sizes than were written", asdict(manifest))
     return manifest
 
 
@@ -162,28 +176,43 @@ def size_on_disk(path: Path) -> int:
     return sum(size for _, size in _files(path))
 
 
-def refusal(name: str, reason: str, content: Mapping[str, Any] | None = None) -> AlbError:
+def refusal(path: Path, reason: str, content: Mapping[str, Any] | None = None) -> AlbError:
     """Build the error that refuses a dataset and names the command that repairs it.
 
     Parameters
     ----------
-    name
+    path
         Of the dataset.
     reason
         What is wrong, as it continues "dataset NAME ...".
     content
-        Fields of its manifest, as far as they can be read; tells the options for a name that is not known.
+        Fields of its manifest, as far as they can be read; they tell the command and, for a name that is not known,
+        its options.
     """
-    return AlbError(f"dataset {name} {reason}: {_command(name, content)} --replace makes it again")
+    replace = "-f" if _is_download(content) else "--replace"
+    return AlbError(f"dataset {path.name} {reason}: {_command(path, content)} {replace} makes it again")
 
 
-def _command(name: str, content: Mapping[str, Any] | None) -> str:
+def _is_download(content: Mapping[str, Any] | None) -> bool:
+    """Tell whether a dataset comes from a Census."""
+    return (content or {}).get("kind") == "census"
+
+
+def _command(path: Path, content: Mapping[str, Any] | None) -> str:
     """Return the command that makes a dataset."""
+    name, spec = path.name, (content or {}).get("spec") or {}
+    if _is_download(content):
+        place = "" if path.parent == data_root() else f" -d {shlex.quote(str(path.parent))}"
+        try:
+            options = " " + CensusSlice(**{field.name: spec[field.name] for field in fields(CensusSlice)}).options()
+        except (AlbError, KeyError, TypeError):
+            options = ""
+        return f"alb download{options} -n {shlex.quote(name)}{place}"
     if name in KNOWN:
         return f"alb data make {name}"
     try:
-        options = Spec.from_json((content or {})["spec"]).options()
-    except (AlbError, KeyError, TypeError):
+        options = Spec.from_json(spec).options()
+    except (AlbError, TypeError):
         options = "--cells N"
     return f"alb data make {name} {options}"
 
@@ -198,4 +227,10 @@ def _files(path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
                 yield prefix + entry.name, entry.stat().st_size
 
 
-_KINDS: Mapping[str, type] = {"int": int, "str": str, "Mapping[str, Any]": dict, "Mapping[str, str]": dict}
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "int | float": (int, float),
+    "str": (str,),
+    "Mapping[str, Any]": (dict,),
+    "Mapping[str, str]": (dict,),
+}

@@ -1,8 +1,9 @@
-"""What a synthetic dataset is made of: its size, its layout and its seed. Standard library only."""
+"""What a dataset is made of: a synthetic one, or a slice of a Census. Standard library only."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
@@ -19,6 +20,9 @@ MAX_CELLS = 50_000_000
 #: A species has 60,000 genes or so. Cells are drawn gene by gene, so memory and time grow with this.
 MAX_VARS = 1_000_000
 MAX_SEED = 2**63 - 1
+#: The collection whose slices loaders have been measured with, and the version of the Census that they come from.
+COLLECTION = "283d65eb-dd53-496d-adb7-7570c7caa443"
+CENSUS_VERSION = "2023-12-15"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
 
@@ -106,6 +110,78 @@ class Spec:
         theirs = other.as_json()
         pairs = ((name, value, theirs[name]) for name, value in self.as_json().items())
         return ", ".join(f"{name} {value} (not {asked})" for name, value, asked in pairs if value != asked)
+
+
+@dataclass(frozen=True)
+class CensusSlice:
+    """A slice of a CELLxGENE Census: the cells of some source datasets of a collection, and the first vars.
+
+    Attributes
+    ----------
+    start, end
+        First and last+1 index into the collection's source datasets; the last is theirs if ``end`` is None.
+    sorted_datasets
+        Whether they are sorted by ``dataset_total_cell_count`` first.
+    collection_id
+        Of the Census.
+    n_vars
+        Vars with a ``soma_joinid`` below this; all, where the Census has fewer.
+    organism
+        As ``census_data`` names it.
+    census_version, census_uri
+        One of the two: a version that is published, or a path or URI.
+    layout
+        How X/raw lies on disk, one of :data:`LAYOUTS`.
+    """
+
+    start: int = 0
+    end: int | None = None
+    sorted_datasets: bool = False
+    collection_id: str = COLLECTION
+    n_vars: int = 20_000
+    organism: str = "homo_sapiens"
+    census_version: str | None = CENSUS_VERSION
+    census_uri: str | None = None
+    layout: str = "census"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be in any Census.
+
+        Raises
+        ------
+        AlbError
+            Naming the value and what was expected.
+        """
+        if self.start < 0:
+            raise AlbError(f"--start is {self.start}, expected 0 or more")
+        if self.end is not None and self.end <= self.start:
+            raise AlbError(f"--end is {self.end}, expected more than --start, which is {self.start}")
+        _within("--n-vars", self.n_vars, 1, MAX_VARS)
+        _one_of("layout", self.layout, LAYOUTS)
+        if (self.census_version is None) == (self.census_uri is None):
+            raise AlbError("expected one of --census-version and --census-uri, not both")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return asdict(self)
+
+    def default_name(self) -> str:
+        """Name of the dataset when nobody says otherwise; ``end`` must be known."""
+        return f"census-benchmark_{'s' if self.sorted_datasets else ''}{self.start}:{self.end}"
+
+    def options(self) -> str:
+        """Return the options of ``alb download`` that ask for this slice."""
+        words = [f"-s {self.start}"]
+        words += [] if self.end is None else [f"-e {self.end}"]
+        words += ["-S"] if self.sorted_datasets else []
+        letters = {"collection_id": "-c", "n_vars": "-v", "organism": "--organism", "layout": "--layout"}
+        letters |= {"census_version": "-V", "census_uri": "-u"}
+        default = CensusSlice()
+        for name, letter in letters.items():
+            value = getattr(self, name)
+            if value is not None and value != getattr(default, name):
+                words.append(f"{letter} {shlex.quote(str(value))}")
+        return " ".join(words)
 
 
 #: The datasets that have a name of their own.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,11 @@ import tiledbsoma
 from tqdm import tqdm
 
 from alb_core.checksum import combined, coo_checksum
-from alb_core.datasets.content import table_checksum
+from alb_core.datasets.content import columns_checksum
+from alb_core.datasets.locate import dataset_path
 from alb_core.datasets.manifest import Manifest, bytes_digest, quick_check, refusal
-from alb_core.datasets.spec import checked_name
+from alb_core.datasets.total import ExactSum
 from alb_core.errors import AlbError
-from alb_core.paths import datasets_root
 
 #: Bytes of each of a read's three columns: four million non-zeros at a time.
 _BUFFER = 32 << 20
@@ -27,27 +29,27 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass
 class _Seen:
-    """What X/raw holds, as far as it has been read."""
+    """What X/raw holds, as far as it has been read; rows and columns of synthetic cells alone."""
 
     nnz: int
-    total: int
+    total: ExactSum
     checksum: int
     row_nnz: Int64
     row_sums: Int64
     column_nnz: Int64
 
 
-def verify(name: str) -> Manifest:
+def verify(word: str) -> Manifest:
     """Read a whole dataset and compare it with its manifest, in bounded memory.
 
     The files must be those that were written, byte for byte; shape, number of non-zeros, sum and checksum of X/raw,
-    and the checksums of obs and var must be those of the manifest; and the counted columns of obs and var those of
-    the cells.
+    and the checksums of obs and var must be those of the manifest. Where the cells are synthetic, the counted columns
+    of obs and var must be those of the cells, too; in a slice of a Census they tell of vars that are not in it.
 
     Parameters
     ----------
-    name
-        Of a dataset under the data directory.
+    word
+        Name or path of a dataset.
 
     Returns
     -------
@@ -59,53 +61,65 @@ def verify(name: str) -> Manifest:
     AlbError
         If anything differs, or cannot be read; says what repairs it.
     """
-    path = datasets_root() / checked_name(name)
+    path = dataset_path(word)
     manifest = quick_check(path)
     # First: TileDB may do anything with bytes that have been altered.
     try:
         digest = bytes_digest(path)
     except OSError as error:
-        raise refusal(name, f"cannot be read ({error})", {"spec": manifest.spec}) from error
+        raise refusal(path, f"cannot be read ({error})", asdict(manifest)) from error
     if digest != manifest.bytes_digest:
-        raise refusal(name, "has files with other bytes than were written", {"spec": manifest.spec})
+        raise refusal(path, "has files with other bytes than were written", asdict(manifest))
     context = tiledbsoma.SOMATileDBContext(tiledb_config={"soma.init_buffer_bytes": _BUFFER})
     try:
         with tiledbsoma.Experiment.open(str(path), context=context) as experiment:
-            rna = experiment.ms["RNA"]
-            obs = experiment.obs.read().concat()
-            var = rna.var.read().concat()
-            found: dict[str, Any] = {
-                "n_obs": len(obs),
-                "n_vars": len(var),
-                "obs_checksum": table_checksum(obs),
-                "var_checksum": table_checksum(var),
-            }
-            _compare(manifest, found)
+            obs, rna = experiment.obs, experiment.ms["RNA"]
+            for name, length, frame in (("obs", "n_obs", obs), ("var", "n_vars", rna.var)):
+                n_rows = sum(len(part) for part in _column(frame, "soma_joinid"))
+                _compare(path, manifest, {length: n_rows})
+                found = columns_checksum(frame.schema, n_rows, partial(_column, frame))
+                _compare(path, manifest, {f"{name}_checksum": found})
             seen = _read(rna.X["raw"].read().tables(), manifest)
+            counted = {} if manifest.kind == "census" else _counted(obs, rna.var, seen)
     except AlbError:
         raise
     # TileDB's own errors have no common class: bytes that cannot be read are what is looked for here.
     except Exception as error:
-        raise refusal(name, f"cannot be read ({' '.join(str(error).split())})", {"spec": manifest.spec}) from error
-    _compare(manifest, {"nnz": seen.nnz, "x_sum": seen.total, "x_checksum": f"{seen.checksum:016x}"})
-    counted = (("obs", "nnz", obs, seen.row_nnz), ("obs", "raw_sum", obs, seen.row_sums))
-    for table, column, content, expected in (*counted, ("var", "nnz", var, seen.column_nnz)):
-        if not np.array_equal(content.sort_by("soma_joinid").column(column).to_numpy(), expected):
-            raise refusal(name, f"has a column {column} in {table} that its cells contradict", {"spec": manifest.spec})
+        raise refusal(path, f"cannot be read ({' '.join(str(error).split())})", asdict(manifest)) from error
+    _compare(path, manifest, {"nnz": seen.nnz, "x_sum": seen.total.value(), "x_checksum": f"{seen.checksum:016x}"})
+    for column, holds in counted.items():
+        if not holds:
+            raise refusal(path, f"has a column {column} that its cells contradict", asdict(manifest))
     return manifest
+
+
+def _column(frame: Any, name: str) -> Iterator[pa.ChunkedArray]:
+    """Read a column in the order of ``soma_joinid``, in pieces."""
+    for table in frame.read(column_names=[name], result_order="row-major"):
+        yield table.column(name)
+
+
+def _counted(obs: Any, var: Any, seen: _Seen) -> dict[str, bool]:
+    """Whether each counted column is what was seen."""
+    columns = (("nnz", "obs", obs, seen.row_nnz), ("raw_sum", "obs", obs, seen.row_sums))
+    return {
+        f"{name} in {place}": np.array_equal(np.concatenate(list(_column(frame, name))), expected)
+        for name, place, frame, expected in (*columns, ("nnz", "var", var, seen.column_nnz))
+    }
 
 
 def _read(tables: Iterator[pa.Table], manifest: Manifest) -> _Seen:
     """Read X/raw, in whatever order it comes."""
-    n_obs, n_vars = manifest.n_obs, manifest.n_vars
-    seen = _Seen(0, 0, 0, np.zeros(n_obs, np.int64), np.zeros(n_obs, np.int64), np.zeros(n_vars, np.int64))
+    synthetic = manifest.kind != "census"
+    n_obs, n_vars = (manifest.n_obs, manifest.n_vars) if synthetic else (0, 0)
+    seen = _Seen(0, ExactSum(), 0, np.zeros(n_obs, np.int64), np.zeros(n_obs, np.int64), np.zeros(n_vars, np.int64))
     with tqdm(total=manifest.nnz, desc=manifest.name, unit=" nnz", unit_scale=True, disable=None, leave=False) as bar:
         for table in tables:
             rows, columns, values = (table.column(name).to_numpy() for name in table.column_names)
             seen.nnz += len(rows)
-            seen.total += int(values.sum(dtype=np.float64))
+            seen.total.add(values)
             seen.checksum = combined(seen.checksum, coo_checksum(rows, columns, values))
-            if len(rows):
+            if len(rows) and synthetic:
                 first, size = int(rows.min()), int(rows.max() - rows.min()) + 1
                 part = slice(first, first + size)
                 seen.row_nnz[part] += np.bincount(rows - first, minlength=size)
@@ -115,10 +129,9 @@ def _read(tables: Iterator[pa.Table], manifest: Manifest) -> _Seen:
     return seen
 
 
-def _compare(manifest: Manifest, found: dict[str, Any]) -> None:
+def _compare(path: Path, manifest: Manifest, found: dict[str, Any]) -> None:
     """Refuse a dataset that holds something else than its manifest says."""
     for field, value in found.items():
         expected = getattr(manifest, field)
         if value != expected:
-            reason = f"has {field} {value}, its manifest says {expected}"
-            raise refusal(manifest.name, reason, {"spec": manifest.spec})
+            raise refusal(path, f"has {field} {value}, its manifest says {expected}", asdict(manifest))

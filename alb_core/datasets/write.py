@@ -7,13 +7,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 import pyarrow as pa
 
 from alb_core.datasets.writer_env import ensure_writer
 from alb_core.errors import AlbError
 from alb_core.history.lock import FLOOR
+
+#: A table, or a reader of its batches where it is too large to be held.
+Table: TypeAlias = pa.Table | pa.RecordBatchReader
 
 #: Of the batches of X.
 X_SCHEMA = pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", pa.float32())])
@@ -26,8 +29,8 @@ def write_experiment(
     path: Path,
     shape: tuple[int, int],
     x: Iterable[pa.RecordBatch],
-    obs: Callable[[], pa.Table],
-    var: Callable[[], pa.Table],
+    obs: Callable[[], Table],
+    var: Callable[[], Table],
     *,
     layout: str = "census",
     fragments: int = 1,
@@ -45,6 +48,7 @@ def write_experiment(
         the writer holds one row of tiles (2,048 cells) at a time.
     obs, var
         Give the tables, with ``soma_joinid`` from 0; called when ``x`` has ended, so they may hold what was counted.
+        The writer holds one batch at a time, which becomes a fragment of its own.
     layout
         ``census`` or ``soma``.
     fragments
@@ -85,9 +89,7 @@ def write_experiment(
     return versions
 
 
-def _feed(
-    sink: IO[bytes], x: Iterable[pa.RecordBatch], obs: Callable[[], pa.Table], var: Callable[[], pa.Table]
-) -> None:
+def _feed(sink: IO[bytes], x: Iterable[pa.RecordBatch], obs: Callable[[], Table], var: Callable[[], Table]) -> None:
     """Send the three streams and the word that ends them."""
     with sink:
         with pa.ipc.new_stream(sink, X_SCHEMA) as stream:
@@ -95,7 +97,8 @@ def _feed(
                 stream.write_batch(batch)
         for table in (obs(), var()):
             with pa.ipc.new_stream(sink, table.schema) as stream:
-                stream.write_table(table)
+                for batch in table.to_reader() if isinstance(table, pa.Table) else table:
+                    stream.write_batch(batch)
         sink.write(_END)
 
 

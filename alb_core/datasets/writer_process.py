@@ -71,8 +71,8 @@ def table_options(layout: str, schema: pa.Schema) -> dict[str, Any]:
     return {"tiledb": {"create": options}}
 
 
-def pieces(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple[int, Columns]]:
-    """Gather row-major batches into the pieces between ``cuts``.
+def portions(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple[Columns, int | None]]:
+    """Cut row-major batches at the rows ``cuts``.
 
     Parameters
     ----------
@@ -84,14 +84,14 @@ def pieces(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple
     Yields
     ------
     tuple
-        For each cut, the cut and the three columns of the rows up to it, each of shape (nnz,), perhaps empty.
+        Three columns, each of shape (nnz,), perhaps empty; and the cut that they reach, None if more rows may come
+        before it. Each cut comes once.
 
     Raises
     ------
     ValueError
         If the batches are not row-major, repeat a coordinate, or have rows beyond the last cut.
     """
-    pending = [NOTHING]
     remaining = iter(cuts)
     cut = next(remaining)
     last = (-1, -1)
@@ -106,39 +106,67 @@ def pieces(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple
         last = (rows[-1], genes[-1])
         while rows[-1] >= cut:
             split = int(np.searchsorted(rows, cut))
-            yield cut, joined([*pending, (rows[:split], genes[:split], values[:split])])
-            pending = [NOTHING]
+            yield (rows[:split], genes[:split], values[:split]), cut
             rows, genes, values = rows[split:], genes[split:], values[split:]
             cut = next(remaining)
-        pending.append((rows, genes, values))
-    yield cut, joined(pending)
-    for cut in remaining:
-        yield cut, NOTHING
+        yield (rows, genes, values), None
+    for reached in (cut, *remaining):
+        yield NOTHING, reached
 
 
-def joined(parts: list[Columns]) -> Columns:
-    """Join columns end to end."""
-    rows, genes, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return rows, genes, values
+class TileRow:
+    """The cells of one row of tiles, gathered tile by tile: eight bytes each, where a coordinate takes sixteen.
+
+    Parameters
+    ----------
+    height, width
+        Of a tile.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self._base = 0
+        self._tiles: dict[int, list[Columns]] = {}
+
+    def add(self, rows: Column, genes: Column, values: Column) -> None:
+        """Add cells of one and the same row of tiles, row-major; each of shape (nnz,)."""
+        self._base = int(rows[0]) // self.height * self.height
+        tiles = genes // self.width
+        # A stable sort (a radix sort, of 16 bits) keeps the order of arrival within each tile.
+        order = np.argsort(tiles.astype(np.uint16) if tiles.max() < 2**16 else tiles, kind="stable")
+        small = np.min_scalar_type(max(self.height, self.width) - 1)
+        rows = (rows - self._base).astype(small)[order]
+        genes = (genes - tiles * self.width).astype(small)[order]
+        values = values[order]
+        found, starts = np.unique(tiles[order], return_index=True)
+        for tile, start, stop in zip(found, starts, [*starts[1:], len(rows)], strict=True):
+            of_tile = (rows[start:stop], genes[start:stop], values[start:stop])
+            self._tiles.setdefault(int(tile), []).append(of_tile)
+
+    def taken(self) -> Iterator[Columns]:
+        """Give the columns of each tile, in order, and forget them."""
+        for tile in sorted(self._tiles):
+            rows, genes, values = (np.concatenate(column) for column in zip(*self._tiles.pop(tile), strict=True))
+            yield rows.astype(np.int64) + self._base, genes.astype(np.int64) + tile * self.width, values
 
 
 def write_x(uri: str, batches: Iterator[pa.RecordBatch], n_obs: int, fragments: int) -> None:
     """Write X in global order, in fragments of equal numbers of rows."""
     domain = tiledb.ArraySchema.load(uri).domain
-    height, width = int(domain.dim(0).tile), int(domain.dim(1).tile)
+    row = TileRow(int(domain.dim(0).tile), int(domain.dim(1).tile))
     limits = {n_obs * (index + 1) // fragments for index in range(fragments)}
     context = tiledb.Ctx()
     array = tiledb.cc.Array(context, uri, tiledb.cc.QueryType.WRITE)
     query = None
-    for cut, (rows, genes, values) in pieces(batches, sorted(limits.union(range(height, n_obs, height)))):
-        if len(rows):
+    for columns, cut in portions(batches, sorted(limits.union(range(row.height, n_obs, row.height)))):
+        if len(columns[0]):
+            row.add(*columns)
+        if cut is None:
+            continue
+        for buffers in row.taken():
             if query is None:
                 query = tiledb.cc.Query(context, array, tiledb.cc.QueryType.WRITE)
                 query.layout = tiledb.cc.LayoutType.GLOBAL_ORDER
-            # Row-major within each tile: a stable sort by tile (a radix sort, of 16 bits) keeps the order of arrival.
-            tiles = genes // width
-            order = np.argsort(tiles.astype(np.uint16) if tiles.max() < 2**16 else tiles, kind="stable")
-            buffers = [column[order] for column in (rows, genes, values)]
             for name, buffer in zip(X_COLUMNS, buffers, strict=True):
                 query.set_data_buffer(name, buffer)
             query.submit()
@@ -148,13 +176,17 @@ def write_x(uri: str, batches: Iterator[pa.RecordBatch], n_obs: int, fragments: 
     array.close()
 
 
-def write_table(collection: Any, name: str, table: pa.Table, layout: str) -> None:
-    """Write obs or var into its collection."""
-    options = table_options(layout, table.schema)
+def write_table(collection: Any, name: str, reader: pa.RecordBatchReader, layout: str) -> None:
+    """Write obs or var into its collection, batch by batch."""
+    options = table_options(layout, reader.schema)
     with collection.add_new_dataframe(
-        name, schema=table.schema, index_column_names=["soma_joinid"], platform_config=options
+        name, schema=reader.schema, index_column_names=["soma_joinid"], platform_config=options
     ) as frame:
-        frame.write(table, platform_config=options)
+        uri = frame.uri
+    for batch in reader:
+        # Opened anew each time: a frame does not see the words that it has added to a dictionary itself.
+        with tiledbsoma.DataFrame.open(uri, "w") as frame:
+            frame.write(pa.Table.from_batches([batch]), platform_config=options)
 
 
 def write_experiment(source: BinaryIO, uri: str, shape: tuple[int, int], layout: str, fragments: int) -> None:
@@ -168,8 +200,8 @@ def write_experiment(source: BinaryIO, uri: str, shape: tuple[int, int], layout:
         for axis, length in enumerate(shape):
             raw.metadata[f"soma_dim_{axis}_domain_lower"] = 0
             raw.metadata[f"soma_dim_{axis}_domain_upper"] = length - 1
-        write_table(experiment, "obs", pa.ipc.open_stream(source).read_all(), layout)
-        write_table(rna, "var", pa.ipc.open_stream(source).read_all(), layout)
+        write_table(experiment, "obs", pa.ipc.open_stream(source), layout)
+        write_table(rna, "var", pa.ipc.open_stream(source), layout)
         if source.read() != END:
             raise EOFError("the input ended before its time")
 

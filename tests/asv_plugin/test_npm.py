@@ -187,7 +187,7 @@ def test_the_registry_is_that_of_the_file_without_npm(unconfigured, monkeypatch,
 
 def test_no_registry_is_assumed(unconfigured, monkeypatch, tmp_path):
     monkeypatch.setattr(npm, "_COMPUTERS_FILE", tmp_path / "none")
-    with pytest.raises(AlbError, match="no npm registry is configured.*npm_config_registry"):
+    with pytest.raises(AlbError, match=r"no npm registry is configured.*npm_config_registry"):
         npm.registry()
 
 

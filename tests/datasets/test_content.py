@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alb_core.datasets import content
-from alb_core.datasets.content import table_checksum
+from alb_core.datasets.content import columns_checksum, table_checksum
 from alb_core.errors import AlbError
 
 rows = st.lists(
@@ -80,6 +82,20 @@ def test_rows_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = table_checksum(original)
     monkeypatch.setattr(content, "_ROWS", 1_000)
     assert table_checksum(original) == whole
+
+
+@given(rows, st.lists(st.integers(0, 9), max_size=5), st.integers(1, 7))
+def test_columns_in_pieces_have_the_checksum_of_the_table(
+    content_rows: list[tuple[int, str | None, bool, float]], cuts: list[int], part: int
+) -> None:
+    whole = table(content_rows)
+    bounds = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    pieces = [whole.slice(start, stop - start) for start, stop in pairwise(bounds)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(content, "_ROWS", part)
+        expected = table_checksum(whole)
+        found = columns_checksum(whole.schema, len(whole), lambda name: (piece.column(name) for piece in pieces))
+    assert found == expected
 
 
 def test_refuses_columns_without_a_definition() -> None:

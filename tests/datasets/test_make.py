@@ -17,8 +17,9 @@ import pytest
 from alb_core.datasets import make as make_module
 from alb_core.datasets.cells import Population
 from alb_core.datasets.listing import list_datasets
-from alb_core.datasets.make import X_PATH, ensure, make
+from alb_core.datasets.make import ensure, make
 from alb_core.datasets.manifest import MANIFEST_NAME, load, quick_check
+from alb_core.datasets.place import X_PATH
 from alb_core.datasets.spec import KNOWN, Spec
 from alb_core.datasets.tables import Counted, obs_table
 from alb_core.datasets.verify import verify

@@ -1,0 +1,213 @@
+"""A collection in the shape of the CELLxGENE Census, written by whichever tiledbsoma runs the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tiledbsoma
+
+ONE, OTHER = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-bbbb-4bbb-8bbb-000000000002"
+BUILD_DATE = "2026-01-02"
+
+#: As the Census's builder creates X/raw.
+X_OPTIONS = {
+    "tiledb": {
+        "create": {
+            "capacity": 65_536,
+            "dims": {
+                "soma_dim_0": {"tile": 2_048, "filters": [{"_type": "ZstdFilter", "level": 9}]},
+                "soma_dim_1": {"tile": 2_048, "filters": ["ByteShuffleFilter", {"_type": "ZstdFilter", "level": 9}]},
+            },
+            "attrs": {"soma_data": {"filters": ["ByteShuffleFilter", {"_type": "ZstdFilter", "level": 9}]}},
+            "cell_order": "row-major",
+            "tile_order": "row-major",
+            "allows_duplicates": True,
+        }
+    }
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source dataset."""
+
+    dataset_id: str
+    collection_id: str
+    cells: int
+
+
+#: In the order of census_info/datasets; their cells lie in another one.
+SOURCES = (
+    Source("d0", OTHER, 150),
+    Source("d1", ONE, 400),
+    Source("d2", ONE, 250),
+    Source("d3", ONE, 300),
+)
+#: The order of the cells.
+LAID = (3, 0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Census:
+    """A Census at ``path``, and the truth about its human cells."""
+
+    path: Path
+    x: npt.NDArray[np.float32]
+    dataset_of: npt.NDArray[np.object_]
+    obs: pa.Table
+    var: pa.Table
+    sources: Sequence[Source] = field(default=SOURCES)
+
+    @property
+    def uri(self) -> str:
+        """Where it is."""
+        return str(self.path)
+
+    def rows(self, dataset_ids: Sequence[str], n_vars: int) -> npt.NDArray[np.int64]:
+        """Joinids of the cells of some datasets that have data in the first vars."""
+        wanted = np.isin(self.dataset_of, list(dataset_ids)) & (self.x[:, :n_vars] != 0).any(axis=1)
+        return np.flatnonzero(wanted)
+
+
+def counts(n_obs: int, n_vars: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    """Whole counts, one in seven non-zero; some rows are empty, some beyond the first half of the vars alone."""
+    rng = np.random.default_rng(seed)
+    x = (rng.integers(1, 50, (n_obs, n_vars)) * (rng.random((n_obs, n_vars)) < 0.15)).astype(np.float32)
+    x[5::41, : n_vars // 2] = 0
+    x[7::83] = 0
+    return x
+
+
+def write_census(
+    path: Path,
+    n_vars: int = 120,
+    x: npt.NDArray[np.float32] | None = None,
+    *,
+    fragments: int = 3,
+    dataset_of: npt.NDArray[np.object_] | None = None,
+    obs_column: str | None = None,
+) -> Census:
+    """Write it: two collections, four datasets, human and mouse.
+
+    X, to which dataset each cell belongs, and one more column of obs may be given.
+    """
+    if dataset_of is None:
+        laid = [SOURCES[index] for index in LAID]
+        dataset_of = np.concatenate([np.full(one.cells, one.dataset_id, dtype=object) for one in laid])
+    x = counts(len(dataset_of), n_vars) if x is None else x
+    obs, var = obs_table(dataset_of, x), var_table(n_vars)
+    if obs_column is not None:
+        obs = obs.append_column(obs_column, obs["soma_joinid"])
+    mice = obs_table(np.full(10, "d1", dtype=object), x[:10])
+    with tiledbsoma.Collection.create(path.as_uri()) as census:
+        info = census.add_new_collection("census_info")
+        _add(info, "summary", summary_table())
+        _add(info, "datasets", datasets_table(SOURCES))
+        data = census.add_new_collection("census_data")
+        _add_experiment(data, "homo_sapiens", obs, var, x, fragments)
+        _add_experiment(data, "mus_musculus", mice, var, x[:10], 1)
+    _fill(path / "census_info" / "summary", summary_table())
+    _fill(path / "census_info" / "datasets", datasets_table(SOURCES))
+    for organism, cells in (("homo_sapiens", obs), ("mus_musculus", mice)):
+        _fill(path / "census_data" / organism / "obs", cells)
+        _fill(path / "census_data" / organism / "ms" / "RNA" / "var", var)
+    return Census(path, x, dataset_of, obs, var)
+
+
+def summary_table() -> pa.Table:
+    """Return census_info/summary."""
+    labels = {"census_schema_version": "1.2.0", "census_build_date": BUILD_DATE, "total_cell_count": "1100"}
+    return pa.table(
+        {"soma_joinid": pa.array(range(len(labels))), "label": list(labels), "value": list(labels.values())}
+    )
+
+
+def datasets_table(sources: Sequence[Source]) -> pa.Table:
+    """Return census_info/datasets."""
+    return pa.table(
+        {
+            "soma_joinid": pa.array(range(len(sources)), pa.int64()),
+            "collection_id": [one.collection_id for one in sources],
+            "collection_name": ["a collection"] * len(sources),
+            "dataset_id": [one.dataset_id for one in sources],
+            "dataset_title": [f"dataset {one.dataset_id}" for one in sources],
+            "dataset_h5ad_path": [f"{one.dataset_id}.h5ad" for one in sources],
+            "dataset_total_cell_count": pa.array([one.cells for one in sources], pa.int64()),
+        }
+    )
+
+
+def obs_table(dataset_of: npt.NDArray[np.object_], x: npt.NDArray[np.float32]) -> pa.Table:
+    """Dictionary-encoded columns, strings, numbers and a bool, as the Census has them."""
+    cells = np.arange(len(dataset_of))
+    words = np.array(["T cell", "B cell", "neuron", "oligodendrocyte, Größe"], dtype=object)
+    with np.errstate(invalid="ignore"):
+        means = x.sum(axis=1, dtype=np.float64) / (x != 0).sum(axis=1)
+    return pa.table(
+        {
+            "soma_joinid": pa.array(cells, pa.int64()),
+            "dataset_id": pa.array(dataset_of, pa.string()).dictionary_encode(),
+            "cell_type": pa.array(words[cells * 7 % 11 % 4], pa.string()).dictionary_encode(),
+            "is_primary_data": pa.array(cells % 3 == 0),
+            "observation_joinid": pa.array([f"{cell * 2_654_435_761 % 2**40:010x}" for cell in cells], pa.string()),
+            "raw_sum": pa.array(x.sum(axis=1, dtype=np.float64)),
+            "nnz": pa.array((x != 0).sum(axis=1).astype(np.int64)),
+            # NaN where there is nothing, as in the Census.
+            "raw_mean_nnz": pa.array(means),
+        }
+    )
+
+
+def var_table(n_vars: int) -> pa.Table:
+    """Genes."""
+    return pa.table(
+        {
+            "soma_joinid": pa.array(range(n_vars), pa.int64()),
+            "feature_id": [f"ENSG{gene:011d}" for gene in range(n_vars)],
+            "feature_name": [f"GENE{gene}" for gene in range(n_vars)],
+            "feature_length": pa.array(range(n_vars), pa.int64()),
+        }
+    )
+
+
+def coo(x: npt.NDArray[np.float32], first: int = 0) -> pa.Table:
+    """Non-zeros of some rows."""
+    rows, columns = np.nonzero(x)
+    return pa.table(
+        {
+            "soma_dim_0": pa.array(rows + first, pa.int64()),
+            "soma_dim_1": pa.array(columns, pa.int64()),
+            "soma_data": pa.array(x[rows, columns], pa.float32()),
+        }
+    )
+
+
+def _add_experiment(
+    data: tiledbsoma.Collection, organism: str, obs: pa.Table, var: pa.Table, x: npt.NDArray[np.float32], fragments: int
+) -> None:
+    experiment = data.add_new_collection(organism, tiledbsoma.Experiment)
+    _add(experiment, "obs", obs)
+    rna = experiment.add_new_collection("ms").add_new_collection("RNA", tiledbsoma.Measurement)
+    _add(rna, "var", var)
+    layers = rna.add_new_collection("X")
+    raw = layers.add_new_sparse_ndarray("raw", type=pa.float32(), shape=x.shape, platform_config=X_OPTIONS)
+    for part in np.array_split(np.arange(len(x)), fragments):
+        raw.write(coo(x[part], int(part[0])))
+    layers.add_new_sparse_ndarray("normalized", type=pa.float32(), shape=x.shape).write(coo(x / 2))
+
+
+def _add(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
+    collection.add_new_dataframe(
+        name, schema=table.schema, index_column_names=["soma_joinid"], domain=((0, max(len(table) - 1, 0)),)
+    ).close()
+
+
+def _fill(path: Path, table: pa.Table) -> None:
+    # Not while a collection is being created: 2.3.0 then loses the words of dictionary columns without a word.
+    with tiledbsoma.DataFrame.open(path.as_uri(), "w") as frame:
+        frame.write(table)
