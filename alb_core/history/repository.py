@@ -22,8 +22,8 @@ RELEASES_REF = "refs/alb/releases"
 _IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
 
 
-def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:
-    """Run git in a repository and return its standard output, stripped.
+def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
+    """Run git in a repository and return its standard output, stripped unless told otherwise.
 
     Raises
     ------
@@ -38,7 +38,8 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:
     except subprocess.CalledProcessError as error:
         complaint = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
         raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint[-1]}") from error
-    return done.stdout.decode(errors="replace").strip()
+    said = done.stdout.decode(errors="replace")
+    return said.strip() if strip else said
 
 
 def create(stage: Path, releases: Iterable[tuple[Release, Path]]) -> None:
