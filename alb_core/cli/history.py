@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import click
+from asv.config import Config
 
+from alb_core.asv_plugin import machines
+from alb_core.errors import AlbError
 from alb_core.history import cache, lock, places, plans, releases
 from alb_core.history.objects import Objects
 from alb_core.history.package import Packages
 from alb_core.history.places import Shown
 from alb_core.history.plans import Planner
+from alb_core.history.repository import git
+from alb_core.paths import suite_root
 
 
 @click.group()
@@ -82,13 +88,17 @@ def plan(words: str, count: bool) -> None:
 
 @history.command()
 @click.argument("words", metavar="RANGE")
-def commits(words: str) -> None:
+@click.option("--machine", help="Whose results NEW counts from; asv's own choice by default.")
+def commits(words: str, machine: str | None) -> None:
     """Print those commits of RANGE that change the package, a full hash each: for `asv run HASHFILE:-`.
 
     A commit counts when its Python sources, native sources, build scripts or requirements are not those of its first
-    parent.
+    parent. RANGE is as git takes it (main~20..main); NEW is what came to main after the newest commit that the
+    machine has results of.
     """
     root = places.require()
+    if words == "NEW":
+        words = _since_results(root, machine or machines.default_name())
     with Objects(root) as objects:
         for commit in plans.changing(Packages(objects), root, plans.commits_of(root, words)):
             click.echo(commit)
@@ -103,6 +113,27 @@ def prune(most: float | None) -> None:
     for path in removed:
         click.echo(path)
     click.echo(f"{len(removed)} removed; the cache holds {cache.size() / 2**30:.2f} GiB, limit {limit / 2**30:g} GiB")
+
+
+def results_root() -> Path:
+    """Where asv keeps results, as asv.conf.json says."""
+    return Path(suite_root(), str(Config.load(str(suite_root() / "asv.conf.json")).results_dir))
+
+
+def _since_results(root: Path, machine: str) -> str:
+    """Return the range of main after the newest commit with results of a machine; main alone where it has none."""
+    machines.check_name(machine)
+    measured = set()
+    for path in (results_root() / machine).glob("*-*.json"):
+        try:
+            measured.add(json.loads(path.read_text())["commit_hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AlbError(f"{path} cannot be read as a result of asv ({error}): restore it or move it away") from error
+    for commit in git(root, "rev-list", "--first-parent", "main").split():
+        if commit in measured:
+            return f"{commit}..main"
+    click.echo(f"alb: no results of machine {machine} on main yet: main alone", err=True)
+    return "main^!"
 
 
 def _say(shown: Shown) -> None:

@@ -233,9 +233,9 @@ def commits_of(repository: Path, words: str) -> list[str]:
     AlbError
         If git does not know it.
     """
-    if not words.strip() or words.startswith("-"):
+    if not words.strip() or any(word.startswith("-") for word in words.split()):
         raise AlbError(f"{words!r} is no range of commits, expected such as main~20..main, or one commit")
-    if not any(mark in words for mark in ("..", "^", " ")):
+    if not (".." in words or " " in words or words.startswith("^") or words.endswith(("^!", "^@"))):
         commit = tip(repository, words)
         if commit is None:
             raise AlbError(absent(repository, words))
