@@ -32,6 +32,7 @@ from asv.util import ProcessError
 from alb_core.asv_plugin import machines, versions
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.errors import AlbError
+from alb_core.history import checkouts
 from alb_core.history.bridge import HOST_PYTHON
 from alb_core.history.builds import install_stack
 from alb_core.history.places import uncommitted
@@ -92,7 +93,9 @@ def _install_stacks(conf: Config, args: Namespace) -> None:
                     f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
                     "Check the network and pip's index-url, then repeat the command"
                 ) from error
-            install_stack(Path(environment.find_executable("python")).parent.parent)
+            root = Path(environment.find_executable("python")).parent.parent
+            install_stack(root)
+            checkouts.refresh(root)
 
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:

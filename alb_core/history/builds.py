@@ -18,7 +18,7 @@ from packaging.utils import parse_wheel_filename
 from alb_core import proof
 from alb_core.errors import AlbError
 from alb_core.files import ensure_directory, sha256_of, staged_directory, write_atomically
-from alb_core.history import cache, companions, lock, overlay, setup_script, smoke, source
+from alb_core.history import cache, checkouts, companions, lock, overlay, setup_script, smoke, source
 from alb_core.history.cache import Made
 from alb_core.history.lock import Companion, Release
 from alb_core.history.plans import Plan, Planner
@@ -128,21 +128,27 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     before = environment / proof.CERTIFICATE
     surplus = {item.name for release in lock.load() for item in release.companions}
     if before.is_file():
-        surplus |= set(proof.certificate(environment).get("companions", {}))
+        held = proof.certificate(environment)
+        surplus |= {*held.get("companions", {}), *held.get("checkouts", {})}
     before.unlink(missing_ok=True)
     install_stack(environment)
     build, own, beside = make(commit, environment)
     if sha256_of(wheel) != sha256_of(own):
         raise AlbError(f"{wheel} is not the wheel of {commit}: remove asv's cache {wheel.parent} and run asv again")
-    surplus -= {item.name for item in beside}
+    local, certified = checkouts.wheels(environment)
+    surplus -= {*(item.name for item in beside), *certified}
     if surplus:
         _pip(environment, "uninstall", "--yes", *sorted(surplus))
     wheels = companion_wheels(beside)
     # --no-deps and --no-index: what is installed is what is locked, whatever the index offers today.
-    _pip(environment, "install", "--no-deps", "--no-index", "--force-reinstall", str(wheel), *map(str, wheels))
+    exact = ["--no-deps", "--no-index", "--force-reinstall"]
+    _pip(environment, "install", *exact, str(wheel), *map(str, wheels), *map(str, local))
+    checkouts.warn(environment, certified)
     found = proof.certify(site_packages(environment), commit, build.kind, build.base, wheel)
     found["companions"] = {item.name: item.version for item in beside}
-    found["companion_wheels"] = [path.name for path in wheels]
+    found["companion_wheels"] = [path.name for path in [*wheels, *local]]
+    found["checkouts"] = certified
+    found["packages"].update(checkouts.versions(certified))
     write_atomically(before, (json.dumps(found, indent=1) + "\n").encode())
     cache.trim()
 

@@ -210,6 +210,7 @@ def _items() -> Iterator[Path]:
         if path.is_file() and path.name.endswith((".whl", ".tar.gz")) and not path.name.startswith("."):
             yield path
     yield from (path.parent for path in _builds().glob(f"*/{RECORD}"))
+    yield from (path.parent for path in root.glob("checkouts/*/*.whl") if not path.parent.name.startswith("."))
 
 
 def _size(item: Path) -> int:

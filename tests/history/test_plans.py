@@ -35,7 +35,7 @@ def test_a_range_is_planned_in_the_order_in_which_it_is_built(story):
     expected = ["release", "release", "overlay", "same", "source", "overlay", "overlay"]
     assert kinds(story.path, "HEAD main") == expected
     assert kinds(story.path, f"{story.release}..HEAD") == expected[1:]
-    assert kinds(story.path, "HEAD^") == kinds(story.path, "HEAD^^!") == ["overlay"]
+    assert kinds(story.path, "HEAD^") == kinds(story.path, "HEAD^^!") == ["source"]
 
 
 def test_it_is_the_same_in_the_release_history(toy_release, place):
