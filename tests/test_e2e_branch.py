@@ -1,12 +1,15 @@
 """`asv continuous main HEAD` on a working branch, for real: commits of one's own over a real release."""
 
 import json
+import shutil
 import subprocess
+import uuid
 
 import pytest
 from suite_copy import said
 
 from alb_core import proof
+from alb_core.paths import data_root
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -35,7 +38,7 @@ class Branches:
         made = suite.alb("history", "releases")
         assert made.returncode == 0, said(made)
         self.git("clone", "-q", str(suite.root / "data" / "tiledb-soma"), str(self.root), at=None)
-        self.reader = self.root / "src" / "tiledbsoma" / "_read_iters.py"
+        self.commits = []
 
     def git(self, *arguments, at="here"):
         command = ["git", *(["-C", str(self.root)] if at else []), "-c", "user.name=n", "-c", "user.email=e@f"]
@@ -47,7 +50,8 @@ class Branches:
         file = self.root / path
         file.write_text(change(file.read_text()))
         self.git("commit", "-qam", name)
-        return self.git("rev-parse", "HEAD")
+        self.commits.append(self.git("rev-parse", "HEAD"))
+        return self.commits[-1]
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +60,23 @@ def branches(suite):
     used = suite.alb("history", "use", str(made.root))
     assert used.returncode == 0 and "your own repository" in used.stdout, said(used)
     yield made
+    # The cache is the one of the checkout that is tested; what was built for this test alone goes.
+    for path in (data_root() / "wheels" / "builds").glob("*/build.json"):
+        if json.loads(path.read_text())["commit"] in made.commits:
+            shutil.rmtree(path.parent)
     back = suite.alb("history", "releases")
     assert back.returncode == 0, said(back)
 
 
-def continuous(suite, expected, attempts=3):
-    """Compare main with HEAD in one case, four times in turn; again where a busy machine hides what is expected.
+def continuous(suite, expected, attempts=4):
+    """Compare main with HEAD in one case, four times in turn; with more samples where they hide what is expected.
 
-    On a shared machine the same read varies more from minute to minute than the change does, so one verdict proves
-    little: what is there shows in one of three, and what is not there does not show in all of them.
+    On a busy machine the same read varies more from minute to minute than the change does. Every attempt adds its
+    samples to those before, of both sides, so that the figures come nearer to the truth and not to what is wished.
     """
-    samples = ["--attribute", "rounds=4", "--attribute", "repeat=6", "--interleave-rounds"]
+    for path in (suite.root / "data" / "results").glob("*/*-virtualenv-*.json"):
+        path.unlink()
+    samples = ["--attribute", "rounds=4", "--attribute", "repeat=6", "--interleave-rounds", "--append-samples"]
     for _ in range(attempts):
         done = suite.asv("continuous", "main", "HEAD", "--no-only-changed", "--bench", CASE, *samples)
         print("\n".join(line for line in done.stdout.splitlines() if NAME in line or "Change " in line))
@@ -89,7 +99,8 @@ def certificate(suite):
 def test_a_commit_that_sleeps_in_the_read_path_is_reported_as_worse(suite, branches):
     def slower(text):
         assert READ in text
-        return text.replace(READ, SLEEPING)
+        # Never the same package twice, or a build of an earlier run would be taken.
+        return text.replace(READ, SLEEPING) + f"# {uuid.uuid4()}\n"
 
     commit = branches.branch("slower", "src/tiledbsoma/_read_iters.py", slower)
     (branches.root / "setup.cfg").write_text("[mine]\n")
@@ -101,14 +112,12 @@ def test_a_commit_that_sleeps_in_the_read_path_is_reported_as_worse(suite, branc
     assert "not what is uncommitted" in done.stderr and "setup.cfg" in done.stderr
     assert (branches.git("status", "--porcelain"), branches.git("for-each-ref")) == before
     branches.git("restore", "setup.cfg")
-    held = certificate(suite)
-    assert held["version"] in {"2.3.0", f"2.3.0+g{commit[:10]}"}
     [results] = (suite.root / "data" / "results").glob(f"*/{commit[:8]}-*.json")
     assert json.loads(results.read_text())["requirements"]["tiledbsoma"] == f"2.3.0+g{commit[:10]}"
 
 
 def test_a_commit_that_changes_comments_is_not(suite, branches):
-    branches.branch("comments", "src/tiledbsoma/_read_iters.py", lambda text: "# Words.\n" + text)
+    branches.branch("comments", "src/tiledbsoma/_read_iters.py", lambda text: f"# {uuid.uuid4()}\n{text}")
     done = continuous(suite, expected=0)
     assert done.returncode == 0, said(done)
     mark, line = verdict(done)
