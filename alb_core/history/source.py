@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -116,12 +117,18 @@ def _tiledb(download: str | None) -> Need:
     given = paths_given()
     if "TILEDB_PATH" in given:
         root = Path(given["TILEDB_PATH"])
-        headers = (root / "include" / "tiledb").is_dir()
-        library = any(root.glob("lib*/libtiledb.*")) or any(root.glob("lib/*/libtiledb.*"))
-        if headers and library:
-            return Need("TileDB", True, f"TILEDB_PATH={root}")
-        lacking = "include/tiledb" if not headers else "lib/libtiledb"
-        return Need("TileDB", False, f"TILEDB_PATH={root} has no {lacking}")
+        wanted = {
+            "include/tiledb": (root / "include" / "tiledb").is_dir(),
+            "lib/libtiledb": any(root.glob("lib*/libtiledb.*")) or any(root.glob("lib/*/libtiledb.*")),
+        }
+        if download is not None and "TILEDBSOMA_PATH" not in given:
+            # By it the build script finds TileDB; without it, it would download all the same.
+            configuration = [*root.glob("lib*/cmake/TileDB*/TileDBConfig.cmake"), root / "TileDBConfig.cmake"]
+            wanted["lib/cmake/TileDB/TileDBConfig.cmake"] = any(path.is_file() for path in configuration)
+        lacking = [name for name, here in wanted.items() if not here]
+        if lacking:
+            return Need("TileDB", False, f"TILEDB_PATH={root} has no {lacking[0]}")
+        return Need("TileDB", True, f"TILEDB_PATH={root}")
     if "TILEDBSOMA_PATH" in given:
         return Need("TileDB", False, "TILEDBSOMA_PATH is set: TILEDB_PATH must name the TileDB that it was built with")
     if download is None:
@@ -183,7 +190,8 @@ def _complaint(log: str) -> str:
     """Return the line of a build's log that says most: the first error of a compiler, else pip's last word."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     for pattern in (r"(fatal )?error:|CMake Error|Error:", r"^ERROR"):
-        for line in lines:
+        for line, following in itertools.pairwise([*lines, ""]):
             if re.search(pattern, line) and "subprocess-exited" not in line and "exit code" not in line:
-                return line
+                # cmake tells what is wrong in the line after.
+                return f"{line} {following}" if line.endswith("(message):") else line
     return lines[-1] if lines else "no word"

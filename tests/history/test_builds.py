@@ -235,6 +235,19 @@ def test_a_download_that_cannot_be_reached_is_named(three_releases, place, envir
     assert builds.plan(commit).kind == "source"
 
 
+def test_a_local_tiledb_that_the_build_script_would_not_find_is_named(
+    three_releases, place, environment, tiledb, tmp_path
+):
+    repository = toy.Repository(place / "tiledb-soma")
+    find = 'SET(DOWNLOAD_URL "http://127.0.0.1:1/tiledb.tar.gz")\n'
+    commit = repository.commit({**tree(), "libtiledbsoma/cmake/Modules/FindTileDB_EP.cmake": find})
+    with pytest.raises(AlbError, match=rf"TILEDB_PATH={tiledb} has no lib/cmake/TileDB/TileDBConfig\.cmake"):
+        builds.place_wheel(commit, tmp_path / "one", environment)
+    (tiledb / "lib" / "cmake" / "TileDB").mkdir(parents=True)
+    (tiledb / "lib" / "cmake" / "TileDB" / "TileDBConfig.cmake").touch()
+    assert builds.plan(commit).possible
+
+
 @needs_compiler
 def test_two_processes_build_a_commit_once(toy_history, environment, tiledb, tmp_path):
     commit = toy_history.commit(tree(library=toy.LIBRARY + "// own\n", bld=toy.BLD + "echo x >> $TILEDB_PATH/count\n"))
