@@ -151,7 +151,7 @@ def _home(project: Project, path: Path) -> Path:
             try:
                 git(script.parent, "rev-parse", "--verify", "HEAD")
             except AlbError as error:
-                raise AlbError(f"{project.variable}={path} is in no git repository with a commit ({error})") from error
+                raise AlbError(f"{project.variable}={path} is no git checkout with a commit ({error})") from error
             return script.parent
     raise AlbError(f"{project.variable}={path} is no checkout of {project.name}: no pyproject.toml there has that name")
 

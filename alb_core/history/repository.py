@@ -36,8 +36,12 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bo
     except FileNotFoundError as error:
         raise AlbError("git is not installed or not on PATH: install it") from error
     except subprocess.CalledProcessError as error:
-        complaint = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
-        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint[-1]}") from error
+        lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
+        complaint = lines[-1].strip()
+        if "safe.directory" in complaint:
+            # git's last line is what to type, and its first one why.
+            complaint = f"{lines[0]}: {complaint}"
+        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}") from error
     said = done.stdout.decode(errors="replace")
     return said.strip() if strip else said
 

@@ -123,6 +123,6 @@ def test_what_is_no_checkout_of_it_is_named(tmp_path, monkeypatch, kind):
         for name, text in files("cellxgene-census").items():
             (path / name).write_text(text)
     monkeypatch.setenv("ALB_CELLXGENE_CENSUS", str(path))
-    said = "is in no git repository" if kind == "no git" else "is no checkout of cellxgene-census"
+    said = "is no git checkout with a commit" if kind == "no git" else "is no checkout of cellxgene-census"
     with pytest.raises(AlbError, match=rf"ALB_CELLXGENE_CENSUS={path} {said}"):
         checkouts.asked()
