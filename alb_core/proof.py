@@ -24,7 +24,7 @@ CERTIFICATE = "alb-build.json"
 PACKAGE = "tiledbsoma"
 
 
-def certify(site_packages: Path, commit: str, kind: str, wheel: Path) -> dict[str, Any]:
+def certify(site_packages: Path, commit: str, kind: str, base: str, wheel: Path) -> dict[str, Any]:
     """Return the certificate of what is installed in an environment, as it is written into it.
 
     Parameters
@@ -34,7 +34,9 @@ def certify(site_packages: Path, commit: str, kind: str, wheel: Path) -> dict[st
     commit
         The commit whose wheel was just installed.
     kind
-        How its wheel came about: ``release``.
+        How its wheel came about: ``release``, ``same``, ``overlay`` or ``source``.
+    base
+        What its native libraries come from: a release's version, or a source build.
     wheel
         That wheel.
     """
@@ -44,6 +46,7 @@ def certify(site_packages: Path, commit: str, kind: str, wheel: Path) -> dict[st
     return {
         "commit": commit,
         "kind": kind,
+        "base": base,
         "version": distribution.version,
         "wheel": wheel.name,
         "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),

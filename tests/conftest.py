@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from census import Census, write_census
 from s3 import ENVIRONMENT, S3, Proxy, proxied, served
+from suite_copy import Suite
 from tiny import Tiny, write_tiny
 
 
@@ -56,3 +57,9 @@ def census(tmp_path_factory: pytest.TempPathFactory) -> Census:
 def s3_census(census: Census, s3_process: S3) -> str:
     """URI of the same on S3; for reading only."""
     return s3_process.upload(census.path, "census-bucket", "census")
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    """A copy of the suite for all end-to-end tests: making its environment takes a minute."""
+    return Suite(tmp_path_factory.mktemp("e2e"))

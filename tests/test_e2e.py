@@ -10,11 +10,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from suite_copy import said
 
-from alb_core import proof
 from alb_core.history import lock
 from alb_core.history.builds import release_wheels
-from alb_core.paths import data_root, suite_root
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -22,61 +21,6 @@ OLDEST, NEWEST = lock.load()[0], lock.find(lock.load(), "2.3.0")
 CASES = (r"ReadChunks.*epoch\('table', 1024, 'none'\)", r"DataLoader.*epoch\('scipy.csr', '8x64', 'block'\)")
 SHORT = [word for case in CASES for word in ("--bench", case)]
 ONCE = ["--attribute", "rounds=1", "--attribute", "repeat=1"]
-
-
-class Suite:
-    """A copy of the working tree, and a home of its own."""
-
-    def __init__(self, root):
-        self.root, self.home = root / "suite", root / "home"
-        self.home.mkdir()
-        listed = ["git", "-C", str(suite_root()), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        for name in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0"):
-            source = suite_root() / name
-            if name and source.is_file() and not name.startswith("data/"):
-                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, self.root / name)
-        # What is fetched and installed once serves here too; everything that is made is made anew.
-        (self.root / "data").mkdir()
-        for shared in ("wheels", "writers", "site"):
-            (data_root() / shared).mkdir(parents=True, exist_ok=True)
-            (self.root / "data" / shared).symlink_to(data_root() / shared)
-
-    def environment(self):
-        kept = {key: value for key, value in os.environ.items() if key != "ALB_DATA"}
-        return {**kept, "HOME": str(self.home)}
-
-    def run(self, module, *arguments):
-        """Run asv or alb as typed in the suite's directory, with nobody there to answer a question."""
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.root,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def asv(self, *arguments):
-        return self.run("asv", *arguments)
-
-    def alb(self, *arguments):
-        return self.run("alb_core.cli", *arguments)
-
-    def results(self, release):
-        [path] = (self.root / "data" / "results" / "g4dn").glob(f"{release.commit[:8]}-*.json")
-        return json.loads(path.read_text())
-
-    @property
-    def benchmark_environment(self):
-        [path] = (self.root / "data" / "env").glob(f"*/{proof.CERTIFICATE}")
-        return path.parent
-
-
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory):
-    return Suite(tmp_path_factory.mktemp("e2e"))
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +44,6 @@ def values(results, benchmark):
 
 def measured_only(values):
     return [value for value in values if value is not None and not math.isnan(value)]
-
-
-def said(done):
-    return done.stdout + done.stderr
 
 
 def test_run_makes_what_it_needs_and_says_so(suite, measured):
@@ -186,20 +126,6 @@ def test_nothing_but_library_helpers_runs_where_asv_forks(suite, measured):
     python = suite.benchmark_environment / "bin" / "python"
     out = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout
     assert set(out.split()) <= {"python", "jemalloc_bg_thd"}
-
-
-def test_a_commit_that_is_no_release_is_recorded_as_failed(suite, measured):
-    history = suite.root / "data" / "tiledb-soma"
-    git = ["git", "-C", str(history), "-c", "user.name=n", "-c", "user.email=e@f"]
-    subprocess.run([*git, "switch", "-qc", "mine"], check=True)
-    (history / "README.md").write_text("mine\n")
-    subprocess.run([*git, "commit", "-qam", "mine"], check=True)
-    try:
-        done = suite.asv("run", "mine^!", *SHORT, *ONCE)
-    finally:
-        subprocess.run([*git, "switch", "-q", "main"], check=True)
-        subprocess.run([*git, "branch", "-qD", "mine"], check=True)
-    assert "cannot be built yet: its tree is that of no release" in said(done)
 
 
 def test_another_tiledbsoma_in_the_environment_fails_naming_both(suite, measured):

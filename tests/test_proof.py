@@ -25,7 +25,7 @@ def environment(tmp_path):
     subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(path)], check=True)
     site = next((path / "lib").glob("python3*")) / "site-packages"
     install(path, wheel(tmp_path, "1.0.0"))
-    found = proof.certify(site, "a" * 40, "release", tmp_path / "tiledbsoma-1.0.0-py3-none-any.whl")
+    found = proof.certify(site, "a" * 40, "release", "1.0.0", tmp_path / "tiledbsoma-1.0.0-py3-none-any.whl")
     (path / proof.CERTIFICATE).write_text(json.dumps(found))
     return path, site
 
@@ -104,6 +104,6 @@ def test_a_record_that_lists_nothing_proves_nothing(environment):
     path, site = environment
     record = site / "tiledbsoma-1.0.0.dist-info" / "RECORD"
     record.write_text("")
-    found = proof.certify(site, "a" * 40, "release", path.parent / "tiledbsoma-1.0.0-py3-none-any.whl")
+    found = proof.certify(site, "a" * 40, "release", "1.0.0", path.parent / "tiledbsoma-1.0.0-py3-none-any.whl")
     (path / proof.CERTIFICATE).write_text(json.dumps(found))
     assert "RECORD" in check(path, "a" * 40)[1][0]

@@ -26,14 +26,17 @@ from asv.commands.run import Run
 from asv.commands.show import Show
 from asv.config import Config
 from asv.environment import ExistingEnvironment, get_environments
+from asv.plugins.git import Git
 from asv.util import ProcessError
 
 from alb_core.asv_plugin import machines, versions
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.errors import AlbError
+from alb_core.history import checkouts
 from alb_core.history.bridge import HOST_PYTHON
 from alb_core.history.builds import install_stack
+from alb_core.history.places import uncommitted
 from alb_core.history.releases import ensure as ensure_history
 from alb_core.locks import locked
 from alb_core.paths import data_root, history_root
@@ -50,6 +53,7 @@ Runner = Callable[..., Any]
 def install() -> None:
     """Wrap asv's commands; a second call changes nothing."""
     os.environ[HOST_PYTHON] = sys.executable
+    Git.checkout = _without_checkout
     for command in (Run, Continuous, Find, Profile):
         _wrap(command, _measuring)
     for command in (Check, Compare, Show):
@@ -61,12 +65,25 @@ def install() -> None:
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
     for name in DATASETS:
         ensure_dataset(name)
-    ensure_history()
+    _warn_of_uncommitted(ensure_history())
     machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.
     with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(Path(conf.env_dir)):
         _install_stacks(conf, args)
         return run()
+
+
+def _warn_of_uncommitted(history: Path) -> None:
+    """Say which files of the history's checkout are not part of any commit: they are not measured."""
+    files = uncommitted(history)
+    if files:
+        named = ", ".join(files[:10]) + (f" and {len(files) - 10} more" if len(files) > 10 else "")
+        print(f"alb: commits are measured, and not what is uncommitted in {history}: {named}", file=sys.stderr)
+
+
+def _without_checkout(self: Git, path: str, commit_hash: str) -> None:
+    """Stand in for asv's checkout of a commit: builds read git's objects, and a working tree each costs seconds."""
+    Path(path).mkdir(parents=True, exist_ok=True)
 
 
 def _install_stacks(conf: Config, args: Namespace) -> None:
@@ -80,7 +97,9 @@ def _install_stacks(conf: Config, args: Namespace) -> None:
                     f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
                     "Check the network and pip's index-url, then repeat the command"
                 ) from error
-            install_stack(Path(environment.find_executable("python")).parent.parent)
+            root = Path(environment.find_executable("python")).parent.parent
+            install_stack(root)
+            checkouts.refresh(root)
 
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:

@@ -17,9 +17,10 @@ def build() -> None:
 @build.command()
 @click.argument("commit")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-def wheel(commit: str, directory: Path) -> None:
-    """Leave the wheel of COMMIT in DIRECTORY."""
-    click.echo(builds.place_wheel(commit, directory))
+@click.argument("environment", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def wheel(commit: str, directory: Path, environment: Path) -> None:
+    """Leave the wheel of COMMIT in DIRECTORY, built and tried with the Python of ENVIRONMENT."""
+    click.echo(builds.place_wheel(commit, directory, environment))
 
 
 @build.command()

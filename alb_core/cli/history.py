@@ -1,42 +1,144 @@
-"""``alb history``: the git history of tiledb-soma that is measured."""
+"""``alb history``: the git history of tiledb-soma that is measured, and how its commits are built."""
 
 from __future__ import annotations
 
-import click
+import json
+from collections import Counter
+from pathlib import Path
 
-from alb_core.history import lock, releases
+import click
+from asv.config import Config
+
+from alb_core.asv_plugin import machines
+from alb_core.errors import AlbError
+from alb_core.history import cache, lock, places, plans, releases
+from alb_core.history.objects import Objects
+from alb_core.history.package import Packages
+from alb_core.history.places import Shown
+from alb_core.history.plans import Planner
+from alb_core.history.repository import git
+from alb_core.paths import suite_root
 
 
 @click.group()
 def history() -> None:
-    """Make, update and describe the tiledb-soma history that is measured."""
+    """Choose, update and describe the tiledb-soma history that is measured, and plan its builds."""
 
 
 @history.command("releases")
 def make() -> None:
-    """Make the history of releases at data/tiledb-soma, where there is none; list them."""
-    releases.ensure()
-    shown = releases.show()
-    if not shown.is_release_history:
-        click.echo(f"{shown.path} is a history of your own and is used as it is; the releases would be:", err=True)
+    """Use the history of releases, made where it is missing; list them."""
+    releases.use()
     for release in lock.load():
         click.echo(f"{release.version:8} {release.commit[:10]}  {release.released[:10]}")
 
 
 @history.command()
+@click.argument("source", metavar="[URL|PATH]", required=False)
+def clone(source: str | None) -> None:
+    """Use a clone of a tiledb-soma repository, the public one by default; fetch what is new where it is there."""
+    places.clone(source)
+    _say(places.show())
+
+
+@history.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def use(path: Path) -> None:
+    """Use the git checkout of tiledb-soma at PATH, where it lies; it is read and never written to."""
+    places.use(path)
+    _say(places.show())
+
+
+@history.command()
 def show() -> None:
     """Say which history is in use, its main and its HEAD."""
-    shown = releases.show()
-    kind = "releases of the package index" if shown.is_release_history else "your own repository, used as it is"
-    click.echo(f"history  {shown.path} ({kind})")
-    click.echo(f"main     {shown.main or 'none'}")
-    click.echo(f"HEAD     {shown.head or 'none'} ({shown.branch}, {shown.commits} commits)")
+    _say(places.show())
 
 
 @history.command()
 def update() -> None:
-    """Append the releases that appeared on the package index since the lock was written."""
+    """Append the releases that appeared since to the lock; bring a clone in use up to date."""
     fresh = releases.update()
     for release in fresh:
         click.echo(f"{release.version:8} {release.commit[:10]}  {release.released[:10]}  new")
     click.echo(f"{len(fresh)} new releases; {lock.load()[-1].version} is the newest")
+    if places.show().kind == places.CLONE:
+        places.refresh()
+        _say(places.show())
+
+
+@history.command()
+@click.argument("words", metavar="[RANGE]", default="HEAD")
+@click.option("--count", is_flag=True, help="Say how many commits of each kind there are, and no more.")
+def plan(words: str, count: bool) -> None:
+    """Say how each commit of RANGE would be built, and why, a line each, oldest first.
+
+    RANGE is as git takes it (main~20..main), along first parents; a single name is that commit alone.
+    """
+    root = places.require()
+    with Planner(root) as planner:
+        found = planner.plan_all(plans.commits_of(root, words))
+    if count:
+        counted = Counter(item.kind for item in found)
+        click.echo(", ".join(f"{counted[kind]} {kind}" for kind in plans.KINDS) + f", {len(found)} commits")
+        return
+    for item in found:
+        click.echo(f"{item.commit[:10]}  {item.kind:7}  {item.why}")
+
+
+@history.command()
+@click.argument("words", metavar="RANGE")
+@click.option("--machine", help="Whose results NEW counts from; asv's own choice by default.")
+def commits(words: str, machine: str | None) -> None:
+    """Print those commits of RANGE that change the package, a full hash each: for `asv run HASHFILE:-`.
+
+    A commit counts when its Python sources, native sources, build scripts or requirements are not those of its first
+    parent. RANGE is as git takes it (main~20..main); NEW is what came to main after the newest commit that the
+    machine has results of.
+    """
+    root = places.require()
+    if words == "NEW":
+        words = _since_results(root, machine or machines.default_name())
+    with Objects(root) as objects:
+        for commit in plans.changing(Packages(objects), root, plans.commits_of(root, words)):
+            click.echo(commit)
+
+
+@history.command()
+@click.option("--to", "most", type=float, metavar="GIB", help="Size to come down to; the cache's limit by default.")
+def prune(most: float | None) -> None:
+    """Remove the wheels that were used least recently until the cache is within its limit."""
+    limit = cache.limit() if most is None else int(most * 2**30)
+    removed = cache.prune(limit)
+    for path in removed:
+        click.echo(path)
+    click.echo(f"{len(removed)} removed; the cache holds {cache.size() / 2**30:.2f} GiB, limit {limit / 2**30:g} GiB")
+
+
+def results_root() -> Path:
+    """Where asv keeps results, as asv.conf.json says."""
+    return Path(suite_root(), str(Config.load(str(suite_root() / "asv.conf.json")).results_dir))
+
+
+def _since_results(root: Path, machine: str) -> str:
+    """Return the range of main after the newest commit with results of a machine; main alone where it has none."""
+    machines.check_name(machine)
+    measured = set()
+    for path in (results_root() / machine).glob("*-*.json"):
+        try:
+            measured.add(json.loads(path.read_text())["commit_hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AlbError(f"{path} cannot be read as a result of asv ({error}): restore it or move it away") from error
+    for commit in git(root, "rev-list", "--first-parent", "main").split():
+        if commit in measured:
+            return f"{commit}..main"
+    click.echo(f"alb: no results of machine {machine} on main yet: main alone", err=True)
+    return "main^!"
+
+
+def _say(shown: Shown) -> None:
+    click.echo(f"history  {shown.path} ({shown.kind})")
+    click.echo(f"main     {shown.main or 'none: `asv continuous main HEAD` needs a branch of that name'}")
+    click.echo(f"HEAD     {shown.head or 'none'} ({shown.branch}, {shown.commits} commits)")
+    for name in shown.uncommitted:
+        click.echo(f"         not committed, so not measured: {name}")

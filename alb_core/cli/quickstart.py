@@ -15,7 +15,7 @@ from alb_core.asv_plugin import compare, machines
 from alb_core.asv_plugin.commands import DATASETS
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.errors import AlbError
-from alb_core.history import lock, releases
+from alb_core.history import lock, places, releases
 from alb_core.paths import suite_root
 
 #: The short form: few combinations, one sample of each, every class and every kind of figure. Nothing of a result's
@@ -37,8 +37,8 @@ def quickstart() -> None:
         click.echo(ensure_dataset(name))
     _say("2/4 history")
     click.echo(releases.ensure())
-    if not releases.show().is_release_history:
-        raise AlbError("the history is your own repository, and quickstart measures releases: use `asv run` instead")
+    if places.show().kind != places.RELEASES:
+        raise AlbError("quickstart measures releases: type `alb history releases` first, or `asv run` instead")
     oldest, newest = lock.load()[0], lock.load()[-1]
     _say(f"3/4 measuring tiledb-soma {oldest.version} and {newest.version} (short form)")
     machine = machines.settle(Path(conf.results_dir), None)

@@ -1,7 +1,7 @@
 """A wheel for a commit, and its installation into a benchmark environment.
 
-asv asks for both by its ``build_command`` and ``install_command``. A commit whose tree is a release's is built by
-taking that release's own wheel.
+asv asks for both by its ``build_command`` and ``install_command``; :mod:`~alb_core.history.plans` decides how a
+commit is built.
 """
 
 from __future__ import annotations
@@ -10,76 +10,100 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
 from alb_core import proof
 from alb_core.errors import AlbError
-from alb_core.files import ensure_directory, sha256_of, write_atomically
-from alb_core.history import lock, repository
-from alb_core.history.index import fetch
-from alb_core.history.lock import LockedFile, Release
-from alb_core.paths import history_root, suite_root, wheels_root
-
-#: Python of the benchmark and writer environments.
-PYTHON = (3, 11)
+from alb_core.files import ensure_directory, sha256_of, staged_directory, write_atomically
+from alb_core.history import cache, checkouts, companions, lock, overlay, setup_script, smoke, source
+from alb_core.history.cache import Made
+from alb_core.history.lock import Companion, Release
+from alb_core.history.plans import Plan, Planner
+from alb_core.history.repository import git
+from alb_core.history.wheels import PYTHON, companion_wheels, own_wheel
+from alb_core.history.wheels import release_wheels as release_wheels
+from alb_core.locks import locked
+from alb_core.paths import history_root, suite_root
 
 _STACK_MARKER = "alb-stack.sha256"
 
 
-@dataclass(frozen=True)
-class Build:
-    """How a commit is built: ``kind`` (``release``) and the release it takes its files from."""
-
-    commit: str
-    kind: str
-    release: Release
-
-
-def plan(commit: str) -> Build:
-    """Decide how a commit of the history is built, by comparing its tree with those of the releases.
+def plan(commit: str) -> Plan:
+    """Decide how a commit of the history is built.
 
     Raises
     ------
     AlbError
-        If the history has no such commit, or it is no release.
+        If the history has no such commit, or it holds no tiledbsoma.
     """
-    root = history_root()
-    tree = repository.tree_of(root, commit)
-    releases = lock.load()
-    for release in releases:
-        if release.tree == tree:
-            return Build(commit, "release", release)
-    raise AlbError(
-        f"commit {commit} of {root.name} cannot be built yet: its tree is that of no release "
-        f"({releases[0].version} to {releases[-1].version}); measure a release, as `asv run {releases[-1].version}^!`"
-    )
+    with Planner(history_root()) as planner:
+        return planner.plan(commit)
 
 
-def release_wheels(release: Release) -> list[Path]:
-    """Bring the wheels of a release for this platform into the cache, verified: its own first, then its companions'.
+def make(commit: str, environment: Path) -> tuple[Plan, Path, tuple[Companion, ...]]:
+    """Bring the wheel of a commit into the cache, built where it is not there yet.
+
+    Two processes that want the same native sources wait for one another, so that one builds.
+
+    Parameters
+    ----------
+    commit
+        Full object name.
+    environment
+        A benchmark environment: its Python builds and reads.
+
+    Returns
+    -------
+    Plan
+        How it was built.
+    Path
+        The wheel, in the cache.
+    tuple of Companion
+        What is installed with it.
 
     Raises
     ------
     AlbError
-        If the release has none for this platform, or one cannot be had.
+        If it cannot be built.
     """
-    wanted = {"tiledbsoma": [_for_this_platform(release.wheels, f"tiledbsoma {release.version}")]}
-    for companion in release.companions:
-        wanted[companion.name] = [_for_this_platform(companion.wheels, f"{companion.name} {companion.version}")]
-    return fetch(wanted, wheels_root())
+    while True:
+        found = plan(commit)
+        if found.kind == "release" and found.release is not None:
+            return found, own_wheel(found.release), found.release.companions
+        if found.made is not None:
+            if cache.verified(found.made):
+                return found, found.made.path, found.made.companions
+            continue
+        lock_file = cache.place_of(found.package.native).with_name(f".native-{found.package.native[:20]}.lock")
+        with locked(lock_file, f"it builds {commit[:10]}"), Planner(history_root()) as planner:
+            found = planner.plan(commit)
+            if found.made is None and found.kind != "release":
+                _make(planner, found, environment)
 
 
-def place_wheel(commit: str, directory: Path) -> Path:
-    """Leave the wheel of a commit, and no other, in asv's build cache directory."""
-    own, *_ = release_wheels(plan(commit).release)
+def place_wheel(commit: str, directory: Path, environment: Path) -> Path:
+    """Leave the wheel of a commit, and no other, in asv's build cache directory.
+
+    Parameters
+    ----------
+    commit
+        Full object name.
+    directory
+        asv's build cache of the commit.
+    environment
+        The benchmark environment.
+    """
+    install_stack(environment)
+    _, wheel, _ = make(commit, environment)
     ensure_directory(directory)
     for stale in directory.glob("*.whl"):
         stale.unlink()
-    return Path(shutil.copy2(own, directory))
+    placed = Path(shutil.copy2(wheel, directory))
+    cache.trim(keep=wheel.name)
+    return placed
 
 
 def install(commit: str, environment: Path, wheel: Path) -> None:
@@ -101,20 +125,134 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     AlbError
         If pip fails, or the environment's Python is another than the stack's.
     """
-    build = plan(commit)
-    (environment / proof.CERTIFICATE).unlink(missing_ok=True)
+    before = environment / proof.CERTIFICATE
+    surplus = {item.name for release in lock.load() for item in release.companions}
+    if before.is_file():
+        held = proof.certificate(environment)
+        surplus |= {*held.get("companions", {}), *held.get("checkouts", {})}
+    before.unlink(missing_ok=True)
     install_stack(environment)
-    own, *companions = release_wheels(build.release)
+    build, own, beside = make(commit, environment)
     if sha256_of(wheel) != sha256_of(own):
         raise AlbError(f"{wheel} is not the wheel of {commit}: remove asv's cache {wheel.parent} and run asv again")
-    surplus = {item.name for release in lock.load() for item in release.companions}
-    surplus -= {item.name for item in build.release.companions}
+    local, certified = checkouts.wheels(environment)
+    surplus -= {*(item.name for item in beside), *certified}
     if surplus:
         _pip(environment, "uninstall", "--yes", *sorted(surplus))
+    wheels = companion_wheels(beside)
     # --no-deps and --no-index: what is installed is what is locked, whatever the index offers today.
-    _pip(environment, "install", "--no-deps", "--no-index", "--force-reinstall", str(wheel), *map(str, companions))
-    found = proof.certify(site_packages(environment), commit, build.kind, wheel)
-    write_atomically(environment / proof.CERTIFICATE, (json.dumps(found, indent=1) + "\n").encode())
+    exact = ["--no-deps", "--no-index", "--force-reinstall"]
+    _pip(environment, "install", *exact, str(wheel), *map(str, wheels), *map(str, local))
+    checkouts.warn(environment, certified)
+    found = proof.certify(site_packages(environment), commit, build.kind, build.base, wheel)
+    found["companions"] = {item.name: item.version for item in beside}
+    found["companion_wheels"] = [path.name for path in [*wheels, *local]]
+    found["checkouts"] = certified
+    found["packages"].update(checkouts.versions(certified))
+    write_atomically(before, (json.dumps(found, indent=1) + "\n").encode())
+    cache.trim()
+
+
+def _make(planner: Planner, found: Plan, environment: Path) -> None:
+    """Build what a plan says and put it into the cache; the caller holds the lock of its native sources.
+
+    An overlay that fails its smoke read is remembered as unfit, so that the next plan is another one.
+    """
+    if not found.possible:
+        raise AlbError(f"commit {found.commit} cannot be built ({found.kind}): {found.why}")
+    place = cache.place_of(planner.build_key(found.package, found.kind))
+    with locked(place.with_name(f".{place.name}.lock"), f"it builds {found.commit[:10]}"):
+        # What stands there is no build: its record or its wheel is gone, or of an older meaning.
+        shutil.rmtree(place, ignore_errors=True)
+        if found.kind == "overlay":
+            _make_overlay(planner, found, environment, place)
+        else:
+            _make_source(planner, found, environment, place)
+
+
+def _make_overlay(planner: Planner, found: Plan, environment: Path, place: Path) -> None:
+    if found.release is not None:
+        base, version = own_wheel(found.release), found.release.version
+    else:
+        assert found.libraries is not None
+        base, version = found.libraries.path, found.libraries.version
+    beside = companions.of_commit(found.package.requires, planner.releases, found.release, found.commit)
+    try:
+        with staged_directory(place) as stage:
+            wheel = overlay.make(base, _content(planner, found, version), stage)
+            reason = smoke.read(environment / "bin" / "python", [wheel, *companion_wheels(beside)])
+            if reason is not None:
+                raise _UnfitError(reason)
+            _record(planner, found, wheel, beside)
+    except _UnfitError as error:
+        print(f"alb: {found.base}'s libraries fail the smoke read of {found.commit[:10]}: {error}", file=sys.stderr)
+        cache.mark_unfit(found.package.key, planner.unfit_key(found.package, found.libraries), str(error))
+
+
+def _make_source(planner: Planner, found: Plan, environment: Path, place: Path) -> None:
+    beside = companions.of_commit(found.package.requires, planner.releases, None, found.commit)
+    date = git(planner.repository, "show", "--no-patch", "--format=%ct", found.commit)
+    version = overlay.version_of(_version_at(planner.releases, int(date)), found.commit)
+    with staged_directory(place) as stage:
+        try:
+            python, layout = environment / "bin" / "python", planner.layout(found.commit)
+            wheel = source.build(planner.repository, found.commit, layout, version, python, stage)
+            reason = smoke.read(python, [wheel, *companion_wheels(beside)])
+            if reason is not None:
+                raise AlbError(f"the source build of {found.commit} fails its smoke read: {reason}")
+        except AlbError as error:
+            log = place.with_name(f"{place.name}.failed.log")
+            shutil.copyfile(stage / cache.LOG, log)
+            raise AlbError(f"{error}; its log is {log}") from error
+        _record(planner, found, wheel, beside)
+
+
+class _UnfitError(Exception):
+    """The libraries do not carry the package; ends the staging of an overlay."""
+
+
+def _record(planner: Planner, found: Plan, wheel: Path, beside: list[Companion]) -> None:
+    version = str(parse_wheel_filename(wheel.name)[1])
+    key, native = planner.build_key(found.package, found.kind), planner.native_key(found.package)
+    build = Made(
+        commit=found.commit,
+        kind=found.kind,
+        package=key,
+        native=native,
+        base=found.base,
+        version=version,
+        wheel=wheel.name,
+        sha256=sha256_of(wheel),
+        companions=tuple(beside),
+    )
+    cache.record(build, wheel.parent)
+
+
+def _content(planner: Planner, found: Plan, base: str) -> overlay.Content:
+    """Return what a commit puts into its wheel, read from its tree."""
+    objects, layout = planner.objects, planner.layout(found.commit)
+    root = objects.root(found.commit)
+
+    def text(name: str) -> bytes | None:
+        entry = objects.find(root, layout.within(name))
+        return objects.blob(entry[1]) if entry else None
+
+    extras = setup_script.extras(
+        text("setup.py"), text("pyproject.toml"), lambda name: (text(name) or b"").decode(errors="replace")
+    )
+    return overlay.Content(
+        version=overlay.version_of(base, found.commit),
+        python={path: objects.blob(blob) for path, blob in found.package.python.items()},
+        requires=found.package.requires,
+        requires_python=found.package.requires_python,
+        extras=extras,
+    )
+
+
+def _version_at(releases: list[Release], when: int) -> str:
+    """Return the newest release at a time (seconds since 1970): what a source build counts on from."""
+    before = [item.version for item in releases if datetime.fromisoformat(item.released).timestamp() <= when]
+    return before[-1] if before else "0.0.0"
 
 
 def site_packages(environment: Path) -> Path:
@@ -161,16 +299,3 @@ def _pip(environment: Path, *arguments: str, shown: bool = False) -> None:
     if done.returncode:
         complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
         raise AlbError(f"pip {arguments[0]} failed in {environment}: {complaints[-1]}")
-
-
-def _for_this_platform(wheels: tuple[LockedFile, ...], what: str) -> LockedFile:
-    tags: list[Tag] = [*cpython_tags(PYTHON), *compatible_tags(PYTHON)]
-    rank = {tag: number for number, tag in enumerate(tags)}
-    fitting = []
-    for file in wheels:
-        ranks = [rank[tag] for tag in parse_wheel_filename(file.name)[3] if tag in rank]
-        if ranks:
-            fitting.append((min(ranks), file))
-    if not fitting:
-        raise AlbError(f"{what} has no wheel for Python {PYTHON[0]}.{PYTHON[1]} on this platform ({tags[0].platform})")
-    return min(fitting, key=lambda pair: pair[0])[1]

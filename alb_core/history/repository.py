@@ -22,8 +22,8 @@ RELEASES_REF = "refs/alb/releases"
 _IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
 
 
-def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:
-    """Run git in a repository and return its standard output, stripped.
+def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
+    """Run git in a repository and return its standard output, stripped unless told otherwise.
 
     Raises
     ------
@@ -36,9 +36,14 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None) -> str:
     except FileNotFoundError as error:
         raise AlbError("git is not installed or not on PATH: install it") from error
     except subprocess.CalledProcessError as error:
-        complaint = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
-        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint[-1]}") from error
-    return done.stdout.decode(errors="replace").strip()
+        lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
+        complaint = lines[-1].strip()
+        if "safe.directory" in complaint:
+            # git's last line is what to type, and its first one why.
+            complaint = f"{lines[0]}: {complaint}"
+        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}") from error
+    said = done.stdout.decode(errors="replace")
+    return said.strip() if strip else said
 
 
 def create(stage: Path, releases: Iterable[tuple[Release, Path]]) -> None:

@@ -6,10 +6,10 @@ import email
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pypi_simple import DistributionPackage
@@ -59,13 +59,14 @@ def new_releases(standing: list[Release], cache: Path) -> list[Release]:
         if not wheels:
             continue  # Nothing to install: a release without wheels is no release for this suite.
         [wheel] = fetch({"tiledbsoma": list(wheels[:1])}, cache)
+        unmet = unmet_requirements(_requirements(wheel), stack, wheel.name)
         found.append(
             Release(
                 version=str(sdist.version),
                 released=_uploaded(sdist),
                 sdist=_locked(sdist),
                 wheels=wheels,
-                companions=tuple(_companion(need) for need in unmet_requirements(wheel, stack)),
+                companions=tuple(companion(need) for need in unmet),
                 tree="",
                 commit="",
             )
@@ -101,21 +102,37 @@ def stack_pins(path: Path | None = None) -> dict[str, Version]:
     return {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins}
 
 
-def unmet_requirements(wheel: Path, stack: dict[str, Version]) -> list[Requirement]:
-    """Requirements of a wheel that the stack does not answer: what this release alone pins.
+def unmet_requirements(requires: Iterable[str], stack: dict[str, Version], what: str) -> list[Requirement]:
+    """Requirements that the stack does not answer: what a release or commit alone pins.
+
+    Parameters
+    ----------
+    requires
+        Requirements, as written.
+    stack
+        Exact versions of the common stack.
+    what
+        Who requires, for the message.
 
     Raises
     ------
     AlbError
-        If the wheel asks for another version of something that the stack pins.
+        If another version is required of something that the stack pins, or a requirement cannot be read.
     """
     unmet = []
-    for need in _requirements(wheel):
+    for line in requires:
+        try:
+            need = Requirement(line)
+        except InvalidRequirement as error:
+            raise AlbError(f"{what} requires {line!r}, which is no requirement: {error}") from error
+        # The lock serves all platforms; what one platform alone restricts (pyarrow on macOS) the stack decides.
+        if need.marker is not None and not need.marker.evaluate({"extra": "", "platform_system": "Linux"}):
+            continue
         name = canonicalize_name(need.name)
         if name not in stack:
             unmet.append(need)
         elif not need.specifier.contains(stack[name], prereleases=True):
-            raise AlbError(f"{wheel.name} requires {need}, the stack has {name} {stack[name]}: see constraints.txt")
+            raise AlbError(f"{what} requires {need}, the stack has {name} {stack[name]}: see constraints.txt")
     return unmet
 
 
@@ -125,19 +142,14 @@ def locked_wheels(files: Iterable[DistributionPackage]) -> tuple[LockedFile, ...
     return tuple(_locked(file) for file in sorted(fitting, key=lambda file: file.filename))
 
 
-def _requirements(wheel: Path) -> Iterator[Requirement]:
-    with zipfile.ZipFile(wheel) as archive:
-        [name] = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-        metadata = email.message_from_bytes(archive.read(name))
-    for line in metadata.get_all("Requires-Dist") or []:
-        need = Requirement(line)
-        # The lock serves all platforms; what one platform alone restricts (pyarrow on macOS) the stack decides.
-        if need.marker is None or need.marker.evaluate({"extra": "", "platform_system": "Linux"}):
-            yield need
+def companion(need: Requirement) -> Companion:
+    """Return the newest version on the index that satisfies a requirement and has wheels.
 
-
-def _companion(need: Requirement) -> Companion:
-    """Return the newest version on the index that satisfies a requirement and has wheels."""
+    Raises
+    ------
+    AlbError
+        If there is none, or the index cannot be reached.
+    """
     files = [file for file in project_files(need.name) if file.version and not file.is_yanked]
     versions = sorted({Version(str(file.version)) for file in files if _parses(file)}, reverse=True)
     for version in versions:
@@ -146,6 +158,13 @@ def _companion(need: Requirement) -> Companion:
             if wheels:
                 return Companion(canonicalize_name(need.name), str(version), wheels)
     raise AlbError(f"the package index has no wheel for {need} (Python tag {PYTHON_TAG})")
+
+
+def _requirements(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        metadata = email.message_from_bytes(archive.read(name))
+    return metadata.get_all("Requires-Dist") or []
 
 
 def _is_measured(file: DistributionPackage) -> bool:

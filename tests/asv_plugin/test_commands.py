@@ -8,7 +8,9 @@ from argparse import Namespace
 import pytest
 from asv import environment
 from asv.config import Config
+from asv.plugins.git import Git
 from asv.util import ProcessError
+from toy import Repository, tree
 
 from alb_core.asv_plugin import commands
 from alb_core.errors import AlbError
@@ -54,6 +56,29 @@ def test_an_environment_that_cannot_be_made_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(commands, "get_environments", lambda *_, **__: [Unreachable()])
     with pytest.raises(AlbError, match=r"virtualenv-py3\.11.*Check the network"):
         commands._install_stacks(Config(), Namespace(env_spec=None))
+
+
+def test_uncommitted_files_are_named_ten_at_most(tmp_path, capsys):
+    repository = Repository(tmp_path / "own")
+    repository.commit(tree())
+    commands._warn_of_uncommitted(repository.path)
+    assert capsys.readouterr().err == ""
+    (repository.path / "README.md").write_text("mine\n")
+    commands._warn_of_uncommitted(repository.path)
+    assert capsys.readouterr().err.endswith(f"uncommitted in {repository.path}: README.md\n")
+    for number in range(11):
+        (repository.path / f"{number}.py").write_text("")
+    commands._warn_of_uncommitted(repository.path)
+    assert capsys.readouterr().err.endswith(" and 2 more\n")
+
+
+def test_no_working_tree_is_made_of_a_commit(tmp_path):
+    repository = Repository(tmp_path / "own")
+    commit = repository.commit(tree())
+    commands.install()
+    place = tmp_path / "env" / "project"
+    Git(str(repository.path), str(tmp_path / "mirror")).checkout(str(place), commit)
+    assert list(place.iterdir()) == []
 
 
 def test_asv_still_has_what_the_plugin_holds_on_to():

@@ -1,5 +1,10 @@
+import subprocess
+import sys
+import sysconfig
+
 import pytest
-from local_index import LocalIndex
+import toy
+from local_index import HERE, LocalIndex
 from wheels import wheel_of
 
 from alb_core.history import lock
@@ -12,7 +17,7 @@ def index(monkeypatch):
     for version in ("1.0.8", "1.0.9"):
         served.add("somacore", f"somacore-{version}-py3-none-any.whl", wheel_of("somacore", version))
     for version in ("0.25.0", "0.25.1", "0.26.0"):
-        name = f"tiledb-{version}-cp311-cp311-manylinux_2_17_x86_64.whl"
+        name = f"tiledb-{version}-{HERE}.whl"
         served.add("tiledb", name, wheel_of("tiledb", version))
     monkeypatch.setenv("PIP_INDEX_URL", served.url)
     yield served
@@ -39,3 +44,54 @@ def three_releases(index, place):
     lock.append(new_releases([], place / "wheels"))
     index.release("1.9.5", "2024-04-11T14:54:45Z", ["numpy", "somacore==1.0.9"])
     return index
+
+
+@pytest.fixture(scope="session")
+def toy_wheel(tmp_path_factory):
+    """The toy's wheel, compiled."""
+    return toy.wheel(tmp_path_factory.mktemp("toy"), "1.7.3", toy.tree())
+
+
+@pytest.fixture
+def toy_release(index, place, toy_wheel):
+    """The toy as the only release, with two more somacores on the index than it asks for."""
+    from alb_core.history.resolve import new_releases
+
+    files = toy.distribution(toy.tree(), "1.7.3")
+    index.release("1.7.3", "2024-03-07T15:34:44Z", ["numpy", "somacore==1.0.8"], files=files, content=toy_wheel)
+    lock.append(new_releases([], place / "wheels"))
+    return index
+
+
+@pytest.fixture
+def toy_history(toy_release, place):
+    """A clone-like history of the toy in the public layout: its first commit is the release."""
+    repository = toy.Repository(place / "tiledb-soma")
+    repository.release = repository.commit(toy.tree(), "as released")
+    return repository
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """A virtual environment, and a suite whose stack is empty; pyarrow comes from the Python that runs the tests."""
+    from alb_core.history import builds
+
+    path = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(path)], check=True)
+    builds.site_packages(path).joinpath("host.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "constraints.txt").write_text("# nothing\n")
+    monkeypatch.setattr(builds, "suite_root", lambda: suite)
+    return path
+
+
+@pytest.fixture
+def tiledb(tmp_path, monkeypatch):
+    """What a source build takes for a local copy of TileDB."""
+    path = tmp_path / "tiledb"
+    (path / "include" / "tiledb").mkdir(parents=True)
+    (path / "lib").mkdir()
+    (path / "lib" / "libtiledb.so").touch()
+    monkeypatch.setenv("TILEDB_PATH", str(path))
+    return path

@@ -7,7 +7,11 @@ import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from packaging.tags import cpython_tags
 from wheels import wheel_of
+
+#: Tags of a wheel that fits this machine.
+HERE = f"cp311-cp311-{next(iter(cpython_tags((3, 11)))).platform}"
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -67,13 +71,18 @@ class LocalIndex:
     def files(self):
         return {entry["filename"]: content for files in self.projects.values() for entry, content in files}
 
-    def release(self, version, uploaded, requires=("numpy",), yanked=False, wheel=True):
-        """Add a release of tiledbsoma: a source distribution and a wheel."""
-        sdist = sdist_of(version, {"src/a.py": f"version = '{version}'\n", "PKG-INFO": f"Version: {version}\n"})
-        self.add("tiledbsoma", f"tiledbsoma-{version}.tar.gz", sdist, uploaded, yanked)
+    def release(self, version, uploaded, requires=("numpy",), yanked=False, wheel=True, files=None, content=None):
+        """Add a release of tiledbsoma: a source distribution (of ``files``) and a wheel (with ``content``)."""
+        files = files or {
+            "src/a.py": f"version = '{version}'\n",
+            "src/tiledbsoma/__init__.py": f"__version__ = {version!r}\n",
+            "setup.py": f"from setuptools import setup\n\nsetup(install_requires={list(requires)!r})\n",
+            "PKG-INFO": f"Version: {version}\n",
+        }
+        self.add("tiledbsoma", f"tiledbsoma-{version}.tar.gz", sdist_of(version, files), uploaded, yanked)
         if wheel:
-            name = f"tiledbsoma-{version}-cp311-cp311-manylinux_2_17_x86_64.whl"
-            self.add("tiledbsoma", name, wheel_of("tiledbsoma", version, requires), uploaded, yanked)
+            content = content or wheel_of("tiledbsoma", version, requires)
+            self.add("tiledbsoma", f"tiledbsoma-{version}-{HERE}.whl", content, uploaded, yanked)
 
 
 def sdist_of(version, files, executable=()):

@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from alb_core.errors import AlbError
-from alb_core.history import lock, releases, repository
+from alb_core.history import lock, places, releases, repository
 from alb_core.history.repository import git
 
 
@@ -69,7 +69,7 @@ def test_a_users_own_history_is_used_as_it_is(three_releases, place, tmp_path):
     releases.ensure()
     releases.update()
     assert (git(own, "for-each-ref"), git(own, "rev-parse", "HEAD")) == before
-    assert not releases.show().is_release_history
+    assert places.show().kind == places.OWN
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "dangling link"])
@@ -99,4 +99,4 @@ def test_a_commit_that_differs_from_the_lock_is_refused(three_releases, place):
 
 def test_show_without_a_history(place):
     with pytest.raises(AlbError, match="alb history releases"):
-        releases.show()
+        places.show()

@@ -1,0 +1,225 @@
+"""The package in a tree, whatever the tree's layout: native sources, Python sources, requirements.
+
+The public repository keeps the library in ``libtiledbsoma`` and the Python package in ``apis/python``; a source
+distribution has the package at the top and the library under ``dist_links``. Both become the same canonical mapping,
+so that a commit can be held against a release. Tests, documentation, notebooks and what packing generates are left
+out: they cannot change what is measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path, PurePosixPath
+
+from alb_core.errors import AlbError
+from alb_core.history import setup_script
+from alb_core.history.objects import Objects
+
+#: A new meaning of "equal" needs a new number: fingerprints that were kept are then made again.
+FINGERPRINT_VERSION = 1
+
+_NATIVE = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".ipp", ".in", ".cmake", ".pyx", ".pxd"))
+_SILENT = frozenset((".md", ".py", ".svg", ".uml", ".ipynb", ".rst", ".png"))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a tree keeps the package: directory of ``setup.py``, of the C++ library, and the library's build script."""
+
+    python: str
+    library: str
+    script: str
+
+    def within(self, name: str) -> str:
+        """Return a path below the Python directory."""
+        return f"{self.python}/{name}" if self.python else name
+
+
+LAYOUTS = (
+    Layout("apis/python", "libtiledbsoma", "scripts/bld"),
+    Layout("", "dist_links/libtiledbsoma", "dist_links/scripts/bld"),
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What a tree holds of tiledbsoma.
+
+    Attributes
+    ----------
+    native
+        Digest of the native sources and of what builds them.
+    python
+        Git object name of each Python source, by its path in the wheel.
+    requires
+        Requirements, as written.
+    requires_python
+        The Python versions that it asks for, or None.
+    """
+
+    native: str
+    python: Mapping[str, str]
+    requires: tuple[str, ...]
+    requires_python: str | None
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all of it: trees with equal keys give the same build."""
+        lines = [self.native, *map(str, sorted(self.requires)), str(self.requires_python)]
+        lines += [f"{path} {blob}" for path, blob in sorted(self.python.items())]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+class Packages:
+    """The packages of a repository's commits; a commit whose package was seen costs a look-up.
+
+    Parameters
+    ----------
+    objects
+        The repository.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._known: dict[tuple[str, ...], Package] = {}
+
+    def of(self, commit: str) -> Package:
+        """Return the package of a commit.
+
+        Raises
+        ------
+        AlbError
+            If there is no such commit, or its tree holds no tiledbsoma.
+        """
+        root = self._objects.root(commit)
+        layout = self.layout(commit)
+        wanted = (
+            layout.within("src"),
+            layout.library,
+            layout.script,
+            layout.within("setup.py"),
+            layout.within("pyproject.toml"),
+        )
+        found = [self._objects.find(root, path) for path in wanted]
+        key = tuple(entry[1] if entry else "" for entry in found)
+        if key not in self._known:
+            source, library, script, setup, pyproject = key
+            self._known[key] = package(
+                source=self._objects.files(source),
+                library=self._objects.files(library) if library else {},
+                script=script,
+                setup=self._objects.blob(setup) if setup else None,
+                pyproject=self._objects.blob(pyproject) if pyproject else None,
+            )
+        return self._known[key]
+
+    def layout(self, commit: str) -> Layout:
+        """Return where a commit's tree keeps the package.
+
+        Raises
+        ------
+        AlbError
+            If it has none: this is no tiledb-soma.
+        """
+        root = self._objects.root(commit)
+        for layout in LAYOUTS:
+            home = self._objects.find(root, layout.within("src/tiledbsoma"))
+            scripts = (self._objects.find(root, layout.within(name)) for name in ("setup.py", "pyproject.toml"))
+            if home and any(scripts):
+                return layout
+        raise AlbError(
+            f"commit {commit[:10]} holds no tiledbsoma: expected apis/python/src/tiledbsoma, as in the TileDB-SOMA "
+            "repository, or src/tiledbsoma, as in its releases"
+        )
+
+
+def package(
+    *,
+    source: Mapping[str, str],
+    library: Mapping[str, str],
+    script: str,
+    setup: bytes | None,
+    pyproject: bytes | None,
+) -> Package:
+    """Return the canonical package from its parts.
+
+    Parameters
+    ----------
+    source, library
+        Git object names by path, below ``src`` and below the C++ library's directory.
+    script
+        Object name of the library's build script; empty where there is none.
+    setup, pyproject
+        Content of the build scripts.
+    """
+    said = setup_script.read(setup, pyproject)
+    native = [f"library/{path} {blob}" for path, blob in library.items() if _is_native_library(path)]
+    native += [f"src/{path} {blob}" for path, blob in source.items() if _is_native_source(path)]
+    text = "\n".join([*sorted(native), f"script {script}", f"said {said.native}"])
+    python = {path: blob for path, blob in source.items() if _is_packaged(path, source)}
+    return Package(hashlib.sha256(text.encode()).hexdigest(), python, said.requires, said.python)
+
+
+def of_distribution(sdist: Path) -> Package:
+    """Return the package of a source distribution.
+
+    Raises
+    ------
+    AlbError
+        If it cannot be read, or holds no tiledbsoma.
+    """
+    layout = LAYOUTS[1]
+    blobs: dict[str, str] = {}
+    texts: dict[str, bytes] = {}
+    try:
+        with tarfile.open(sdist, "r:gz") as archive:
+            for member in archive:
+                name = member.name.partition("/")[2]
+                file = archive.extractfile(member) if member.isfile() else None
+                if file is not None:
+                    content = file.read()
+                    blobs[name] = hashlib.sha1(b"blob %d\0%s" % (len(content), content)).hexdigest()
+                    if name in {"setup.py", "pyproject.toml"}:
+                        texts[name] = content
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise AlbError(f"{sdist} is no source distribution ({error}): remove it and repeat the command") from error
+    return package(
+        source=_below(blobs, "src"),
+        library=_below(blobs, layout.library),
+        script=blobs.get(layout.script, ""),
+        setup=texts.get("setup.py"),
+        pyproject=texts.get("pyproject.toml"),
+    )
+
+
+def _below(files: Mapping[str, str], directory: str) -> dict[str, str]:
+    return {path[len(directory) + 1 :]: blob for path, blob in files.items() if path.startswith(f"{directory}/")}
+
+
+@cache
+def _is_native_library(path: str) -> bool:
+    """Whether a file of the C++ library can change what is compiled; its headers have no suffix here and there."""
+    found = PurePosixPath(path)
+    return found.parts[0] not in {"test", "doc"} and found.suffix not in _SILENT and not found.name.startswith(".")
+
+
+@cache
+def _is_native_source(path: str) -> bool:
+    found = PurePosixPath(path)
+    return found.suffix in _NATIVE or found.name == "CMakeLists.txt"
+
+
+def _is_packaged(path: str, source: Iterable[str]) -> bool:
+    """Whether a Python file goes into the wheel: every directory above it is a package."""
+    if not path.endswith(".py") or "/" not in path:
+        return False
+    return all(f"{parent}/__init__.py" in source for parent in _parents(path))
+
+
+@cache
+def _parents(path: str) -> tuple[str, ...]:
+    return tuple(str(parent) for parent in PurePosixPath(path).parents if parent.parts)
