@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import click
-from asv.config import Config
 
 from alb_core.asv_plugin import machines
+from alb_core.cli.machines import results_root
 from alb_core.errors import AlbError
 from alb_core.history import cache, lock, places, plans, releases
 from alb_core.history.objects import Objects
@@ -17,7 +17,6 @@ from alb_core.history.package import Packages
 from alb_core.history.places import Shown
 from alb_core.history.plans import Planner
 from alb_core.history.repository import git
-from alb_core.paths import suite_root
 
 
 @click.group()
@@ -113,11 +112,6 @@ def prune(most: float | None) -> None:
     for path in removed:
         click.echo(path)
     click.echo(f"{len(removed)} removed; the cache holds {cache.size() / 2**30:.2f} GiB, limit {limit / 2**30:g} GiB")
-
-
-def results_root() -> Path:
-    """Where asv keeps results, as asv.conf.json says."""
-    return Path(suite_root(), str(Config.load(str(suite_root() / "asv.conf.json")).results_dir))
 
 
 def _since_results(root: Path, machine: str) -> str:
