@@ -11,8 +11,10 @@ from alb_core import __version__
 from alb_core.cli.build import build
 from alb_core.cli.data import data
 from alb_core.cli.data_loader import data_loader
+from alb_core.cli.download import download
 from alb_core.cli.history import history
 from alb_core.cli.machines import machines
+from alb_core.cli.plot import plot
 from alb_core.cli.quickstart import quickstart
 from alb_core.cli.read_chunks import read_chunks
 from alb_core.errors import AlbError
@@ -24,7 +26,7 @@ def cli() -> None:
     """Measure how fast, and in how much memory, cells get from TileDB-SOMA into a PyTorch batch."""
 
 
-for command in (quickstart, read_chunks, data_loader, data, history, machines, build):
+for command in (quickstart, read_chunks, data_loader, download, plot, data, history, machines, build):
     cli.add_command(command)
 
 
