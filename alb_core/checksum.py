@@ -9,6 +9,7 @@ altered or put into another row or column changes it. It guards against mistakes
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ Float32 = npt.NDArray[np.float32]
 
 _ROW_SALT = np.uint64(0x9E3779B97F4A7C15)
 _COLUMN_SALT = np.uint64(0xD1B54A32D192ED03)
+
+#: How far sums of the same fractions may be apart: some roundings of a float32 (6e-8), as a part of the sum.
+_FLOAT32_SUM = 1e-6
 
 
 def _mixed(values: UInt64) -> UInt64:
@@ -94,3 +98,21 @@ def dense_checksum(matrix: Float32, rows: npt.ArrayLike, columns: npt.ArrayLike)
 def combined(*checksums: int) -> int:
     """Checksum of the union of disjoint parts."""
     return sum(checksums) % 2**64
+
+
+def same_sum(got: float, wanted: float) -> bool:
+    """Tell whether two sums of the same matrix can be of the same values.
+
+    Sums of whole counts are exact in any order. Those of fractions depend on the order of adding and, row by row in
+    float32, on its rounding.
+
+    Parameters
+    ----------
+    got
+        As it was added up.
+    wanted
+        As it should be; of whole counts where it is an int.
+    """
+    if isinstance(wanted, int) or (float(got).is_integer() and float(wanted).is_integer()):
+        return got == wanted
+    return math.isclose(got, wanted, rel_tol=_FLOAT32_SUM)

@@ -6,15 +6,17 @@ fork is not safe, they are spawned).
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
-import threading
 import traceback
+import types
 from collections.abc import Iterator
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -56,6 +58,9 @@ def start() -> Any:
 def run(function: str, *arguments: Any) -> Iterator[Any]:
     """Iterate over what a generator function yields, in a process of its own; it ends with the iteration.
 
+    The function goes on when the next item is asked for, not before: what the asking process does in between is on
+    nobody's clock.
+
     Parameters
     ----------
     function
@@ -79,16 +84,18 @@ def run(function: str, *arguments: Any) -> Iterator[Any]:
         Whatever else the function raised, with its traceback as a note.
     """
     context = start()
-    receiver, sender = context.Pipe(duplex=False)
+    connection, other = context.Pipe()
     kills = memory.oom_kills()
-    process = context.Process(target=_work, args=(sender, function, arguments), daemon=True)
-    process.start()
-    sender.close()
+    process = context.Process(target=_work, args=(other, function, arguments), daemon=True)
+    with _without_main():
+        process.start()
+    other.close()
     try:
         while True:
             try:
-                kind, content = receiver.recv()
-            except EOFError:
+                connection.send("next")
+                kind, content = connection.recv()
+            except (EOFError, ConnectionError):
                 process.join()
                 raise _death(process.exitcode, kills) from None
             if kind == "end":
@@ -100,22 +107,40 @@ def run(function: str, *arguments: Any) -> Iterator[Any]:
     finally:
         process.terminate()
         process.join()
-        receiver.close()
+        connection.close()
 
 
-def _work(sender: Connection, function: str, arguments: tuple[Any, ...]) -> None:
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the script of this command: a process would import it, and all of `alb` would be on its time and memory."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _work(connection: Connection, function: str, arguments: tuple[Any, ...]) -> None:
     """Run the function and send what it yields (in the process of its own)."""
     # Ctrl-C reaches all processes of a terminal: the one that waits ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     memory.be_killed_first()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        # Not threading.Thread, which waits for ever for one that had no memory to start.
+        _thread.start_new_thread(_end_with_parent, ())
         module, _, name = function.partition(":")
-        for item in getattr(importlib.import_module(module), name)(*arguments):
-            sender.send(("item", item))
-        sender.send(("end", None))
+        generator = getattr(importlib.import_module(module), name)
+        # What the imports made is no garbage: a collection that is timed need not look through it.
+        gc.freeze()
+        connection.recv()
+        for item in generator(*arguments):
+            connection.send(("item", item))
+            connection.recv()
+        connection.send(("end", None))
     except BaseException as error:
-        sender.send(("error", _sendable(error)))
+        with contextlib.suppress(ConnectionError):  # nobody asks any more
+            connection.send(("error", _sendable(error)))
 
 
 def _end_with_parent() -> None:

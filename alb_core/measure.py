@@ -81,11 +81,12 @@ def epochs(
                 start = datetime.now()
                 title = f"{configuration}, epoch {number}"
                 quiet = True if settings.quiet else None
-                n_rows = loader.n_rows
+                take = _batches_to_take(settings)
+                n_rows = min(loader.n_rows, take * settings.batch_size) if take else loader.n_rows
                 with tqdm(total=n_rows, desc=title, unit=" cells", leave=False, disable=quiet) as bar:
                     result = run_epoch(
                         loader,
-                        max_batches=_batches_to_take(settings),
+                        max_batches=take,
                         device="cuda" if cuda else "cpu",
                         collect_every=settings.collect_every,
                         progress=bar.update,
@@ -93,7 +94,7 @@ def epochs(
                 when = {"epoch": number, "start_dt": start, "end_dt": datetime.now()}
                 cost = {"max_mem": memory.peak_bytes(), "read_bytes": _difference(read_bytes(), bytes_before)}
                 if expected is not None and not settings.max_batches:
-                    _require(f"{configuration}, epoch {number}", differences(result, **expected))
+                    _require(title, differences(result, **expected))
                 delivered = {"n_obs": result.n_rows, "nnz": result.nnz, "x_sum": result.total}
                 yield Measured({**when, **cost, **_columns(settings, result)}, delivered)
 
@@ -140,11 +141,10 @@ def chunks(settings: chunk_reads.Settings, reader: str) -> Iterator[chunk_reads.
         ordered = order.chunks(rows, settings.chunk_size, settings.shuffle, settings.seed)
         read_bytes = stack.enter_context(tiledb_stats.counting())
         memory.reset_peak()
-        bar = stack.enter_context(
-            tqdm(total=len(rows), desc=name, unit=" cells", leave=False, disable=True if settings.verbose else None)
-        )
-        told = _Told(name, len(rows), bar if not settings.verbose else None)
-        result = read.read_epoch(x, ordered, reader, read.as_coords(wanted), progress=told)
+        hidden = True if settings.verbose else None
+        with tqdm(total=len(rows), desc=name, unit=" cells", leave=False, disable=hidden) as bar:
+            told = _Told(name, len(rows), bar if not settings.verbose else None)
+            result = read.read_epoch(x, ordered, reader, read.as_coords(wanted), progress=told)
         yield chunk_reads.Pass(
             reader=reader,
             elapsed=result.elapsed,

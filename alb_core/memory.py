@@ -10,6 +10,16 @@ from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 
+#: What libraries say when memory ran out and it is no MemoryError. A thread needs memory for its stack.
+_EXHAUSTED = (
+    "bad_alloc",
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "can't start new thread",
+)
+
 
 def peak_bytes() -> int:
     """Most memory that this process has held at once, since its start or :func:`reset_peak`, in bytes.
@@ -61,7 +71,7 @@ def is_exhaustion(error: BaseException) -> bool:
     if isinstance(error, MemoryError):  # numpy's and Arrow's are kinds of it
         return True
     words = str(error).lower()
-    return any(word in words for word in ("bad_alloc", "out of memory", "not enough memory", "can't allocate memory"))
+    return any(word in words for word in _EXHAUSTED)
 
 
 def oom_kills() -> int | None:

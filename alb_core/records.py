@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ FIELD_COLUMNS: Mapping[str, pa.DataType] = {
 
 #: Columns of this project's own records; null in those of others. ``first_batch``, ``reading``, ``converting`` and
 #: ``waiting`` are seconds, ``read_bytes`` bytes. ``n_rows`` and ``elapsed`` include the first batch only where
-#: ``first_batch_counted``; ``oom`` marks a configuration that ran out of memory and has no figures.
+#: ``first_batch_counted``; ``oom`` marks a configuration that ran out of memory and has no figures;
+#: ``tiledb_config`` has what was set of TileDB's options, but for secrets.
 OWN_COLUMNS: Mapping[str, pa.DataType] = {
     "dataset": pa.string(),
     "machine": pa.string(),
@@ -70,6 +72,7 @@ OWN_COLUMNS: Mapping[str, pa.DataType] = {
     "n_batches": pa.int64(),
     "n_blocks": pa.int64(),
     "gc_freq": pa.int64(),
+    "tiledb_config": pa.string(),
     "reading": pa.float64(),
     "converting": pa.float64(),
     "waiting": pa.float64(),
@@ -126,6 +129,9 @@ def load(path: Path) -> pa.Table:
     missing = [name for name in NEEDED if name not in table.column_names]
     if missing:
         raise AlbError(f"{path} is no table of epoch records: it has no column {', '.join(missing)}")
+    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if repeated:
+        raise AlbError(f"{path} has more than one column {', '.join(repeated)}, expected one of each")
     columns = {name: _typed(table, name, kind, path) for name, kind in COLUMNS.items()}
     columns.update({name: table.column(name) for name in table.column_names if name not in COLUMNS})
     return pa.table(columns)
@@ -156,15 +162,30 @@ def append(path: Path, records: Sequence[Mapping[str, Any]]) -> int:
     """
     added = as_table(records)
     with locked(path.with_name(f".{path.name}.lock"), f"appending to {path}"):
-        tables = [load(path), added] if path.exists() else [added]
-        try:
-            whole = pa.concat_tables(tables, promote_options="permissive")
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise AlbError(f"the new records do not fit the columns of {path}: {error}") from error
+        whole = _joined(path, added)
         sink = pa.BufferOutputStream()
         pq.write_table(whole, sink, compression="zstd")
         write_atomically(path, sink.getvalue().to_pybytes())
     return int(whole.num_rows)
+
+
+def require_appendable(path: Path, record: Mapping[str, Any]) -> None:
+    """Refuse, before minutes are spent on measuring, what :func:`append` would refuse; change nothing.
+
+    Parameters
+    ----------
+    path, record
+        As :func:`append` has them; the record need not be whole.
+
+    Raises
+    ------
+    AlbError
+        If the file is there and no table of records, the record does not fit it, or it may not be written.
+    """
+    _joined(path, as_table([record]))
+    place = next(parent for parent in path.absolute().parents if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise AlbError(f"cannot write {path}: {place} is no directory that may be written to")
 
 
 def as_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -181,6 +202,16 @@ def samples_per_second(table: pa.Table) -> pa.ChunkedArray:
     elapsed = table.column("elapsed")
     timed = pc.if_else(pc.greater(elapsed, 0.0), elapsed, None)
     return pc.divide(table.column("n_rows").cast(pa.float64()), timed)
+
+
+def _joined(path: Path, added: pa.Table) -> pa.Table:
+    """Return what a file holds, if it is there, and new records after it."""
+    tables = [load(path), added] if path.exists() else [added]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        reason = " ".join(str(error).split())
+        raise AlbError(f"the new records do not fit the columns of {path}: {reason}") from error
 
 
 def _typed(table: pa.Table, name: str, kind: pa.DataType, path: Path) -> pa.ChunkedArray:

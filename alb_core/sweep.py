@@ -70,11 +70,17 @@ class Settings:
             "max_batches": self.max_batches,
             "first_batch_counted": self.count_first,
             "gc_freq": self.collect_every,
+            "tiledb_config": " ".join(f"{key}={self.config[key]}" for key in sorted(self.config) if not _secret(key)),
             "py_buffer_size": self.py_buffer_size,
             "soma_buffer_size": self.soma_buffer_size,
             "measurement": self.measurement,
             "layer": self.layer,
         }
+
+
+def _secret(option: str) -> bool:
+    """Tell whether an option of TileDB must not be written down: ``vfs.s3.aws_secret_access_key`` and its like."""
+    return any(word in option.lower() for word in ("key", "secret", "token", "password", "credentials"))
 
 
 @dataclass(frozen=True)

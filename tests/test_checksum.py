@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alb_core.checksum import combined, coo_checksum, dense_checksum
+from alb_core.checksum import combined, coo_checksum, dense_checksum, same_sum
 
 RNG = np.random.default_rng(0)
 ROWS = np.sort(RNG.choice(10**9, 200, replace=False))
@@ -95,3 +95,19 @@ def test_whole_numbers_of_another_type_count_as_float32() -> None:
 @pytest.mark.filterwarnings("error")
 def test_wrapping_around_warns_of_nothing() -> None:
     dense_checksum(MATRIX, ROWS, COLUMNS)
+
+
+def test_sums_of_whole_counts_are_exact_and_those_of_fractions_nearly() -> None:
+    assert same_sum(5.0, 5) and same_sum(5, 5.0) and same_sum(2**60, 2**60)
+    assert not same_sum(2**60 + 1, 2**60)
+    assert not same_sum(1e9 + 1, 10**9) and not same_sum(1e9 + 1, 1e9)
+    assert not same_sum(1e9 + 0.5, 10**9), "of whole counts no half can come"
+    assert same_sum(1e9 + 0.5, 1e9 + 0.25) and same_sum(4096.0, 4096.0001) and same_sum(4096.0001, 4096.0)
+    assert not same_sum(4096.0, 4096.01) and not same_sum(4096.5, 4100.5)
+
+
+@given(st.lists(st.floats(2**-20, 2**20, width=32), min_size=2, max_size=64), st.randoms())
+def test_any_order_of_adding_is_the_same_sum(values: list[float], random) -> None:
+    ordered = np.array(values, np.float32)
+    random.shuffle(values)
+    assert same_sum(float(ordered.sum(dtype=np.float32)), float(np.array(values).sum()))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -88,3 +89,60 @@ def test_sums_of_large_counts_are_exact(value: float) -> None:
     x = torch.ones((3, 1000))
     x[1, 0] = value
     assert epoch._total(x) == 3000 - 1 + value
+
+
+def test_where_the_time_goes(tiny: Tiny) -> None:
+    with SomaLoader(tiny.uri, SPEC, batch_size=100) as loader:
+        result = run_epoch(loader)
+    assert 0 < result.first_batch < result.waiting < result.elapsed
+    assert 0 < result.after_first < result.elapsed - result.first_batch
+    assert result.rows_after_first == 600
+    # The loader works while its consumer waits.
+    assert 0.5 * result.waiting < result.reading + result.converting <= result.waiting
+    assert (result.reading, result.converting) == (loader.spent.reading, loader.spent.converting)
+    assert result.collecting == 0.0
+
+
+def test_time_spent_in_workers_is_theirs(tiny: Tiny) -> None:
+    loader = SomaLoader(tiny.uri, SPEC, batch_size=100)
+    result = run_epoch(loader, DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context="spawn"))
+    assert (result.reading, result.converting) == (0.0, 0.0)
+    assert result.waiting > 0
+
+
+@pytest.mark.parametrize(("every", "times"), [(0, 0), (1, 7), (3, 2), (7, 1), (8, 0)])
+def test_garbage_is_collected_after_every_so_many_batches(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, every: int, times: int
+) -> None:
+    collected = []
+    monkeypatch.setattr(epoch.gc, "collect", lambda: time.sleep(0.01) or collected.append(1))
+    with SomaLoader(tiny.uri, SPEC, batch_size=100) as loader:
+        result = run_epoch(loader, collect_every=every)
+    assert len(collected) == times
+    assert 0.01 * times <= result.collecting < 0.01 * times + 0.1
+    assert result.collecting < result.elapsed - result.waiting + 1e-9, "the consumer collects, it does not wait"
+
+
+def test_the_rows_of_each_batch_are_told(tiny: Tiny) -> None:
+    rows: list[int] = []
+    with SomaLoader(tiny.uri, SPEC, batch_size=300) as loader:
+        run_epoch(loader, progress=rows.append)
+    assert rows == [300, 300, 100]
+
+
+def test_one_batch_leaves_nothing_after_it(tiny: Tiny) -> None:
+    with SomaLoader(tiny.uri, SPEC, batch_size=1000) as loader:
+        result = run_epoch(loader)
+        assert (result.rows_after_first, result.n_rows) == (0, 700)
+        one = run_epoch(loader, max_batches=1)
+    assert one.after_first < 0.1 * one.first_batch, "and the end of the epoch is not waited for"
+
+
+def test_sums_of_fractions_need_not_agree_in_the_last_digit(tiny: Tiny) -> None:
+    with SomaLoader(tiny.uri, SPEC) as loader:
+        result = run_epoch(loader)
+    fractions = replace(result, total=1234.5678)
+    assert differences(fractions, n_obs=700, x_sum=1234.56780001) == []
+    assert differences(fractions, n_obs=700, x_sum=1234.58) == ["sum 1234.5678, expected 1234.58"]
+    assert differences(fractions, n_obs=700, x_sum=1235) == ["sum 1234.5678, expected 1235"]
+    assert differences(result, n_obs=700, x_sum=int(result.total) + 1) != []

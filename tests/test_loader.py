@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import time
 import weakref
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from tiny import Tiny
+from tiny import Tiny, joinids, write_tables
 from torch.utils.data import DataLoader
 
 from alb_core import loader as loader_module
@@ -239,3 +240,34 @@ def test_buffers_of_any_size(tiny: Tiny, size: int) -> None:
     batches = list(loader)
     assert sorted(_ids(batches)) == tiny.obs_joinids.tolist()
     _require_aligned(tiny, batches)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_time_spent_is_that_of_the_latest_epoch(tiny: Tiny, method: str) -> None:
+    with SomaLoader(tiny.uri, SPEC, method=method, batch_size=100) as loader:
+        assert (loader.spent.reading, loader.spent.converting) == (0.0, 0.0)
+        start = time.perf_counter()
+        for _ in loader:
+            time.sleep(0.02)  # of the consumer: nobody else's time
+        elapsed = time.perf_counter() - start
+        first = loader.spent
+        assert first.reading > 0 and first.converting > 0
+        assert first.reading + first.converting < elapsed - 7 * 0.02
+        iterator = iter(loader)
+        assert loader.spent is not first and loader.spent.reading == 0.0
+        next(iterator)
+        assert 0 < loader.spent.reading < first.reading
+
+
+def test_time_is_spent_where_an_error_ends_it(tiny: Tiny) -> None:
+    spent = loader_module.Spent()
+    with pytest.raises(ValueError), spent.on("reading"):
+        time.sleep(0.01)
+        raise ValueError
+    assert spent.reading >= 0.01 and spent.converting == 0.0
+
+
+def test_a_dense_layer_is_refused(tmp_path: Path) -> None:
+    uri = write_tables(tmp_path / "dense", joinids(20), joinids(5), np.ones((20, 5), np.float32))
+    with pytest.raises(AlbError, match=f"^X layer 'raw' of {uri} is a DenseNDArray, expected a SparseNDArray$"):
+        SomaLoader(uri, SPEC).open()

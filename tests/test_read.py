@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-from tiny import Tiny
+from tiny import Tiny, joinids, write_tables
 
 from alb_core import order, read
 from alb_core.checksum import dense_checksum
@@ -164,3 +164,40 @@ def test_bad_arguments(x, tiny: Tiny) -> None:
         read.open_experiment(tiny.uri, soma_buffer_size=0),
     ):
         pass
+
+
+def test_a_layer_by_its_name(experiment, tiny: Tiny, tmp_path: Path) -> None:
+    measurement, x = read.sparse_x(experiment, "RNA", "raw", "typed")
+    assert x.nnz == np.count_nonzero(tiny.x)
+    assert read.joinids(measurement.var).tolist() == tiny.var_joinids.tolist()
+    for names, words in (
+        (("ATAC", "raw"), "typed has no measurement 'ATAC', expected one of RNA"),
+        (("RNA", "normalized"), "typed has no X layer 'normalized', expected one of raw"),
+    ):
+        with pytest.raises(AlbError, match=f"^{words}$"):
+            read.sparse_x(experiment, *names, "typed")
+    dense = write_tables(tmp_path / "dense", joinids(20), joinids(5), np.ones((20, 5), np.float32))
+    with (
+        read.open_experiment(dense) as opened,
+        pytest.raises(AlbError, match=r"^X layer 'raw' of typed is a DenseNDArray, expected a SparseNDArray$"),
+    ):
+        read.sparse_x(opened, "RNA", "raw", "typed")
+
+
+@pytest.mark.parametrize("reader", read.READERS)
+def test_each_chunk_is_told(x, tiny: Tiny, reader: str) -> None:
+    told: list[tuple[int, int]] = []
+    chunks = order.chunks(tiny.obs_joinids, 300)
+    read.read_epoch(x, chunks, reader, progress=lambda rows, values: told.append((rows, values)))
+    parts = (tiny.x[:300], tiny.x[300:600], tiny.x[600:])
+    assert told == [(len(part), np.count_nonzero(part)) for part in parts]
+
+
+def test_what_is_wrong_with_s3_is_hinted_at(tmp_path: Path) -> None:
+    config = {"vfs.s3.endpoint_override": "127.0.0.1:9", "vfs.s3.scheme": "http", "vfs.s3.connect_max_tries": 1}
+    keys = {"vfs.s3.aws_access_key_id": "me", "vfs.s3.aws_secret_access_key": "hush", "vfs.s3.region": "us-east-1"}
+    with pytest.raises(AlbError) as caught, read.open_experiment("s3://bucket/none", config={**config, **keys}):
+        pass
+    said = str(caught.value)
+    assert said.startswith("no SOMA experiment at s3://bucket/none, or bucket, region or credentials are wrong: ")
+    assert "\n" not in said and "hush" not in said

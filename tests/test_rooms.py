@@ -1,6 +1,7 @@
 """Rooms import only rooms before them, and those that run under old releases nothing that is not there."""
 
 import ast
+import subprocess
 import sys
 
 import pytest
@@ -10,6 +11,19 @@ from alb_core.paths import suite_root
 #: Rooms that run inside the benchmark environment, in the order of the data, and what serves them all.
 SERVING = ["errors", "files", "checksum", "paths", "proof", "datasets.spec", "datasets.manifest", "datasets"]
 MEASURING = ["block_spec", "order", "read", "convert", "loader", "epoch", "guard", "suite"]
+#: Rooms of the commands that measure, on top of those: what asks for epochs and passes imports nothing of the stack
+#: but numpy and pyarrow, so that a command answers at once and measures in processes that hold nothing else.
+ASKING = {
+    "locks": {"filelock"},
+    "memory": set(),
+    "isolated": set(),
+    "records": {"pyarrow"},
+    "provenance": set(),
+    "chunk_reads": set(),
+    "sweep": {"pyarrow"},
+}
+#: What runs in those processes.
+ASKED = {"tiledb_stats": {"tiledbsoma"}, "measure": {"tiledbsoma", "torch", "tqdm"}}
 STACK = {"numpy", "scipy", "pyarrow", "torch", "tiledbsoma"}
 
 
@@ -39,3 +53,25 @@ def test_a_room_imports_rooms_before_it_alone(module):
     own = [name.removeprefix("alb_core.") for name in imports(module) if name.startswith("alb_core.")]
     before = set(rooms[: rooms.index(module)]) if module in MEASURING else set(SERVING)
     assert set(own) <= before, module
+
+
+@pytest.mark.parametrize("module", {**ASKING, **ASKED})
+def test_rooms_of_the_commands_import_what_they_may(module):
+    foreign = {name.split(".")[0] for name in imports(module)} - set(sys.stdlib_module_names) - {"alb_core"}
+    assert foreign <= {**ASKING, **ASKED}[module]
+    before = [*SERVING, *ASKING] if module in ASKING else [*SERVING, *MEASURING, *ASKING, *ASKED]
+    before.append("block_spec")
+    own = {name.removeprefix("alb_core.") for name in imports(module) if name.startswith("alb_core.")}
+    assert own <= set(before) - {module}
+
+
+@pytest.mark.parametrize("module", SERVING + MEASURING)
+def test_no_room_before_them_imports_those_of_the_commands(module):
+    own = {name.removeprefix("alb_core.") for name in imports(module) if name.startswith("alb_core.")}
+    assert not own & {*ASKING, *ASKED}
+
+
+def test_a_command_imports_no_torch_before_it_needs_it():
+    program = "import sys, alb_core.cli.main; print({'torch', 'tiledbsoma', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +32,25 @@ class Tiny:
         return np.searchsorted(self.var_joinids, np.asarray(joinids))
 
 
-def write_tiny(path: Path, n_obs: int = 700, n_vars: int = 150, *, gaps: bool = True, seed: int = 0) -> Tiny:
-    """Write the experiment: whole counts, every tenth cell non-zero, a few empty rows, joinids with gaps."""
+def write_tiny(
+    path: Path,
+    n_obs: int = 700,
+    n_vars: int = 150,
+    *,
+    gaps: bool = True,
+    seed: int = 0,
+    values: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] = np.array,
+) -> Tiny:
+    """Write the experiment: every tenth cell non-zero, a few empty rows, joinids with gaps.
+
+    X holds whole counts, or what ``values`` makes of them.
+    """
     rng = np.random.default_rng(seed)
     obs_joinids = np.sort(rng.choice(3 * n_obs, n_obs, replace=False)) if gaps else np.arange(n_obs)
     var_joinids = np.sort(rng.choice(2 * n_vars, n_vars, replace=False)) if gaps else np.arange(n_vars)
     x = (rng.integers(1, 50, (n_obs, n_vars)) * (rng.random((n_obs, n_vars)) < 0.1)).astype(np.float32)
     x[::97] = 0
+    x[x != 0] = values(x[x != 0])
     cell_type = np.array(["T cell", "B cell", "neuron"], dtype=object)[rng.integers(0, 3, n_obs)]
     raw_sum = x.sum(axis=1, dtype=np.float64)
 
@@ -50,30 +63,56 @@ def write_tiny(path: Path, n_obs: int = 700, n_vars: int = 150, *, gaps: bool = 
     )
     var = pa.table({"soma_joinid": pa.array(var_joinids, pa.int64()), "feature_length": pa.array(np.arange(n_vars))})
     rows, columns = np.nonzero(x)
-    values = pa.table(
+    write_tables(path, obs, var, coordinates(obs_joinids[rows], var_joinids[columns], x[rows, columns]))
+    return Tiny(str(path), obs_joinids, var_joinids, x, cell_type, raw_sum)
+
+
+def coordinates(rows: npt.ArrayLike, columns: npt.ArrayLike, values: npt.ArrayLike) -> pa.Table:
+    """Table of non-zeros, as X is written."""
+    return pa.table(
         {
-            "soma_dim_0": pa.array(obs_joinids[rows], pa.int64()),
-            "soma_dim_1": pa.array(var_joinids[columns], pa.int64()),
-            "soma_data": pa.array(x[rows, columns], pa.float32()),
+            "soma_dim_0": pa.array(rows, pa.int64()),
+            "soma_dim_1": pa.array(columns, pa.int64()),
+            "soma_data": pa.array(values, pa.float32()),
         }
     )
-    with tiledbsoma.Experiment.create(path.as_uri()) as experiment:
+
+
+def joinids(n: int) -> pa.Table:
+    """The least that can be obs or var."""
+    return pa.table({"soma_joinid": pa.array(np.arange(n), pa.int64())})
+
+
+def write_tables(
+    path: Path, obs: pa.Table, var: pa.Table, x: pa.Table | npt.NDArray[np.float32], layer: str = "raw"
+) -> str:
+    """Write an experiment, its X sparse from a table of coordinates or dense from an array; return where."""
+    with tiledbsoma.Experiment.create(str(path)) as experiment:
         _add(experiment, "obs", obs)
         experiment.add_new_collection("ms")
         rna = experiment.ms.add_new_collection("RNA", tiledbsoma.Measurement)
         _add(rna, "var", var)
         rna.add_new_collection("X")
-        shape = (int(obs_joinids[-1]) + 1, int(var_joinids[-1]) + 1)
-        rna.X.add_new_sparse_ndarray("raw", type=pa.float32(), shape=shape).write(values)
+        shape = (_last(obs) + 1, _last(var) + 1)
+        if isinstance(x, pa.Table):
+            rna.X.add_new_sparse_ndarray(layer, type=pa.float32(), shape=shape).write(x)
+        else:
+            everything = (slice(0, shape[0] - 1), slice(0, shape[1] - 1))
+            rna.X.add_new_dense_ndarray(layer, type=pa.float32(), shape=shape).write(
+                everything, pa.Tensor.from_numpy(x)
+            )
     # Not while the experiment is being created: 2.3.0 then loses the words of dictionary columns without a word.
     for place, table in (("obs", obs), ("ms/RNA/var", var)):
-        with tiledbsoma.DataFrame.open(f"{path.as_uri()}/{place}", "w") as dataframe:
+        with tiledbsoma.DataFrame.open(f"{path}/{place}", "w") as dataframe:
             dataframe.write(table)
-    return Tiny(str(path), obs_joinids, var_joinids, x, cell_type, raw_sum)
+    return str(path)
 
 
 def _add(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
-    last = int(table.column("soma_joinid")[-1].as_py())
     collection.add_new_dataframe(
-        name, schema=table.schema, index_column_names=["soma_joinid"], domain=((0, last),)
+        name, schema=table.schema, index_column_names=["soma_joinid"], domain=((0, _last(table)),)
     ).close()
+
+
+def _last(table: pa.Table) -> int:
+    return int(table.column("soma_joinid")[-1].as_py()) if table.num_rows else 0

@@ -123,10 +123,10 @@ def data_loader(
     path = path / records.default_path().name if path.is_dir() else path
     shared = {**_shared(source), **extra, "alb_start_dt": datetime.now()}
     done: set[sweep.Key] = set()
+    if not no_records:
+        records.require_appendable(path, {**settings.columns(), **shared})
     if resume and path.exists():
         done = _resumed(path, settings, shared, configurations, epochs)
-    elif not no_records and path.exists():
-        records.load(path)  # before minutes are spent, if it cannot be appended to
     expected = source.expected(settings.measurement, settings.layer)
     rows = sweep.run(settings, configurations, epochs, shared=shared, expected=expected, done=done, say=say)
     for number, record in enumerate(rows):

@@ -119,3 +119,24 @@ def test_without_a_name_asv_and_we_choose_alike(tmp_path, home):
     assert machines.default_name() == "g4dn"
     machines.settle(tmp_path, "m3")
     assert machines.default_name() == own
+
+
+def test_the_name_that_this_computer_has(tmp_path, home):
+    results = tmp_path / "results"
+    assert machines.own_name(results) is None
+    assert not home.exists() and not results.exists(), "asking registers nothing"
+    machines.settle(results, "lab-2")
+    assert machines.own_name(results) == "lab-2", "the only one that asv knows here"
+    committed(results, "rack")
+    assert machines.own_name(results) == "rack", "results are under that name"
+
+
+@pytest.mark.parametrize("kept", ["results", "home"])
+def test_the_name_of_another_computer_is_not_taken(tmp_path, home, other, kept):
+    if kept == "results":
+        committed(tmp_path, "g4dn")
+    else:
+        machines.settle(tmp_path, "g4dn")
+    assert machines.own_name(tmp_path) == "g4dn"
+    other()
+    assert machines.own_name(tmp_path) is None

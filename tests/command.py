@@ -1,0 +1,82 @@
+"""``alb`` in a process of its own, as a user has it, and a dataset for it to read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tiny import Tiny, write_tiny
+
+from alb_core.checksum import dense_checksum
+from alb_core.datasets.manifest import MANIFEST_NAME, MANIFEST_VERSION, Manifest, fingerprint
+from alb_core.paths import DATA_VARIABLE
+
+ALB = (sys.executable, "-m", "alb_core.cli")
+
+#: Buffers for so little data: those of a GiB would be most of what a process holds.
+SMALL = ("-P", "16777216", "-S", "16777216")
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """Variables for a command whose data lie at ``data``, and that finds nothing of its user's S3."""
+    mine = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    # No answer comes from an instance's own service, and asking it takes seconds.
+    nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+    nothing["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    return {**mine, **nothing, DATA_VARIABLE: str(data), **more}
+
+
+def alb(
+    *words: str | Path, data: Path, preexec: Callable[[], Any] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``alb`` to its end; ``more`` are variables of its environment, ``preexec`` sets its limits."""
+    command = [*ALB, *map(str, words)]
+    return subprocess.run(
+        command,
+        env=environment(data, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        preexec_fn=preexec,
+    )
+
+
+def dataset(path: Path, spec: Mapping[str, Any] | None = None, **tiny: Any) -> Tiny:
+    """Write a small experiment with a manifest that says what it holds; ``spec`` is that of a slice of a Census."""
+    made = write_tiny(path, **tiny)
+    files, digest = fingerprint(path)
+    manifest = Manifest(
+        manifest_version=MANIFEST_VERSION,
+        name=path.name,
+        kind="synthetic" if spec is None else "census",
+        spec=spec or {},
+        writer={},
+        n_obs=len(made.obs_joinids),
+        n_vars=len(made.var_joinids),
+        nnz=int(np.count_nonzero(made.x)),
+        x_sum=int(made.x.sum(dtype=np.float64)),
+        x_checksum=f"{dense_checksum(made.x, made.obs_joinids, made.var_joinids):016x}",
+        obs_checksum="0" * 64,
+        var_checksum="0" * 64,
+        x_bytes=1,
+        files=files,
+        files_digest=digest,
+        bytes_digest="0" * 64,
+    )
+    (path / MANIFEST_NAME).write_bytes(manifest.as_bytes())
+    return made
+
+
+def contradict(path: Path, **figures: Any) -> None:
+    """Let the manifest of a dataset say something else than what it holds."""
+    from alb_core.datasets.manifest import load
+
+    (path / MANIFEST_NAME).write_bytes(replace(load(path), **figures).as_bytes())
