@@ -31,7 +31,7 @@ class Layout:
     """Where a tree keeps the package: directory of ``setup.py``, of the C++ library, and the library's build script."""
 
     python: str
-    library: str
+    cpp: str
     script: str
 
     def within(self, name: str) -> str:
@@ -99,7 +99,7 @@ class Packages:
         layout = self.layout(commit)
         wanted = (
             layout.within("src"),
-            layout.library,
+            layout.cpp,
             layout.script,
             layout.within("setup.py"),
             layout.within("pyproject.toml"),
@@ -189,7 +189,7 @@ def of_distribution(sdist: Path) -> Package:
         raise AlbError(f"{sdist} is no source distribution ({error}): remove it and repeat the command") from error
     return package(
         source=_below(blobs, "src"),
-        library=_below(blobs, layout.library),
+        library=_below(blobs, layout.cpp),
         script=blobs.get(layout.script, ""),
         setup=texts.get("setup.py"),
         pyproject=texts.get("pyproject.toml"),

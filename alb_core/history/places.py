@@ -252,7 +252,7 @@ def _clone(source: str, place: Path) -> None:
         with Objects(stage) as objects:
             layout = Packages(objects).layout("HEAD")
         if layout == LAYOUTS[0]:
-            git(stage, "sparse-checkout", "set", layout.python, layout.library, "scripts")
+            git(stage, "sparse-checkout", "set", layout.python, layout.cpp, "scripts")
         git(stage, "checkout", "--quiet", "main")
 
 

@@ -145,7 +145,7 @@ def _tiledb(download: str | None) -> Need:
 
 def _download(objects: Objects, commit: str, layout: Layout) -> str | None:
     """Return where a commit's own build script would download TileDB from, if it says so."""
-    entry = objects.find(objects.root(commit), layout.library)
+    entry = objects.find(objects.root(commit), layout.cpp)
     for path, blob in objects.files(entry[1]).items() if entry else []:
         if path.startswith("cmake/") and "TileDB" in path and path.endswith(".cmake"):
             found = re.search(r'"(https?://[^"\s]+)"', objects.blob(blob).decode(errors="replace"))
@@ -170,7 +170,7 @@ def _answers(url: str) -> bool:
 
 def _export(repository: Path, commit: str, layout: Layout, stage: Path) -> None:
     """Unpack what a build needs of a commit's tree; the rest of a repository (data, notebooks) may be large."""
-    wanted = [layout.python, layout.library, str(Path(layout.script).parent)] if layout.python else []
+    wanted = [layout.python, layout.cpp, str(Path(layout.script).parent)] if layout.python else []
     command = ["git", "-C", str(repository), "archive", "--format=tar", commit, "--", *wanted]
     packed = stage / "tree.tar"
     try:
