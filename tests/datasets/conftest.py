@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from census import Census
+from slices import downloaded
 
+from alb_core.datasets.manifest import Manifest, load
 from alb_core.datasets.writer_env import ensure_writer
 from alb_core.paths import DATA_VARIABLE, data_root
 
@@ -31,3 +34,9 @@ def writable(writers: Path, data: Path) -> Path:
     data.mkdir()
     (data / "writers").symlink_to(writers)
     return data
+
+
+@pytest.fixture(scope="session")
+def whole(writers: Path, census: Census, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """What the slice of these tests is, downloaded at one go."""
+    return load(downloaded(census.uri, tmp_path_factory.mktemp("whole")))
