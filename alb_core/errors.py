@@ -15,3 +15,8 @@ class WrongResultError(AlbError):
     """What was read is not what the data holds: the input was good, and there is nothing to be recorded."""
 
     exit_status = 1
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing. Libraries below break theirs over several."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from alb_core import memory
-from alb_core.errors import AlbError
+from alb_core.errors import AlbError, one_line
 
 #: What the server of the forks imports once: seconds that each process would pay again.
 _IMPORTS = ["alb_core.measure"]
@@ -156,7 +156,7 @@ def _sendable(error: BaseException) -> BaseException:
     if isinstance(error, AlbError):
         return type(error)(str(error))
     if memory.is_exhaustion(error):
-        return OutOfMemoryError(f"out of memory: {_line(error)}")
+        return OutOfMemoryError(f"out of memory: {one_line(error)}")
     # A defect, not a user's mistake: where it happened must not be lost on the way.
     error.add_note("".join(traceback.format_exception(error)))
     with contextlib.suppress(Exception):
@@ -173,7 +173,3 @@ def _death(status: int | None, kills_before: int | None) -> AlbError:
             return OutOfMemoryError("out of memory: killed by the system")
     ended = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
     return AlbError(f"the measuring process ended with {ended} before it was done")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from alb_core import chunk_reads, memory, order, read, tiledb_stats
 from alb_core.epoch import EpochResult, differences, run_epoch
-from alb_core.errors import AlbError, WrongResultError
+from alb_core.errors import AlbError, WrongResultError, one_line
 from alb_core.loader import SomaLoader
 from alb_core.sweep import Configuration, Measured, Opened, Settings
 
@@ -230,4 +230,4 @@ def _named_errors(location: str) -> Iterator[None]:
     except (tiledbsoma.SOMAError, RuntimeError, OSError) as error:
         if memory.is_exhaustion(error):
             raise
-        raise AlbError(f"reading {location} failed: {' '.join(str(error).split())}") from error
+        raise AlbError(f"reading {location} failed: {one_line(error)}") from error

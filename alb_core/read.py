@@ -19,7 +19,7 @@ import pyarrow as pa
 import tiledbsoma
 
 from alb_core.checksum import combined, coo_checksum
-from alb_core.errors import AlbError
+from alb_core.errors import AlbError, one_line
 
 Int64 = npt.NDArray[np.int64]
 
@@ -72,7 +72,7 @@ def open_experiment(
         experiment = tiledbsoma.Experiment.open(uri, context=context)
     except (tiledbsoma.DoesNotExistError, tiledbsoma.SOMAError, TypeError) as error:
         hint = ", or bucket, region or credentials are wrong" if str(uri).startswith("s3://") else ""
-        raise AlbError(f"no SOMA experiment at {uri}{hint}: {_line(error)}") from error
+        raise AlbError(f"no SOMA experiment at {uri}{hint}: {one_line(error)}") from error
     with experiment:
         # Releases up to 1.14 open any group as an experiment.
         if "obs" not in experiment or "ms" not in experiment:
@@ -381,10 +381,6 @@ def read_epoch(
             progress(len(chunk), nnz - before)
     elapsed = time.perf_counter() - start
     return ReadResult(rows, chunk_count, nnz, total, elapsed, first_chunk, checksum if check else None)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _var_coords(var_joinids: VarSelection) -> slice | Int64:

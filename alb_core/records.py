@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from alb_core.errors import AlbError
+from alb_core.errors import AlbError, one_line
 from alb_core.files import write_atomically
 from alb_core.locks import locked
 from alb_core.paths import data_root
@@ -124,7 +124,7 @@ def load(path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise AlbError(f"no records at {path}: `alb data-loader` writes them") from error
     except (pa.ArrowInvalid, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise AlbError(f"{path} is no parquet file, or another program is writing it: {reason}") from error
     missing = [name for name in NEEDED if name not in table.column_names]
     if missing:
@@ -210,7 +210,7 @@ def _joined(path: Path, added: pa.Table) -> pa.Table:
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise AlbError(f"the new records do not fit the columns of {path}: {reason}") from error
 
 

@@ -11,13 +11,6 @@ from alb_core.datasets.writer_env import ensure_writer
 from alb_core.paths import DATA_VARIABLE, data_root
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "data"
-    monkeypatch.setenv(DATA_VARIABLE, str(place))
-    return place
-
-
 def alb(*arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main(["data", *arguments])

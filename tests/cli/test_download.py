@@ -14,13 +14,6 @@ from alb_core.datasets.spec import CENSUS_VERSION, COLLECTION, CensusSlice
 from alb_core.paths import DATA_VARIABLE
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "data"
-    monkeypatch.setenv(DATA_VARIABLE, str(place))
-    return place
-
-
 def alb(*arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main(["download", *arguments])
