@@ -98,7 +98,7 @@ def test_a_group_that_needs_more_than_was_thought_is_read_again_in_halves(tiny, 
     needed = pipeline._row_bytes
     pipeline._row_bytes = 1.0
     batches = list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
-    assert reads[:2] == [700, 300] and needed * 700 > 2**14
+    assert reads[0] == 700 and reads[1] < 700 and needed * 700 > 2**14
     assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == tiny.obs_joinids.tolist()
     for x, obs in batches:
         np.testing.assert_array_equal(x.numpy(), tiny.x[tiny.rows(obs.column("soma_joinid").to_numpy())])
