@@ -77,6 +77,12 @@ class Plan:
         """
         return shares.cut(self.n_rows, self.batch_size, self.drop_last, self._share)
 
+    def n_blocks(self, epoch: int) -> int:
+        """Blocks of an epoch; of a share, the chunks cut at its ends may make one more in one epoch than in another."""
+        if self.share.world_size > 1:
+            return sum(1 for _ in self.blocks(epoch))
+        return order.n_blocks(self.n_rows, self.spec)
+
     def sizes(self, first: int = 0) -> Iterator[int]:
         """Rows of each batch from ``first`` on. To a worker that is dealt blocks, batches are whole without end."""
         return itertools.repeat(self.batch_size) if self._dealt else self.batches.sizes(first)

@@ -50,10 +50,8 @@ class Selection:
         found = self._found(dataframe, uri)
         selected = found if self.joinids is None else self.joinids[np.isin(self.joinids, found)]
         if not len(selected):
-            among = "" if self.joinids is None else f" among the {len(self.joinids)} joinids asked for"
-            raise AlbError(
-                f"{self.dataframe}_query {self.query!r} holds for no row of {self.dataframe} of {uri}{among}"
-            )
+            of = f"row of {self.dataframe} of {uri}" if self.joinids is None else f"of the {len(self.joinids)} joinids"
+            raise AlbError(f"{self.dataframe}_query {self.query!r} holds for no {of}, expected one at least")
         return selected
 
     def _found(self, dataframe: Any, uri: str) -> Int64:
@@ -63,8 +61,8 @@ class Selection:
         except Exception as error:
             names = ", ".join(dataframe.keys())
             raise AlbError(
-                f"{self.dataframe}_query {self.query!r} failed on {self.dataframe} of {uri}: {_reason(error)}; expected "
-                f"a TileDB value filter over some of: {names}"
+                f"{self.dataframe}_query {self.query!r} failed on {self.dataframe} of {uri}: {_reason(error)}; "
+                f"expected a TileDB value filter over some of: {names}"
             ) from error
 
 
@@ -91,5 +89,4 @@ def as_int64(joinids: npt.ArrayLike | None) -> Int64 | None:
 
 def _reason(error: Exception) -> str:
     """What an error says, in one line, without the places in tiledbsoma's own files that follow in some releases."""
-    said = str(error).split("\n\nAt:\n")[0].split("\n")
-    return " ".join(" ".join(said).split()) or type(error).__name__
+    return " ".join(str(error).split("\n\nAt:\n")[0].split()) or type(error).__name__

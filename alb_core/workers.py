@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import pickle
 import signal
 import traceback
@@ -36,7 +37,7 @@ class RemoteError(Exception):
     """Traceback of an error in another process: the cause of what is raised in this one."""
 
 
-class Pool(Generic[Asked, Given]):
+class Workers(Generic[Asked, Given]):
     """Processes that all do the same work.
 
     Parameters
@@ -51,20 +52,20 @@ class Pool(Generic[Asked, Given]):
         # Made here so that the processes take it over: one of their own would stay behind when they are killed.
         util.get_temp_dir()
         context = multiprocessing.get_context("spawn")
-        self._workers: list[tuple[BaseProcess, connection.Connection]] = []
-        self._end = weakref.finalize(self, _end, self._workers)
+        self._processes: list[tuple[BaseProcess, connection.Connection]] = []
+        self._end = weakref.finalize(self, _end, self._processes, os.getpid())
         self._answered: set[int] = set()
         for i in range(n_workers):
             here, there = context.Pipe()
             process = context.Process(target=_work, args=(there, work), name=f"block reader {i}", daemon=True)
-            self._workers.append((process, here))
+            self._processes.append((process, here))
             process.start()
             there.close()
 
     def map(self, items: Iterable[Asked]) -> Iterator[Given]:
         """Let the processes do their work on each item, and give the results in the order of the items.
 
-        Left before its end, by the consumer or by an error, the pool closes.
+        Left before its end, by the consumer or by an error, they end.
 
         Raises
         ------
@@ -78,17 +79,17 @@ class Pool(Generic[Asked, Given]):
         whole = False
         try:
             while True:
-                while asked - given < len(self._workers) and (item := next(left, None)) is not None:
-                    self._ask(asked % len(self._workers), item)
+                while asked - given < len(self._processes) and (item := next(left, None)) is not None:
+                    self._ask(asked % len(self._processes), item)
                     asked += 1
                 if given == asked:
                     whole = True
                     return
-                result = self._given(given % len(self._workers))
+                result = self._given(given % len(self._processes))
                 given += 1
                 # Before the result is handed out: the process is to read while the consumer works.
                 if (item := next(left, None)) is not None:
-                    self._ask(asked % len(self._workers), item)
+                    self._ask(asked % len(self._processes), item)
                     asked += 1
                 yield result
                 del result  # or it would be held while the next one is waited for
@@ -101,14 +102,14 @@ class Pool(Generic[Asked, Given]):
         self._end()
 
     def _ask(self, worker: int, item: Asked) -> None:
-        process, here = self._workers[worker]
+        process, here = self._processes[worker]
         try:
             here.send(item)
         except OSError as error:
             raise self._ended(process) from error
 
     def _given(self, worker: int) -> Given:
-        process, here = self._workers[worker]
+        process, here = self._processes[worker]
         try:
             if here not in connection.wait([here, process.sentinel]):
                 raise EOFError
@@ -132,8 +133,10 @@ class Pool(Generic[Asked, Given]):
         return AlbError(f"{process.name} (process {process.pid}) {how} before it handed over its block: {why}")
 
 
-def _end(workers: list[tuple[BaseProcess, connection.Connection]]) -> None:
+def _end(workers: list[tuple[BaseProcess, connection.Connection]], owner: int) -> None:
     """Kill rather than ask: a read that nobody wants may take seconds, and they write nothing."""
+    if os.getpid() != owner:  # a forked copy
+        return
     for process, here in workers:
         here.close()
         if process.pid is not None:
