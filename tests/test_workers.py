@@ -39,8 +39,13 @@ def work(item):
         raise AlbError(f"no {value}") from KeyError(value)
     elif kind == "arrays":
         array = np.arange(value, dtype=np.float32)
-        return {"numpy": array[::2], "torch": torch.from_numpy(array), "arrow": pa.table({"a": array[:3]}), "few": [1]}
-    return os.getpid(), value
+        yield {"numpy": array[::2], "torch": torch.from_numpy(array), "arrow": pa.table({"a": array[:3]}), "few": [1]}
+        return
+    elif kind == "count":
+        for i in range(value):
+            yield i, time.monotonic()
+        return
+    yield os.getpid(), value
 
 
 def children() -> set[int]:
@@ -105,6 +110,22 @@ def test_arrays_come_in_shared_memory(workers: Workers) -> None:
     assert shared_memory() == 0
 
 
+def test_an_item_has_any_number_of_results(workers: Workers) -> None:
+    results = [i for i, _ in workers.map([("count", n) for n in (3, 0, 1, 5, 0)])]
+    assert results == [0, 1, 2, 0, 0, 1, 2, 3, 4]
+
+
+def test_no_process_runs_far_ahead(workers: Workers) -> None:
+    """Nothing is made more than two results before it is taken."""
+    results = workers.map([("count", 6)])
+    taken = []
+    for _, made in results:
+        taken.append((made, time.monotonic()))
+        time.sleep(0.05)
+    for i in range(len(taken) - 3):
+        assert taken[i + 3][0] > taken[i][1]
+
+
 def test_an_error_there_is_raised_here_with_its_cause(nothing_left) -> None:
     failing = Workers(work, 1)
     with pytest.raises(AlbError, match=r"^no block$") as caught:
@@ -117,9 +138,9 @@ def test_an_error_that_cannot_travel() -> None:
     try:
         raise OddError(1, 2)
     except OddError as error:
-        (told, trace), nothing = pickle.loads(workers_module._told(error))
+        nothing, (told, trace) = pickle.loads(workers_module._told(error))
     assert isinstance(told, RuntimeError) and str(told) == "OddError: 1 and 2"
-    assert "in test_an_error_that_cannot_travel" in trace and nothing is None
+    assert "in test_an_error_that_cannot_travel" in trace and nothing == []
 
 
 def test_a_process_that_is_killed(nothing_left) -> None:
