@@ -1,0 +1,86 @@
+"""What a loader is asked for, and what it hands out: the interface that all peers are put behind.
+
+A peer is a module of this package. It is imported in an environment of its own, so at its top it imports numpy, torch
+and its own library alone, and this module nothing but the standard library and numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+#: Dense X, float32, shape (rows, vars), a torch tensor; joinids of its rows, int64, shape (rows,).
+PeerBatch = tuple[Any, npt.NDArray[np.int64]]
+
+#: Where a peer is measured: as its authors ship it, and as well as it can be set on this machine.
+SETTINGS = ("default", "best")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One epoch that a loader is asked for.
+
+    Attributes
+    ----------
+    location
+        Path of the SOMA experiment.
+    copies
+        Paths of copies of the same cells by format (``h5ad``, ``zarr``, ...), for loaders that read no SOMA.
+    n_rows, n_vars
+        Rows and columns of X, all of which are read.
+    batch_size
+        Rows of a batch.
+    chunk_size, block_size
+        Rows of a chunk, which are read together, and of a block, within which rows are shuffled.
+    shuffle
+        Whether chunks are drawn in random order and rows shuffled inside the block; else rows come in their order.
+    seed, epoch
+        What the order is drawn from.
+    options
+        Settings of the peer's own, such as ``buffer_size`` (bytes) or ``workers``.
+    """
+
+    location: str
+    copies: Mapping[str, str]
+    n_rows: int
+    n_vars: int
+    batch_size: int = 1024
+    chunk_size: int = 64
+    block_size: int = 32768
+    shuffle: bool = True
+    seed: int = 0
+    epoch: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Peer(Protocol):
+    """What each module of a peer has at its top level.
+
+    Attributes
+    ----------
+    NAME
+        As tables show it.
+    DISTRIBUTION
+        Name of its distribution on the package index.
+    OPTIONS
+        ``Wanted.options`` for each of ``SETTINGS``.
+    COPIES
+        Formats of the copies that it reads; empty where it reads the SOMA experiment itself.
+    """
+
+    NAME: str
+    DISTRIBUTION: str
+    OPTIONS: Mapping[str, Mapping[str, Any]]
+    COPIES: tuple[str, ...]
+
+    def unsupported(self, wanted: Wanted) -> str | None:
+        """Say why the loader cannot do what is wanted (then it shows as n/a); None if it can."""
+        ...
+
+    def batches(self, wanted: Wanted) -> Iterator[PeerBatch]:
+        """Batches of one epoch; what opening costs is paid before the iterator is returned."""
+        ...
