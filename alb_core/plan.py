@@ -24,6 +24,14 @@ Int64 = npt.NDArray[np.int64]
 STATE_VERSION = 1
 
 
+@dataclass
+class Place:
+    """Where an epoch stands: so many of its batches are handed out."""
+
+    epoch: int
+    batch: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """All that decides which rows an epoch hands out, in which order and batches.
@@ -107,12 +115,12 @@ class Plan:
             after=first_batch * self.batch_size if self._dealt else self.batches.start(first_batch),
         )
 
-    def state(self, epoch: int, batch: int) -> dict[str, Any]:
-        """Say where an epoch stands, in plain types: ``batch`` batches of it have been handed out."""
-        return {"version": STATE_VERSION, "epoch": epoch, "batch": batch, "settings": dict(self._settings)}
+    def state(self, place: Place) -> dict[str, Any]:
+        """Say where an epoch stands, in plain types."""
+        return {"version": STATE_VERSION, "epoch": place.epoch, "batch": place.batch, "settings": dict(self._settings)}
 
-    def place(self, state: Any) -> tuple[int, int]:
-        """Epoch and batches handed out that a state says.
+    def place(self, state: Any) -> Place:
+        """Where an epoch stands, as a state says.
 
         Raises
         ------
@@ -139,7 +147,7 @@ class Plan:
             raise AlbError(f"the state is of a loader with other settings: {'; '.join(other)}")
         if batch > len(self.batches) and not self._dealt:
             raise AlbError(f"the state is of batch {batch}, expected at most {len(self.batches)}")
-        return epoch, batch
+        return Place(epoch, batch)
 
     @property
     def _dealt(self) -> tuple[int, int] | None:

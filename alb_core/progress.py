@@ -10,8 +10,15 @@ from alb_core.errors import AlbError
 
 
 @contextmanager
-def bar(total: int, title: str) -> Iterator[Callable[[int], object]]:
+def progress_bar(total: int, left: int, title: str) -> Iterator[Callable[[int], object]]:
     """Show a bar on a terminal, and nothing elsewhere.
+
+    Parameters
+    ----------
+    total, left
+        Rows of the epoch, and those that are still to come.
+    title
+        What the bar is about.
 
     Yields
     ------
@@ -33,5 +40,5 @@ def bar(total: int, title: str) -> Iterator[Callable[[int], object]]:
         monitor_interval = 0
 
     Bar.set_lock(threading.RLock())
-    with Bar(total=total, desc=title, unit=" cells", leave=False, disable=None) as shown:
+    with Bar(total=total, initial=total - left, desc=title, unit=" cells", leave=False, disable=None) as shown:
         yield shown.update

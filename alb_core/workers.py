@@ -98,6 +98,11 @@ class Workers(Generic[Asked, Given]):
             if not whole:
                 self.close()
 
+    @property
+    def ended(self) -> bool:
+        """Whether there are no processes any more."""
+        return not self._processes
+
     def close(self) -> None:
         """End the processes, whatever they are at."""
         self._end()
