@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tiledbsoma
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import Tiny
 
@@ -19,6 +19,7 @@ def obs(tiny: Tiny):
         yield opened
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.sampled_from(["T cell", "B cell", "neuron", None]),
     st.integers(0, 1200),
