@@ -11,20 +11,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
 from alb_core import isolated, provenance
 from alb_core.block_spec import BlockSpec
 from alb_core.cli.options import say
-from alb_core.cli.source import Source as Dataset
-from alb_core.cli.source import located
+from alb_core.cli.source import Source, located
 from alb_core.errors import AlbError
 from alb_core.files import write_atomically
+
+#: What the goals say themselves, and no option can.
+_NOT_WITH_GOALS = ("peers", "settings", "chunk_size", "block_size", "batch_size", "shuffle", "consumer_ms", "figure")
 
 
 @click.command("compare-loaders")
 @click.argument("dataset")
-@click.option("--peers", "peers", metavar="A,B", help="Loaders by name, or dotted paths of modules.  [default: all]")
+@click.option("--peers", metavar="A,B", help="Loaders by name, or dotted paths of modules.  [default: all]")
 @click.option("--settings", default="default,best", show_default=True, metavar="A,B", help="Of each loader.")
 @click.option("--chunk-size", type=click.IntRange(1), default=64, show_default=True, help="Rows read together.")
 @click.option("--block-size", type=click.IntRange(1), default=32768, show_default=True, help="Rows shuffled together.")
@@ -42,8 +45,14 @@ from alb_core.files import write_atomically
     show_default=True,
     help="Seconds without a batch, after which a loader is given up.",
 )
+@click.option("--goals", is_flag=True, help="Measure what the goals of this package's loader need, a line for each.")
+@click.option("--retiled", metavar="NAME", help="A copy of DATASET by `alb data retile`, for the goals.")
 @click.option("--json", "document", metavar="FILE", help="All figures as one JSON document; - for stdout.")
+@click.option("--figure", metavar="FILE", help="Speed against peak memory: .png, .svg, .html or .json.")
+@click.pass_context
 def compare_loaders(
+    context: click.Context,
+    /,
     dataset: str,
     peers: str | None,
     settings: str,
@@ -51,52 +60,65 @@ def compare_loaders(
     block_size: int,
     rounds: int,
     patience: float,
+    goals: bool,
+    retiled: str | None,
     document: str | None,
+    figure: str | None,
     **given: Any,
 ) -> int:
     """Run loaders over all rows of DATASET, interleaved, each at its default and at its best setting.
 
-    DATASET is the name or the path of an experiment on this machine. Each run is a process of its own; all deliver the
-    same rows, exactly once, or are named (status 1). The raw `tables()` read of the same rows is the limit.
+    DATASET is the name or the path of an experiment on this machine. Each run is a process of its own, and its memory
+    is that of all its processes. Each loader must deliver every row and value exactly once; one that does not, or
+    fails, is named (status 1). The raw `tables()` read of the same rows is the limit. cells/s counts the first batch;
+    "after first" leaves it out.
     """
-    from alb_core.compare import measure, plan, table
+    from alb_core.compare import plan
+    from alb_core.compare.session import Session
 
-    modules = _modules(peers)
-    asked = _settings(settings)
     if block_size % chunk_size:
         raise AlbError(f"--block-size {block_size} is no multiple of --chunk-size {chunk_size}")
     BlockSpec(chunk_size, block_size // chunk_size)
-    if document not in (None, "-"):
-        _require_place("--json", Path(document))
-    isolated.start()
+    _require_places(document, figure)
+    modules, chosen = _modules(peers), _settings(settings)
+    if goals:
+        _require_nothing_else(context)
+    elif retiled is not None:
+        raise AlbError(f"--retiled {retiled} is for --goals: give both, or compare its loaders as a DATASET")
     source = _local(dataset)
+    copy = None if retiled is None else _local(retiled)
     workload = plan.Workload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
+    isolated.start()  # imports take seconds, beside what is looked at meanwhile
     with TemporaryDirectory(prefix="alb-compare-") as place:
-        members, sources = _gathered(source, workload, modules, Path(place))
-        contenders = [
-            plan.Contender(workload, module, setting)
-            for module in modules
-            for setting in plan.expanded(asked, members[module].settings)
-        ]
-        with _bars(len(contenders) * (rounds + 1)) as progress:
-            outcomes = measure.run(
-                contenders, members, sources, number=rounds, patience=patience, progress=progress, say=say
-            )
+        session = Session(Path(place), number=rounds, patience=patience, bars=_bars, say=say)
+        n_rows = session.look(source.location, source.manifest)
+        about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds, **_of_here()}
+        if goals:
+            outcomes, standing = _goals(session, workload, copy)
+            about["goals"] = [one.as_json() for one in standing]
+            lines = [one.line() for one in standing]
+        else:
+            outcomes = session.compare(workload, modules, chosen)
+            lines = _table(outcomes)
     if document != "-":
-        click.echo("\n".join(table.lines(outcomes)))
+        click.echo("\n".join(lines))
     if document is not None:
-        _write(document, {**_about(source, workload, rounds), "loaders": [outcome.as_json() for outcome in outcomes]})
+        _write(document, {**about, "loaders": [outcome.as_json() for outcome in outcomes]})
+    if figure is not None:
+        from alb_core.compare.figure import drawing
+
+        write_atomically(Path(figure), drawing(Path(figure), outcomes, f"{workload}, {rounds} rounds"))
     return int(any(outcome.state in ("wrong", "failed") for outcome in outcomes))
 
 
 def _modules(peers: str | None) -> list[str]:
     """Modules of the loaders asked for; the raw read, without which there is no limit, comes first and unasked."""
-    from alb_core.compare import cast
+    from alb_core.compare import loaders
 
-    words = list(cast.NAMES) if peers is None else [cast.RAW, *filter(None, map(str.strip, peers.split(",")))]
+    words = list(loaders.NAMES) if peers is None else [loaders.RAW, *filter(None, map(str.strip, peers.split(",")))]
     if len(words) == 1:
-        raise AlbError(f"--peers {peers!r} names no loader, expected some of {', '.join(cast.NAMES)}")
-    return list(dict.fromkeys(map(cast.module_of, words)))
+        raise AlbError(f"--peers {peers!r} names no loader, expected some of {', '.join(loaders.NAMES)}")
+    return list(dict.fromkeys(map(loaders.module_of, words)))
 
 
 def _settings(words: str) -> list[str]:
@@ -109,36 +131,56 @@ def _settings(words: str) -> list[str]:
     return found
 
 
-def _local(word: str) -> Dataset:
+def _local(word: str) -> Source:
     """Dataset on this machine: loaders of others are given a path."""
     if "://" in word and not word.startswith("file://"):
         raise AlbError(f"{word} is a URI, expected the name or the path of a dataset on this machine")
     return located(word)
 
 
-def _require_place(option: str, path: Path) -> None:
-    """Refuse a place where nothing can be written, before anything is measured."""
-    if path.is_dir():
-        raise AlbError(f"{option} {path} is a directory, expected a file")
-    if not path.absolute().parent.is_dir():
-        raise AlbError(f"{option} {path}: there is no directory {path.absolute().parent}")
+def _require_nothing_else(context: click.Context) -> None:
+    """Refuse options that say otherwise than the goals."""
+    for name in _NOT_WITH_GOALS:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = name.replace("_", "-")
+            raise AlbError(f"--goals says itself what is measured: leave out --{option}")
 
 
-def _gathered(dataset: Dataset, workload: Any, modules: Sequence[str], place: Path) -> tuple[Any, Any]:
-    """Find out what the dataset holds, and which loaders take part."""
-    from alb_core.compare import cast, facts, measure
+def _require_places(document: str | None, figure: str | None) -> None:
+    """Refuse places where nothing can be written, and figures that cannot be drawn, before anything is measured."""
+    for option, word in (("--json", document), ("--figure", figure)):
+        if word is None or (option, word) == ("--json", "-"):
+            continue
+        path = Path(word)
+        if path.is_dir():
+            raise AlbError(f"{option} {path} is a directory, expected a file")
+        if not path.absolute().parent.is_dir():
+            raise AlbError(f"{option} {path}: there is no directory {path.absolute().parent}")
+    if figure is not None:
+        from alb_core.compare.figure import require_drawable
 
-    found = facts.find(dataset.location, place / "facts")
-    manifest = dataset.manifest
-    holdings = None
-    if manifest is not None:
-        figures = manifest.n_obs, manifest.nnz, manifest.x_sum, manifest.x_checksum
-        holdings = measure.Holdings("the manifest", *figures)
-    source = measure.Source(found, {}, holdings)
-    with tqdm(modules, desc="asking loaders", disable=None, leave=False) as bar:
-        wanted = measure.wanted(workload, source, {}, 0)
-        members = cast.invited(modules, wanted, lambda module: bar.update() and None)
-    return {member.module: member for member in members}, {dataset.location: source}
+        require_drawable(Path(figure))
+
+
+def _goals(session: Any, workload: Any, copy: Source | None) -> Any:
+    """Outcomes and verdicts of the goals."""
+    from dataclasses import replace
+
+    from alb_core.compare.session import disk_bytes
+
+    if copy is None:
+        why = f"alb data retile {workload.dataset} NAME first, then --retiled NAME"
+        return session.goals(workload, None, {"retiled": why, "census layout": why}, {})
+    session.look(copy.location, copy.manifest)
+    disk = {"retiled": disk_bytes(Path(copy.location)), "census layout": disk_bytes(Path(workload.location))}
+    retiled = replace(workload, dataset=copy.uri, location=copy.location)
+    return session.goals(workload, retiled, {}, disk)
+
+
+def _table(outcomes: Sequence[Any]) -> list[str]:
+    from alb_core.compare import table
+
+    return table.lines(outcomes)
 
 
 class _Bars:
@@ -149,18 +191,24 @@ class _Bars:
         self._rows: tqdm | None = None
 
     def begin(self, what: str, rows: int) -> None:
-        self._rows = tqdm(total=rows, desc=what, unit=" cells", disable=None, leave=False, position=1)
+        self.end_rows()
+        self._rows = tqdm(total=rows or None, desc=what, unit=" cells", disable=None, leave=False, position=1)
 
     def rows(self, number: int) -> None:
         if self._rows is not None:
             self._rows.update(number - self._rows.n)
 
     def end(self) -> None:
-        if self._rows is not None:
-            self._rows.close()
+        self.end_rows()
         self._runs.update()
 
+    def end_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
     def close(self) -> None:
+        self.end_rows()
         self._runs.close()
 
 
@@ -173,14 +221,8 @@ def _bars(runs: int) -> Iterator[_Bars]:
         bars.close()
 
 
-def _about(source: Dataset, workload: Any, rounds: int) -> dict[str, Any]:
-    return {
-        "dataset": source.uri,
-        "n_rows": None if source.manifest is None else source.manifest.n_obs,
-        "rounds": rounds,
-        **provenance.of_computer(),
-        **provenance.of_software(),
-    }
+def _of_here() -> dict[str, Any]:
+    return {**provenance.of_computer(), **provenance.of_software()}
 
 
 def _write(document: str, content: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from alb_core.checksum import same_sum
 from alb_core.compare import trial
-from alb_core.compare.cast import RAW, Member
 from alb_core.compare.facts import Found
+from alb_core.compare.loaders import RAW, Member
 from alb_core.compare.plan import Contender, Workload, rounds
 from alb_core.compare.quality import shuffle_quality
 from alb_core.compare.results import Outcome, Run
@@ -117,7 +117,8 @@ def run(
             truths[one.workload.truth] = _holdings(str(outcome), answer, one.workload.passes)
         else:
             _judge(outcome, answer, truth.times(one.workload.passes), say)
-    for turn, one in rounds([one for one in contenders if outcomes[id(one)].state == "measured"], number):
+    timed = [one for one in contenders if outcomes[id(one)].state == "measured" and not one.proof_only]
+    for turn, one in rounds(timed, number):
         outcome = outcomes[id(one)]
         if outcome.state != "measured":
             continue

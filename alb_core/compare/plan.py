@@ -64,12 +64,18 @@ class Contender:
         A name in its ``OPTIONS``.
     options
         On top of them.
+    note
+        What those mean, for people.
+    proof_only
+        It is not timed: it says what others must deliver.
     """
 
     workload: Workload
     module: str
     setting: str
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    note: str = ""
+    proof_only: bool = False
 
     @property
     def peer(self) -> str:
@@ -78,7 +84,12 @@ class Contender:
 
     def __str__(self) -> str:
         """As it stands in messages."""
-        return f"{self.peer} ({self.setting})"
+        return f"{self.peer} ({self.label})"
+
+    @property
+    def label(self) -> str:
+        """Its setting, and what was added."""
+        return ", ".join(filter(None, (self.setting, self.note)))
 
 
 def rounds(contenders: Sequence[Contender], number: int) -> Iterator[tuple[int, Contender]]:

@@ -97,7 +97,7 @@ class Outcome:
 
     def __str__(self) -> str:
         """As it stands in messages."""
-        return f"{self.name} ({self.contender.setting})"
+        return f"{self.name} ({self.contender.label})"
 
     @property
     def is_measured(self) -> bool:
@@ -124,7 +124,7 @@ class Outcome:
         return {
             "loader": self.name,
             "module": self.contender.module,
-            "setting": self.contender.setting,
+            "setting": self.contender.label,
             "version": self.version,
             "versions": dict(self.versions),
             "options": dict(self.options),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alb_core.compare.cast import RAW
+from alb_core.compare.loaders import RAW
 from alb_core.compare.results import Outcome, fastest, ratio
 
 #: Title and, where a column of figures, the width that figures of the usual size take.
@@ -50,7 +50,7 @@ def _aligned(text: str, width: int, column: int) -> str:
 
 
 def _reason(outcome: Outcome) -> str:
-    return f"{outcome.name}  {outcome.contender.setting}  {outcome.state}: {outcome.reason or 'no round was finished'}"
+    return f"{outcome.name}  {outcome.contender.label}  {outcome.state}: {outcome.reason or 'no round was finished'}"
 
 
 def _cells(outcome: Outcome, limit: Outcome | None) -> list[str]:
@@ -59,7 +59,7 @@ def _cells(outcome: Outcome, limit: Outcome | None) -> list[str]:
     rates = outcome.extremes(lambda run: run.rate)
     of_limit = ratio(outcome, limit) if limit is not None else None
     mixed = outcome.middle(lambda run: run.quality)
-    setting = outcome.contender.setting
+    setting = outcome.contender.label
     if is_raw and outcome is limit:
         setting += " (best)"
     return [

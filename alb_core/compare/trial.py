@@ -133,15 +133,19 @@ def run(
 def _started(command: list[str], errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process that leads a session of its own, by which all that it starts is found, and end all of it."""
     environment = {**os.environ, "PYTHONPATH": _python_path()}
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        # Ctrl-C reaches this process alone, which then ends the others.
-        start_new_session=True,
-    ) as process:
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            # Ctrl-C reaches this process alone, which then ends the others.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LoaderFailedError(f"cannot start {command[0]}: {error.strerror}") from error
+    with process:
         try:
             yield process
         finally:

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alb_core import tuning
 from alb_core.block_spec import BlockSpec
 from alb_core.loader import SomaLoader
 from alb_core.peers.common import settings
 from alb_core.peers.contract import PeerBatch, Wanted
-from alb_core.peers.raw_tables import CONFIG, first_rows
+from alb_core.peers.raw_tables import first_rows
 
 NAME = "alb_core"
 DISTRIBUTION = "arrayloader-benchmarks"
 COPIES: tuple[str, ...] = ()
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"soma_buffer_size": 64 * 2**20, "config": CONFIG},
+    "best": {"config": tuning.config()},
 }
 
 
@@ -33,10 +34,10 @@ def unsupported(wanted: Wanted) -> str | None:
 def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     """Batches of one epoch, or of several.
 
-    Settings: ``method``, ``soma_buffer_size`` (bytes) and ``config`` as the loader has them; ``rows``, to take the
+    Settings: ``method`` and ``config`` as the loader has them; ``rows``, to take the
     first ones alone; ``passes``, epochs one after another.
     """
-    chosen = settings(wanted, method="scipy.csr", soma_buffer_size=None, config={}, rows=None, passes=1)
+    chosen = settings(wanted, method="scipy.csr", config={}, rows=None, passes=1)
     loader = SomaLoader(
         wanted.location,
         BlockSpec(wanted.chunk_size, wanted.block_size // wanted.chunk_size),
@@ -45,7 +46,6 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
         batch_size=wanted.batch_size,
         obs_joinids=_rows(wanted, chosen["rows"]),
         method=chosen["method"],
-        soma_buffer_size=chosen["soma_buffer_size"],
         config=chosen["config"],
     )
     loader.set_epoch(wanted.epoch)

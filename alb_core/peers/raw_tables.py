@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alb_core import order, read
+from alb_core import order, read, tuning
 from alb_core.block_spec import BlockSpec
 from alb_core.peers.common import settings
 from alb_core.peers.contract import PeerBatch, Wanted
@@ -22,12 +22,9 @@ NAME = "raw tables()"
 DISTRIBUTION = "tiledbsoma"
 COPIES: tuple[str, ...] = ()
 
-#: Without it TileDB gives its free memory back after each query, and the next one faults it in again.
-CONFIG = {"sm.mem.malloc_trim": "false"}
-
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    **{f"{mib} MiB": {"buffer_size": mib * 2**20, "config": CONFIG} for mib in (16, 64, 256, 1024)},
+    **{f"{mib} MiB": {"config": tuning.config(buffer_size=mib * 2**20)} for mib in (16, 64, 256, 1024)},
 }
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
@@ -43,12 +40,12 @@ def unsupported(wanted: Wanted) -> str | None:
 def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     """Pieces of an epoch (:class:`alb_core.read.Piece`), the rows of a block told with the first of its own.
 
-    Settings: ``buffer_size`` (bytes of a column buffer), ``config`` (more TileDB options); ``rows``, to read the first
-    ones alone; ``passes``, epochs one after another.
+    Settings: ``config`` (options of TileDB); ``rows``, to read the first ones alone; ``passes``, epochs one after
+    another.
     """
-    chosen = settings(wanted, buffer_size=None, config={}, rows=None, passes=1)
+    chosen = settings(wanted, config={}, rows=None, passes=1)
     with ExitStack() as stack:
-        opened = read.open_experiment(wanted.location, soma_buffer_size=chosen["buffer_size"], config=chosen["config"])
+        opened = read.open_experiment(wanted.location, config=chosen["config"])
         experiment = stack.enter_context(opened)
         _, x = read.sparse_x(experiment, "RNA", "raw", wanted.location)
         rows = read.joinids(experiment.obs)[: chosen["rows"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,26 +75,21 @@ def module_of(word: str) -> str:
     return f"alb_core.peers.{name}"
 
 
-def invited(modules: Sequence[str], wanted: Wanted, met: Callable[[str], object]) -> list[Member]:
-    """Ask each loader what it is, and whether it can do what is wanted; none is left out without a reason.
+def asked(module: str, wanted: Wanted) -> Member:
+    """Ask a loader what it is, and whether it can do what is wanted.
 
     Parameters
     ----------
-    modules
-        Of the loaders.
+    module
+        Of the loader.
     wanted
-        What they are asked for.
-    met
-        Called with each module before it is asked.
+        What it is asked for.
+
+    Returns
+    -------
+    Member
+        With a reason where it takes no part.
     """
-    found = []
-    for module in modules:
-        met(module)
-        found.append(_asked(module, wanted))
-    return found
-
-
-def _asked(module: str, wanted: Wanted) -> Member:
     name = module.rpartition(".")[2]
     python: Path | None = None
     try:
