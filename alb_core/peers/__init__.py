@@ -1,1 +1,1 @@
-"""Loaders that people use, behind one interface: the same rows, batches and order for each (``alb compare-loaders``)."""
+"""Loaders that people use, behind one interface: the same rows, batches and order for each."""
