@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+import weakref
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +13,16 @@ import pyarrow as pa
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from alb_core import order, read
+from alb_core import budget, memory, order
 from alb_core.block_spec import BlockSpec
-from alb_core.convert import METHODS, BlockMatrix, Positions
+from alb_core.convert import METHODS
 from alb_core.errors import AlbError
+from alb_core.opened import Opened
+from alb_core.spent import Spent
+from alb_core.whole import Whole
+
+if TYPE_CHECKING:
+    from alb_core.streaming import Streaming
 
 Int64 = npt.NDArray[np.int64]
 
@@ -26,39 +30,14 @@ Int64 = npt.NDArray[np.int64]
 Batch = tuple[torch.Tensor, pa.Table]
 
 
-@dataclass(frozen=True)
-class _Handles:
-    """What is open in one process."""
+#: The methods by name: those that convert a block as a whole, and the streaming one.
+METHOD_NAMES = (*METHODS, "numba")
 
-    pid: int
-    stack: contextlib.ExitStack
-    x: Any
-    obs: Any
+#: Methods that can hand out CSR batches.
+_SPARSE_METHODS = ("numba",)
 
-
-@dataclass
-class Spent:
-    """Where the time of an epoch went, in seconds; of this process alone, not of a DataLoader's workers.
-
-    Attributes
-    ----------
-    reading
-        X and obs, from the experiment to Arrow tables.
-    converting
-        Arrow tables to blocks, and blocks to batches.
-    """
-
-    reading: float = 0.0
-    converting: float = 0.0
-
-    @contextlib.contextmanager
-    def on(self, what: str) -> Iterator[None]:
-        """Add the seconds that the block takes to ``reading`` or ``converting``."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, what, getattr(self, what) + time.perf_counter() - start)
+#: What belongs to the process that iterates.
+_PROCESS = ("_opened", "_idle", "_running")
 
 
 class SomaLoader(IterableDataset[Batch]):
@@ -84,7 +63,8 @@ class SomaLoader(IterableDataset[Batch]):
     spec
         Cut of a block.
     method
-        A name in ``alb_core.convert.METHODS``.
+        A name in ``METHOD_NAMES``. ``np.array``, ``scipy.coo`` and ``scipy.csr`` read a block whole and convert it
+        (:mod:`alb_core.whole`); ``numba`` packs it as it is read, ahead of the consumer (:mod:`alb_core.streaming`).
     shuffle
         ``none``, ``block`` or ``global``.
     seed
@@ -103,6 +83,13 @@ class SomaLoader(IterableDataset[Batch]):
         Columns of obs that come with each batch, besides ``soma_joinid``.
     py_buffer_size, soma_buffer_size, config
         As :func:`alb_core.read.open_experiment` has them (bytes).
+    max_memory
+        Most memory that this process may hold, bytes (method ``numba``): blocks read together, TileDB's memory and
+        buffers are sized to it (:mod:`alb_core.budget`), and a block that cannot fit is refused.
+    sparse
+        Hand out X as ``torch.sparse_csr`` (method ``numba``), to be made dense on a GPU, say.
+    pin_memory
+        Hand out X in page-locked memory, for an asynchronous copy to a CUDA device; refused without one.
 
     Raises
     ------
@@ -128,11 +115,14 @@ class SomaLoader(IterableDataset[Batch]):
         py_buffer_size: int | None = None,
         soma_buffer_size: int | None = None,
         config: Mapping[str, Any] | None = None,
+        max_memory: int | None = None,
+        sparse: bool = False,
+        pin_memory: bool = False,
     ) -> None:
         super().__init__()
         faults = []
-        if method not in METHODS:
-            faults.append(f"method is {method!r}, expected one of {', '.join(METHODS)}")
+        if method not in METHOD_NAMES:
+            faults.append(f"method is {method!r}, expected one of {', '.join(METHOD_NAMES)}")
         if shuffle not in order.BLOCK_SHUFFLES:
             faults.append(f"shuffle is {shuffle!r}, expected one of {', '.join(order.BLOCK_SHUFFLES)}")
         if isinstance(obs_columns, str):
@@ -142,9 +132,15 @@ class SomaLoader(IterableDataset[Batch]):
             ("batch_size", batch_size, 1),
             ("py_buffer_size", py_buffer_size, 1),
             ("soma_buffer_size", soma_buffer_size, 1),
+            ("max_memory", max_memory, 1),
         ):
             if value is not None and value < least:
                 faults.append(f"{name} is {value}, expected {least} or more")
+        for name, asked in (("max_memory", max_memory is not None), ("sparse", sparse)):
+            if asked and method in METHODS:
+                faults.append(f"{name} goes with method numba, and method is {method!r}")
+        if pin_memory and not torch.cuda.is_available():
+            faults.append("pin_memory is for copies to a CUDA device, and there is none")
         faults += _faults_of_joinids("obs_joinids", obs_joinids) + _faults_of_joinids("var_joinids", var_joinids)
         if faults:
             raise AlbError("; ".join(faults))
@@ -161,15 +157,17 @@ class SomaLoader(IterableDataset[Batch]):
         self.py_buffer_size = py_buffer_size
         self.soma_buffer_size = soma_buffer_size
         self.config = dict(config or {})
+        self.max_memory = max_memory
+        self.sparse = sparse
+        self.pin_memory = pin_memory
         self._wanted_obs = _as_int64(obs_joinids)
         self._wanted_var = _as_int64(var_joinids)
         #: Of the latest iteration.
         self.spent = Spent()
-        self._rows: Int64 | None = None
-        self._columns: Int64 | None = None
-        self._positions: Positions | None = None
         self._next_epoch = 0
-        self._handles: _Handles | None = None
+        self._opened: Opened | None = None
+        self._idle: list[Whole | Streaming] = []
+        self._running: weakref.WeakSet[Generator[Batch, None, None]] = weakref.WeakSet()
 
     # -- open and close ------------------------------------------------------------------------------------------
 
@@ -182,39 +180,62 @@ class SomaLoader(IterableDataset[Batch]):
             If the experiment, the measurement, the layer, a column or a joinid asked for is not there, the layer is
             dense, or the loader was opened before this process was forked.
         """
-        if self._handles is not None:
-            if self._handles.pid != os.getpid():
+        self._open()
+        return self
+
+    def _open(self) -> Opened:
+        if self._opened is not None:
+            if self._opened.pid != os.getpid():
                 raise AlbError(
                     "the loader was open when this worker process was forked, and TileDB does not survive that: "
                     "close() it first, or give the DataLoader multiprocessing_context='spawn'"
                 )
-            return self
-        with contextlib.ExitStack() as stack:
-            experiment = stack.enter_context(
-                read.open_experiment(
-                    self.uri,
-                    py_buffer_size=self.py_buffer_size,
-                    soma_buffer_size=self.soma_buffer_size,
-                    config=self.config,
-                )
-            )
-            measurement, x = read.sparse_x(experiment, self.measurement, self.layer, self.uri)
-            missing = [name for name in self.obs_columns if name not in experiment.obs.keys()]  # noqa: SIM118
-            if missing:
-                names = ", ".join(experiment.obs.keys())
-                raise AlbError(f"obs of {self.uri} has no column {', '.join(missing)}, expected some of: {names}")
-            if self._rows is None:
-                self._rows = _selected(experiment.obs, self._wanted_obs, "obs")
-                self._columns = _selected(measurement.var, self._wanted_var, "var")
-                self._positions = Positions(self._columns)
-            self._handles = _Handles(os.getpid(), stack.pop_all(), x, experiment.obs)
-        return self
+            return self._opened
+        config = budget.config(self.max_memory) if self.max_memory is not None else {}
+        opened = Opened(
+            self.uri,
+            self.measurement,
+            self.layer,
+            obs_joinids=self._wanted_obs,
+            var_joinids=self._wanted_var,
+            obs_columns=self.obs_columns,
+            options={
+                "py_buffer_size": self.py_buffer_size,
+                "soma_buffer_size": self.soma_buffer_size,
+                "config": {**config, **self.config},
+            },
+        )
+        try:
+            self._idle.append(self._pipeline(opened))
+        except BaseException:
+            opened.close()
+            raise
+        self._opened = opened
+        return opened
+
+    def _pipeline(self, opened: Opened) -> Whole | Streaming:
+        """Build what turns blocks into batches."""
+        common: dict[str, Any] = {"batch_size": self.batch_size, "drop_last": self.drop_last, "pin": self.pin_memory}
+        if self.method in METHODS:
+            return Whole(opened, self.method, **common)
+        # Here, not above: numba is imported, and its kernels loaded, where they are used alone.
+        from alb_core.streaming import Streaming
+
+        packed_bytes = budget.UNCAPPED
+        if self.max_memory is not None:
+            batch_bytes = 4 * self.batch_size * len(opened.columns)
+            packed_bytes = budget.packed_bytes(self.max_memory, memory.held_bytes(), batch_bytes)
+        block_rows = min(self.spec.block_size, len(opened.rows))
+        return Streaming(opened, packed_bytes=packed_bytes, block_rows=block_rows, sparse=self.sparse, **common)
 
     def close(self) -> None:
-        """Close the experiment; iterating again opens it again."""
-        if self._handles is not None and self._handles.pid == os.getpid():
-            self._handles.stack.close()
-            self._handles = None
+        """Close the experiment; iterating again opens it again. An iteration that is not at its end fails."""
+        if self._opened is not None and self._opened.pid == os.getpid():
+            # Their threads may be reading.
+            for batches in list(self._running):
+                batches.close()
+            self._opened.close()
+            self._forget()
 
     def __enter__(self) -> Self:
         """Open the experiment."""
@@ -226,23 +247,28 @@ class SomaLoader(IterableDataset[Batch]):
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is open: a copy in another process opens the experiment itself."""
-        return {**self.__dict__, "_handles": None}
+        return {name: value for name, value in self.__dict__.items() if name not in _PROCESS}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take the state, with nothing open."""
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Hold nothing that belongs to a process (``_PROCESS``)."""
+        self._opened, self._idle, self._running = None, [], weakref.WeakSet()
 
     # -- what it holds -------------------------------------------------------------------------------------------
 
     @property
     def obs_joinids(self) -> Int64:
         """Joinids of the rows, int64, unshuffled; opens the experiment."""
-        self.open()
-        assert self._rows is not None
-        return self._rows
+        return self._open().rows
 
     @property
     def var_joinids(self) -> Int64:
         """Joinids of the columns of a batch, int64; opens the experiment."""
-        self.open()
-        assert self._columns is not None
-        return self._columns
+        return self._open().columns
 
     @property
     def n_rows(self) -> int:
@@ -289,70 +315,19 @@ class SomaLoader(IterableDataset[Batch]):
         return self._batches(blocks)
 
     def _batches(self, blocks: Iterator[order.Block]) -> Iterator[Batch]:
-        """Cut blocks into batches.
-
-        A batch inside one block is cut out of it as it is; one that spans blocks is filled part by part. Nothing of
-        a block is held here while the next one is read, which would double the memory.
-        """
-        spanning: _SpanningBatch | None = None
-        for block in blocks:
-            joinids = block.joinids
-            matrix, obs = self._read(joinids)
-            start = 0
-            while start < len(joinids):
-                stop = min(start + (spanning.missing if spanning else self.batch_size), len(joinids))
-                with self.spent.on("converting"):
-                    if spanning is None and stop - start == self.batch_size:
-                        batch = matrix.dense(start, stop), obs.slice(start, stop - start)
-                    else:
-                        spanning = spanning or _SpanningBatch(self.batch_size, self.n_vars)
-                        spanning.add(matrix, obs, start, stop)
-                        if spanning.missing:
-                            break
-                        batch, spanning = spanning.whole(), None
-                start = stop
-                if start == len(joinids):
-                    del matrix, obs
-                yield batch
-                del batch
-            else:
-                continue
-            del matrix, obs
-        if spanning and not self.drop_last:
-            yield spanning.whole()
-
-    def _read(self, joinids: Int64) -> tuple[BlockMatrix, pa.Table]:
-        """One block: X converted, and obs, rows in the order of the joinids."""
-        self.open()
-        assert self._handles is not None and self._positions is not None
-        # Ascending, as TileDB stores them; the method puts rows where they are wanted.
-        columns = None if self._wanted_var is None else np.sort(self.var_joinids)
-        with self.spent.on("reading"):
-            table = read.read_table(self._handles.x, np.sort(joinids), columns)
-            obs = read.read_dataframe(self._handles.obs, joinids, self.obs_columns)
-        with self.spent.on("converting"):
-            return METHODS[self.method](table, Positions(joinids), self._positions), obs
-
-
-class _SpanningBatch:
-    """A batch whose rows come from more than one block."""
-
-    def __init__(self, n_rows: int, n_vars: int) -> None:
-        self._x = torch.empty((n_rows, n_vars), dtype=torch.float32)
-        self._obs: list[pa.Table] = []
-        self.missing = n_rows
-
-    def add(self, matrix: BlockMatrix, obs: pa.Table, start: int, stop: int) -> None:
-        """Take rows ``start`` to ``stop`` of a block."""
-        filled = len(self._x) - self.missing
-        matrix.fill(self._x[filled : filled + stop - start], start, stop)
-        self._obs.append(obs.slice(start, stop - start))
-        self.missing -= stop - start
-
-    def whole(self) -> Batch:
-        """Give the batch, as far as it was filled."""
-        x = self._x[: len(self._x) - self.missing].clone() if self.missing else self._x
-        return x, pa.concat_tables(self._obs)
+        opened = self._open()
+        pipeline = self._idle.pop() if self._idle else self._pipeline(opened)
+        batches = pipeline.batches(blocks, self.spent)
+        self._running.add(batches)
+        try:
+            yield from batches
+        finally:
+            batches.close()
+            if self._opened is opened:
+                # The next epoch uses its memory again.
+                self._idle.append(pipeline)
+        if self._opened is not opened:
+            raise AlbError(f"the loader of {self.uri} was closed in the middle of an epoch")
 
 
 def _as_int64(joinids: npt.ArrayLike | None) -> Int64 | None:
@@ -367,14 +342,3 @@ def _faults_of_joinids(name: str, joinids: npt.ArrayLike | None) -> list[str]:
         return [f"{name} is {ids.dtype} of shape {ids.shape}, expected one or more whole numbers"]
     repeated = len(ids) - len(np.unique(ids))
     return [f"{name} repeats {repeated} joinids, expected each once"] if repeated else []
-
-
-def _selected(dataframe: Any, wanted: Int64 | None, what: str) -> Int64:
-    """Joinids to read: those wanted, if the dataframe has them all."""
-    present = read.joinids(dataframe)
-    if wanted is None:
-        return present
-    unknown = np.setdiff1d(wanted, present)
-    if len(unknown):
-        raise AlbError(f"{what} has no soma_joinid {unknown[:5].tolist()} ({len(unknown)} in all)")
-    return wanted

@@ -147,7 +147,18 @@ def read_table(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) ->
         ``soma_dim_0``, ``soma_dim_1`` (int64 joinids) and ``soma_data``, in no order that can be relied on; a
         chunk for each buffer that tiledbsoma filled.
     """
-    return x.read(coords=(as_coords(obs_joinids), _var_coords(var_joinids))).tables().concat()
+    return tables(x, obs_joinids, var_joinids).concat()
+
+
+def tables(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) -> Any:
+    """Read rows of X whole, as :func:`read_table` does, but a buffer at a time.
+
+    Returns
+    -------
+    iterator of pyarrow.Table
+        Nothing is read until the first one is asked for. Its ``concat()`` reads all that is left.
+    """
+    return x.read(coords=(as_coords(obs_joinids), _var_coords(var_joinids))).tables()
 
 
 def read_dataframe(dataframe: Any, ids: Int64, columns: Sequence[str]) -> pa.Table:

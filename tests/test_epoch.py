@@ -63,7 +63,8 @@ def test_columns_out_of_order_keep_the_checksum_and_swapped_ones_do_not(tiny: Ti
     backwards = tiny.var_joinids[::-1].copy()
     with SomaLoader(tiny.uri, SPEC, var_joinids=backwards) as loader:
         require_equal(run_epoch(loader, check=True), **_figures(tiny))
-        loader._columns = tiny.var_joinids
+        assert loader._opened is not None
+        loader._opened.columns = tiny.var_joinids
         result = run_epoch(loader, check=True)
     with pytest.raises(AlbError, match=r"^what was read is not what the dataset holds: checksum \d+, expected \d+$"):
         require_equal(result, **_figures(tiny))

@@ -1,0 +1,113 @@
+"""Pages of memory that one thread fills and another one gives back."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+Int32 = npt.NDArray[np.int32]
+
+
+class PoolFullError(Exception):
+    """There is no page left, and nobody who could give one back."""
+
+
+class ClosedError(Exception):
+    """Nobody wants pages any more."""
+
+
+class Pool:
+    """A fixed number of pages of one size.
+
+    Parameters
+    ----------
+    n_bytes
+        Memory that all pages take together. The system gives it page by page as it is first written.
+    page_size
+        Bytes of a page.
+
+    Attributes
+    ----------
+    pages
+        uint8, shape (pages, bytes).
+    next_page
+        For each page the next one of its chain, -1 for none; int32, shape (pages,).
+    used
+        Bytes used of each page, int32, shape (pages,).
+    """
+
+    def __init__(self, n_bytes: int, page_size: int) -> None:
+        n_pages = max(1, n_bytes // page_size)
+        self.pages = np.empty((n_pages, page_size), dtype=np.uint8)
+        self.next_page = np.full(n_pages, -1, dtype=np.int32)
+        self.used = np.zeros(n_pages, dtype=np.int32)
+        self._changed = threading.Condition()
+        self.reset()
+
+    def reset(self) -> None:
+        """Take back everything, for another epoch."""
+        # Low numbers are taken first and again, so that memory never needed is never touched.
+        self._free: list[int] = list(range(len(self.pages) - 1, -1, -1))
+        self._lent = 0
+        self._closed = False
+
+    def take(self, least: int, most: int) -> Int32:
+        """Take pages, waiting until there are enough of them.
+
+        Parameters
+        ----------
+        least, most
+            How many are needed, and how many would be welcome.
+
+        Returns
+        -------
+        ndarray
+            Their numbers, int32.
+
+        Raises
+        ------
+        PoolFullError
+            If there are too few, and none is lent that could come back.
+        ClosedError
+            If the pool was closed.
+        """
+        with self._changed:
+            while len(self._free) < least:
+                if self._closed:
+                    break
+                if not self._lent:
+                    raise PoolFullError
+                self._changed.wait()
+            if self._closed:
+                raise ClosedError
+            return np.array([self._free.pop() for _ in range(min(most, len(self._free)))], dtype=np.int32)
+
+    def lend(self, n_chains: int) -> None:
+        """Note that chains were handed to a consumer, who gives each back with :meth:`give_chain`."""
+        with self._changed:
+            self._lent += n_chains
+
+    def give_chain(self, page: int) -> None:
+        """Take back all pages of a chain that was lent, by its first one; -1 for an empty chain."""
+        with self._changed:
+            self._lent -= 1
+            self._return(page)
+
+    def drop_chain(self, page: int) -> None:
+        """Take back all pages of a chain that was never lent."""
+        with self._changed:
+            self._return(page)
+
+    def close(self) -> None:
+        """Wake whoever waits for pages: nobody gives any back."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _return(self, page: int) -> None:
+        while page >= 0:
+            self._free.append(page)
+            page = int(self.next_page[page])
+        self._changed.notify_all()

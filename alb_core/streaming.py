@@ -1,0 +1,288 @@
+"""The streaming pipeline: blocks -> packed cells -> batches, each stage in a thread of its own.
+
+Tables are packed as TileDB hands them out, so no block ever exists as an Arrow table. Several blocks are read together
+where memory allows: chunks of different blocks that lie in one tile then unpack it once. That changes nothing about
+which rows are in a batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+
+from alb_core import packed
+from alb_core import streams as streams_of
+from alb_core.ahead import ahead
+from alb_core.buffers import BatchBuffers
+from alb_core.errors import AlbError
+from alb_core.lookup import ColumnRanks, Places
+from alb_core.opened import Opened
+from alb_core.order import Block
+from alb_core.pool import ClosedError, Pool, PoolFullError
+from alb_core.spent import Spent
+from alb_core.streams import Streams
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+#: Pages that the packing thread asks for at once.
+_PAGES = 64
+
+#: Shorter runs of one row's ascending columns than this are sorted by row first: else each entry needs a jump.
+_SHORT_RUN = 8
+_SAMPLE = 4096
+
+#: Bytes that an entry takes, jumps and what pages leave empty included: a small count, and any other value.
+_COUNT_BYTES = 2.3
+_OTHER_BYTES = 6.3
+
+#: How much more room a group of blocks is planned with than its rows take on average.
+_MARGIN = 1.1
+
+#: Rows that are read to see how many bytes a row takes: so many from each of so many places.
+_PROBED_ROWS = 64
+_PROBED_PLACES = 4
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A batch that is complete, and not yet dense: the first page of its stream, and a row of obs for each of its."""
+
+    first_page: int
+    obs: pa.Table
+
+
+class Streaming:
+    """The pipeline of one epoch at a time; the next one uses its memory again.
+
+    Parameters
+    ----------
+    opened
+        Where X and obs come from.
+    batch_size, drop_last
+        As the loader has them.
+    packed_bytes
+        Memory of packed cells.
+    block_rows
+        Rows of a block.
+    pin, sparse
+        Page-locked batches; CSR batches.
+
+    Raises
+    ------
+    AlbError
+        If a block cannot fit into the memory, by a few rows that are read here.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        batch_size: int,
+        drop_last: bool,
+        packed_bytes: int,
+        block_rows: int,
+        pin: bool = False,
+        sparse: bool = False,
+    ) -> None:
+        self._opened = opened
+        self._columns = ColumnRanks(opened.columns)
+        self._batch_size = batch_size
+        self._drop_last = drop_last
+        self._spent = Spent()
+        self._sparse = sparse
+        self._buffers = BatchBuffers(batch_size, len(opened.columns), pin=pin)
+        self._row_bytes = self._probed()
+        if block_rows * self._row_bytes > packed_bytes:
+            raise _too_large(block_rows, packed_bytes)
+        self._pool = Pool(packed_bytes, _page_size(batch_size * self._row_bytes))
+        self._reserved: Int32 = np.empty(0, dtype=np.int32)
+
+    def batches(self, blocks: Iterator[Block], spent: Spent) -> Generator[tuple[torch.Tensor, pa.Table], None, None]:
+        """Batches of the blocks, in order; seconds are noted in ``spent``, and the threads end with the iteration."""
+        self._spent = spent
+        self._pool.reset()
+        self._reserved = self._reserved[:0]
+        groups = ahead(self._groups(blocks), stop=self._pool.close)
+        return ahead(self._unpacked(groups), stop=self._pool.close)
+
+    def _probed(self) -> float:
+        """Bytes that a row takes packed, by some rows."""
+        rows = np.sort(self._opened.rows)
+        starts = np.linspace(0, max(0, len(rows) - _PROBED_ROWS), _PROBED_PLACES).astype(np.int64)
+        some = np.unique(np.concatenate([rows[start : start + _PROBED_ROWS] for start in starts]))
+        values = self._opened.table(some).column("soma_data").to_numpy()
+        counts = np.count_nonzero((values >= 0) & (values <= packed.LARGEST_COUNT) & (values == np.floor(values)))
+        return max(1.0, (_COUNT_BYTES * counts + _OTHER_BYTES * (len(values) - counts)) / len(some))
+
+    # -- packing -------------------------------------------------------------------------------------------------
+
+    def _groups(self, blocks: Iterator[Block]) -> Generator[list[_Packed], None, None]:
+        """Batches that each group of blocks completes."""
+        streams = streams_of.none()
+        waiting: list[Block] = []
+        rest: list[pa.Table] = []
+        filled, most = 0, 1
+        with contextlib.suppress(ClosedError):
+            while True:
+                group, waiting = self._next_group(waiting, blocks, most)
+                if not group:
+                    break
+                try:
+                    streams, obs = self._pack(group, streams, filled)
+                except PoolFullError:
+                    if len(group) == 1:
+                        raise _too_large(len(group[0]), self._pool.pages.size) from None
+                    most, waiting = len(group) // 2, group + waiting
+                    self._row_bytes *= 2
+                    continue
+                most = 2 * len(group)
+                table = pa.concat_tables([*rest, obs])
+                whole = list(range(0, table.num_rows - self._batch_size + 1, self._batch_size))
+                filled = table.num_rows - len(whole) * self._batch_size
+                rest = [table.slice(table.num_rows - filled)] if filled else []
+                self._pool.lend(len(whole))
+                yield [
+                    _Packed(int(page), table.slice(start, self._batch_size))
+                    for page, start in zip(streams.first_page, whole, strict=False)
+                ]
+                if not filled:
+                    streams = streams_of.none()
+            if filled and not self._drop_last:
+                self._pool.lend(1)
+                yield [_Packed(int(streams.first_page[-1]), rest[0])]
+
+    def _next_group(self, waiting: list[Block], blocks: Iterator[Block], most: int) -> tuple[list[Block], list[Block]]:
+        """Return the blocks to read together next, and those drawn beyond them.
+
+        All that is left, if the memory holds it at once. Else one block, and from then on twice as many each time, so
+        that the first batches come soon; up to half of the memory, so that the consumer has the other half meanwhile.
+        """
+        drawn = list(waiting)
+        room = int(self._pool.pages.size / (_MARGIN * self._row_bytes))
+        n_rows = sum(map(len, drawn))
+        while n_rows <= room and (block := next(blocks, None)) is not None:
+            drawn.append(block)
+            n_rows += len(block)
+        if n_rows <= room:
+            return drawn, []
+        ends = itertools.accumulate(map(len, drawn))
+        together = max(1, min(most, sum(end <= room // 2 for end in ends)))
+        return drawn[:together], drawn[together:]
+
+    def _pack(self, group: list[Block], begun: Streams, filled: int) -> tuple[Streams, pa.Table]:
+        """Read a group and pack it into streams; the first of them, which another group began, holds some rows."""
+        joinids = np.concatenate([block.joinids for block in group])
+        places = Places(joinids, filled)
+        streams = begun.continued(self._pool, -(-(filled + len(joinids)) // self._batch_size))
+        try:
+            with self._spent.on("reading"):
+                obs = self._opened.obs(joinids)
+            with contextlib.closing(ahead(self._opened.tables(places.joinids))) as tables:
+                while True:
+                    with self._spent.on("reading"):
+                        table = next(tables, None)
+                    if table is None:
+                        break
+                    with self._spent.on("converting"):
+                        self._pack_table(table, places, streams)
+                    del table
+        except PoolFullError:
+            streams.undo(self._pool, begun)
+            raise
+        self._row_bytes = max(1.0, streams.bytes_added(self._pool) / len(joinids))
+        return streams, obs
+
+    def _pack_table(self, table: pa.Table, places: Places, streams: Streams) -> None:
+        pool, ranks = self._pool, self._columns
+        for batch in table.select(["soma_dim_0", "soma_dim_1", "soma_data"]).to_batches():
+            rows, columns, values = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(3))
+            values = np.ascontiguousarray(values, dtype=np.float32)
+            rows, columns, bits = places.slots(rows), ranks.slots(columns), values.view(np.uint32)
+            if packed.mean_run(rows[:_SAMPLE], columns[:_SAMPLE]) < _SHORT_RUN:
+                rows, columns, bits = packed.by_row(rows, columns, bits, places.low, np.zeros(places.span, np.int64))
+                values = bits.view(np.float32)
+            start = 0
+            while start < len(rows):
+                start, left, needed = packed.pack(
+                    rows,
+                    columns,
+                    values,
+                    bits,
+                    start,
+                    places.low,
+                    places.first,
+                    places.following,
+                    ranks.low,
+                    ranks.ranks,
+                    ranks.n,
+                    self._batch_size,
+                    pool.pages,
+                    pool.next_page,
+                    pool.used,
+                    streams.table,
+                    self._reserved,
+                    len(self._reserved),
+                )
+                self._reserved = self._reserved[:left]
+                if needed < 0:
+                    what = f"row {rows[start]}" if needed == packed.STRANGE_ROW else f"column {columns[start]}"
+                    raise AlbError(f"X was read with an entry in {what}, which was not asked for")
+                if needed:
+                    self._reserved = np.concatenate([self._reserved, pool.take(needed, needed + _PAGES)])
+
+    # -- unpacking -----------------------------------------------------------------------------------------------
+
+    def _unpacked(self, groups: Generator[list[_Packed], None, None]) -> Generator[Any, None, None]:
+        with contextlib.closing(groups):
+            for batch in itertools.chain.from_iterable(groups):
+                with self._spent.on("converting"):
+                    x = self._csr(batch) if self._sparse else self._dense(batch)
+                    self._pool.give_chain(batch.first_page)
+                yield x, batch.obs
+                del x, batch
+
+    def _dense(self, batch: _Packed) -> torch.Tensor:
+        x = self._buffers.take(batch.obs.num_rows)
+        out = x.numpy()
+        pool = self._pool
+        packed.unpack_dense(
+            out, out.view(np.uint32), pool.pages, pool.next_page, pool.used, batch.first_page, self._columns.order
+        )
+        return x
+
+    def _csr(self, batch: _Packed) -> torch.Tensor:
+        pool, n_rows = self._pool, batch.obs.num_rows
+        chain = pool.pages, pool.next_page, pool.used, batch.first_page
+        starts = np.zeros(n_rows + 1, dtype=np.int64)
+        packed.count_rows(starts[1:], *chain)
+        np.cumsum(starts, out=starts)
+        columns, values = np.empty(starts[-1], dtype=np.int64), np.empty(starts[-1], dtype=np.float32)
+        packed.unpack_csr(starts, columns, values, values.view(np.uint32), *chain, self._columns.order)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(starts),
+            torch.from_numpy(columns),
+            torch.from_numpy(values),
+            size=(n_rows, self._columns.n),
+            check_invariants=False,
+        )
+
+
+def _too_large(n_rows: int, packed_bytes: int) -> AlbError:
+    return AlbError(
+        f"a block of {n_rows:,} rows takes more than the {packed_bytes:,} bytes that are left for packed cells: raise "
+        "max_memory, or take smaller blocks"
+    )
+
+
+def _page_size(stream_bytes: float) -> int:
+    """Bytes of a page: about a sixteenth of a stream, so that the ends of pages and streams waste little."""
+    return int(min(2**16, max(2**10, 2 ** round(np.log2(max(1.0, stream_bytes / 16))))))
