@@ -11,16 +11,14 @@ from alb_core.compare import trial
 from alb_core.errors import AlbError
 from alb_core.peers.child import Task
 from alb_core.peers.contract import Wanted
+from alb_core.peers.environments import ENVIRONMENTS, python_of
 
 #: The limit of all, without which there is nothing to hold the others against.
 RAW = "raw_tables"
 #: This package's own.
 OURS = "ours"
 
-#: Loaders of others, in the order of tables.
-OTHERS = ("tiledbsoma_ml", "cellxgene_census_loader", "scdataset", "annloader", "annbatch")
-
-NAMES = (RAW, OURS, *OTHERS)
+NAMES = (RAW, OURS, *ENVIRONMENTS)
 
 #: Seconds that a loader's imports may take.
 _PATIENCE = 300
@@ -117,4 +115,6 @@ def interpreter(module: str) -> Path:
     AlbError
         If it has one of its own that is not there; says how to make it.
     """
-    return Path(sys.executable)
+    name = module.rpartition(".")[2]
+    own = module == f"alb_core.peers.{name}" and name in ENVIRONMENTS
+    return python_of(name) if own else Path(sys.executable)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alb_core import tuning
 from alb_core.block_spec import BlockSpec
 from alb_core.loader import SomaLoader
 from alb_core.peers.common import settings
@@ -18,9 +17,13 @@ from alb_core.peers.raw_tables import first_rows
 NAME = "alb_core"
 DISTRIBUTION = "arrayloader-benchmarks"
 COPIES: tuple[str, ...] = ()
+
+#: What the loader may hold, bytes: its buffers, tiles and blocks are sized to it.
+MAX_MEMORY = 2 * 2**30
+
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "best": {"config": tuning.config()},
+    "best": {"method": "numba", "max_memory": MAX_MEMORY},
 }
 
 
@@ -34,10 +37,10 @@ def unsupported(wanted: Wanted) -> str | None:
 def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     """Batches of one epoch, or of several.
 
-    Settings: ``method`` and ``config`` as the loader has them; ``rows``, to take the
-    first ones alone; ``passes``, epochs one after another.
+    Settings: ``method``, ``max_memory`` (bytes) and ``config`` as the loader has them; ``rows``, to take the first ones
+    alone; ``passes``, epochs one after another.
     """
-    chosen = settings(wanted, method="scipy.csr", config={}, rows=None, passes=1)
+    chosen = settings(wanted, method="scipy.csr", max_memory=None, config={}, rows=None, passes=1)
     loader = SomaLoader(
         wanted.location,
         BlockSpec(wanted.chunk_size, wanted.block_size // wanted.chunk_size),
@@ -46,6 +49,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
         batch_size=wanted.batch_size,
         obs_joinids=_rows(wanted, chosen["rows"]),
         method=chosen["method"],
+        max_memory=chosen["max_memory"],
         config=chosen["config"],
     )
     loader.set_epoch(wanted.epoch)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from test_isolated import is_alive, until
 from tiny import Tiny
 
 from alb_core.cli.main import main
-from alb_core.compare import roles, trial
+from alb_core.compare import loaders, roles, trial
 from alb_core.paths import DATA_VARIABLE
 from alb_core.peers import child
 from alb_core.peers.child import Task
@@ -53,29 +54,28 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
 
     def run(python: Path, task: Task, **_: Any) -> dict[str, Any]:
         asked.append(task)
-        answer = json.loads(json.dumps(child._done(task, lambda **_: None)))
+        try:
+            answer = json.loads(json.dumps(child._done(task, lambda **_: None)))
+        except ImportError as error:
+            raise trial.LoaderFailedError(str(error)) from error
         return {**answer, "peak": 2**30}
 
     monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(loaders, "python_of", lambda name: Path(sys.executable))
     return asked
 
 
 def test_a_table_a_document_and_a_figure_of_loaders_in_processes(root: Path, tried: Tiny, tmp_path: Path) -> None:
     places = ("--json", tmp_path / "all.json", "--figure", tmp_path / "all.svg")
-    words = ("--peers", f"ours,{STRANGE}", "--settings", "default", *SMALL, *places)
-    done = alb("compare-loaders", "tried", *words, data=root, PYTHONPATH=str(TESTS))
-    assert done.returncode == 1, done.stderr
-    head, raw, own, strange = done.stdout.splitlines()
+    done = alb("compare-loaders", "tried", "--peers", "ours", "--settings", "default", *SMALL, *places, data=root)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, raw, own = done.stdout.splitlines()
     assert head.startswith("loader        setting         version  cells/s")
     assert raw.startswith("raw tables()  default (best)  ") and raw.endswith("  1.00")
     assert own.startswith("alb_core      default         ")
-    wrong = r"wrong: 700 of 700 rows lost, such as joinid \d+; 700 rows came that are none of the dataset's.*"
-    assert re.fullmatch(rf"strange  default  {wrong} \(by the manifest\)", strange)
-    [line] = done.stderr.splitlines()
-    assert line.startswith("alb: strange (default): wrong rows: 700 of 700 rows lost")
     content = json.loads((tmp_path / "all.json").read_text())
     assert (content["dataset"], content["n_rows"], content["rounds"]) == ("tried", 700, 1)
-    assert [one["state"] for one in content["loaders"]] == ["measured", "measured", "wrong"]
+    assert [one["state"] for one in content["loaders"]] == ["measured", "measured"]
     [run] = content["loaders"][1]["runs"]
     assert run["n_rows"] == 700 and run["rate"] == pytest.approx(700 / run["elapsed"])
     assert 100 * 2**20 < run["peak"] < 4 * 2**30
@@ -83,8 +83,18 @@ def test_a_table_a_document_and_a_figure_of_loaders_in_processes(root: Path, tri
 
 
 @pytest.mark.usefixtures("at_once")
+def test_wrong_rows_are_named_and_the_status(compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(TESTS)
+    status, out, err = compare("tried", "--peers", STRANGE, "--settings", "default", *SMALL)
+    assert status == 1
+    wrong = r"\d+ of 700 rows lost, such as joinid \d+; \d+ rows came that are none of the dataset's;.*"
+    assert re.fullmatch(rf"strange  default  wrong: {wrong} \(by the manifest\)", out[-1])
+    assert re.fullmatch(rf"alb: strange \(default\): wrong rows: {wrong} \(by the manifest\)", err[0])
+
+
+@pytest.mark.usefixtures("at_once")
 def test_each_setting_and_the_document_on_stdout(compare: Any) -> None:
-    status, out, err = compare("tried", "--peers", "ours,annbatch", "--json", "-", *SMALL)
+    status, out, err = compare("tried", "--peers", "ours,no.such_loader", "--json", "-", *SMALL)
     assert (status, err) == (0, [])
     content = json.loads("\n".join(out))
     found = {(one["loader"], one["setting"]): one["state"] for one in content["loaders"]}
@@ -93,7 +103,7 @@ def test_each_setting_and_the_document_on_stdout(compare: Any) -> None:
         "default",
         *("16 MiB", "64 MiB", "256 MiB", "1024 MiB"),
     }
-    assert found[("annbatch", "default")] == "n/a"
+    assert found[("such_loader", "default")] == "n/a"
 
 
 def test_what_loaders_are_asked_for(compare: Any, at_once: list[Task]) -> None:
@@ -177,6 +187,6 @@ def test_ctrl_c_ends_it_and_all_that_it_started(root: Path, tried: Tiny, tmp_pat
         os.kill(process.pid, signal.SIGINT)
         out, err = process.communicate()
         took = time.monotonic() - began
-    assert (process.returncode, out, err) == (130, "", "alb: interrupted\n")
-    assert took < 2
+    assert (process.returncode, out, err.strip()) == (130, "", "alb: interrupted")
+    assert took < 4, "on a computer that may be busy; it takes half a second"
     assert until(lambda: not any(map(is_alive, pids)))

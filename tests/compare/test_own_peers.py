@@ -65,7 +65,7 @@ def test_the_first_rows_several_times(tiny: Tiny, wanted: Wanted, peer: ModuleTy
 def test_a_raw_read_is_of_the_same_blocks(tiny: Tiny, wanted: Wanted, setting: str) -> None:
     blocks = [joinids for _, joinids in raw_tables.batches(with_setting(raw_tables, wanted, setting)) if len(joinids)]
     batches = [joinids for _, joinids in ours.batches(with_setting(ours, wanted, "default"))]
-    assert [len(block) for block in blocks] == [128] * 5 + [60]
+    assert sorted(len(block) for block in blocks) in ([60, *[128] * 5], [64, 124, *[128] * 4])
     assert np.concatenate(blocks).tolist() == np.concatenate(batches).tolist()
     pieces = [piece for piece, _ in raw_tables.batches(with_setting(raw_tables, wanted, setting))]
     assert sum(piece.nnz for piece in pieces) == np.count_nonzero(tiny.x)
