@@ -14,12 +14,12 @@ import click
 from click.core import ParameterSource
 from tqdm import tqdm
 
-from alb_core import isolated, provenance
+from alb_core import isolated, order, provenance
 from alb_core.block_spec import BlockSpec
-from alb_core.cli.options import say
 from alb_core.cli.source import Source, located
 from alb_core.errors import AlbError
 from alb_core.files import write_atomically
+from alb_core.sweep import ENOUGH_BLOCKS
 
 #: What the goals say themselves, and no option can.
 _NOT_WITH_GOALS = ("peers", "settings", "chunk_size", "block_size", "batch_size", "shuffle", "consumer_ms", "figure")
@@ -78,7 +78,7 @@ def compare_loaders(
 
     if block_size % chunk_size:
         raise AlbError(f"--block-size {block_size} is no multiple of --chunk-size {chunk_size}")
-    BlockSpec(chunk_size, block_size // chunk_size)
+    spec = BlockSpec(chunk_size, block_size // chunk_size)
     _require_places(document, figure)
     modules, chosen = _modules(peers), _settings(settings)
     if goals:
@@ -90,8 +90,9 @@ def compare_loaders(
     workload = plan.Workload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
     isolated.start()  # imports take seconds, beside what is looked at meanwhile
     with TemporaryDirectory(prefix="alb-compare-") as place:
-        session = Session(Path(place), number=rounds, patience=patience, bars=_bars, say=say)
+        session = Session(Path(place), number=rounds, patience=patience, bars=_bars, say=_say)
         n_rows = session.look(source.location, source.manifest)
+        _note_few_blocks(order.n_blocks(n_rows, spec))
         about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds, **_of_here()}
         if goals:
             outcomes, standing = _goals(session, workload, copy)
@@ -109,6 +110,17 @@ def compare_loaders(
 
         write_atomically(Path(figure), drawing(Path(figure), outcomes, f"{workload}, {rounds} rounds"))
     return int(any(outcome.state in ("wrong", "failed") for outcome in outcomes))
+
+
+def _say(line: str) -> None:
+    """Print a line that is not a result, over the bars."""
+    tqdm.write(f"alb: {line}", file=sys.stderr)
+
+
+def _note_few_blocks(n_blocks: int) -> None:
+    if n_blocks < ENOUGH_BLOCKS:
+        blocks = "1 block" if n_blocks == 1 else f"{n_blocks} blocks"
+        _say(f"an epoch has {blocks}, fewer than {ENOUGH_BLOCKS}: rates after the first batch leave out much reading")
 
 
 def _modules(peers: str | None) -> list[str]:

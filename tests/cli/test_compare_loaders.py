@@ -30,6 +30,8 @@ TESTS = Path(__file__).parents[1]
 #: A loader that makes up its cells, so that none is of the dataset.
 STRANGE = "compare.strange_loader"
 
+FEW = "alb: an epoch has 6 blocks, fewer than 8: rates after the first batch leave out much reading"
+
 SMALL = ("--chunk-size", "16", "--block-size", "128", "--batch-size", "64", "--rounds", "1")
 
 
@@ -68,7 +70,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
 def test_a_table_a_document_and_a_figure_of_loaders_in_processes(root: Path, tried: Tiny, tmp_path: Path) -> None:
     places = ("--json", tmp_path / "all.json", "--figure", tmp_path / "all.svg")
     done = alb("compare-loaders", "tried", "--peers", "ours", "--settings", "default", *SMALL, *places, data=root)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr.splitlines()) == (0, [FEW])
     head, raw, own = done.stdout.splitlines()
     assert head.startswith("loader        setting         version  cells/s")
     assert raw.startswith("raw tables()  default (best)  ") and raw.endswith("  1.00")
@@ -89,13 +91,13 @@ def test_wrong_rows_are_named_and_the_status(compare: Any, monkeypatch: pytest.M
     assert status == 1
     wrong = r"\d+ of 700 rows lost, such as joinid \d+; \d+ rows came that are none of the dataset's;.*"
     assert re.fullmatch(rf"strange  default  wrong: {wrong} \(by the manifest\)", out[-1])
-    assert re.fullmatch(rf"alb: strange \(default\): wrong rows: {wrong} \(by the manifest\)", err[0])
+    assert re.fullmatch(rf"alb: strange \(default\): wrong rows: {wrong} \(by the manifest\)", err[-1])
 
 
 @pytest.mark.usefixtures("at_once")
 def test_each_setting_and_the_document_on_stdout(compare: Any) -> None:
     status, out, err = compare("tried", "--peers", "ours,no.such_loader", "--json", "-", *SMALL)
-    assert (status, err) == (0, [])
+    assert (status, err) == (0, [FEW])
     content = json.loads("\n".join(out))
     found = {(one["loader"], one["setting"]): one["state"] for one in content["loaders"]}
     assert found[("alb_core", "default")] == found[("alb_core", "best")] == "measured"
@@ -178,15 +180,18 @@ def test_ctrl_c_ends_it_and_all_that_it_started(root: Path, tried: Tiny, tmp_pat
     told = tmp_path / "pids"
     variables = {"STRANGE_FAULT": "hangs", "STRANGE_PIDS": str(told), "PYTHONPATH": str(TESTS)}
     command = [*ALB, "compare-loaders", "tried", "--peers", STRANGE, "--settings", "default", *SMALL]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=environment(root, **variables), **pipes) as process:
+    said = tmp_path / "said"
+    with (
+        said.open("w") as file,
+        subprocess.Popen(command, env=environment(root, **variables), stdout=file, stderr=file) as process,
+    ):
         assert until(told.exists, seconds=120)
         pids = [int(word) for word in told.read_text().split()]
         assert len(pids) == 2 and all(map(is_alive, pids))
         began = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate()
+        status = process.wait()
         took = time.monotonic() - began
-    assert (process.returncode, out, err.strip()) == (130, "", "alb: interrupted")
-    assert took < 4, "on a computer that may be busy; it takes half a second"
+    assert (status, said.read_text().splitlines()[-1]) == (130, "alb: interrupted")
+    assert took < 2
     assert until(lambda: not any(map(is_alive, pids)))
