@@ -77,6 +77,23 @@ def test_no_room_before_them_imports_those_of_the_commands(module):
     assert not own & {*ASKING, *ASKED}
 
 
+def test_what_compares_loaders_imports_none_of_what_they_need():
+    modules = "alb_core.compare.session, alb_core.compare.table"
+    program = f"import sys, {modules}; print({{'torch', 'tiledbsoma', 'scipy'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_what_runs_a_loader_imports_numpy_and_torch_alone():
+    """It runs in environments that have the loader, and not what this package needs."""
+    program = (
+        "import sys, alb_core.peers.child, alb_core.peers.counting; "
+        "print({name.split('.')[0] for name in sys.modules} & {'tiledbsoma', 'pyarrow', 'scipy', 'click', 'altair'})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_a_command_imports_no_torch_before_it_needs_it():
     program = "import sys, alb_core.cli.main; print({'torch', 'tiledbsoma', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

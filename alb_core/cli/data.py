@@ -1,15 +1,16 @@
-"""``alb data``: make, list and verify datasets."""
+"""``alb data``: make, retile, list and verify datasets."""
 
 from __future__ import annotations
 
 import click
 
-from alb_core.datasets.spec import KNOWN, LAYOUTS, PROFILES, resolved
+from alb_core.cli.options import s3_options, tiledb_config
+from alb_core.datasets.spec import KNOWN, LAYOUTS, PROFILES, RowLayout, resolved
 
 
 @click.group()
 def data() -> None:
-    """Make, list and verify datasets."""
+    """Make, retile, list and verify datasets."""
 
 
 @data.command(name="make", epilog=f"Known names: {', '.join(KNOWN)}. Another NAME takes at least --cells.")
@@ -28,6 +29,26 @@ def make_command(name: str, replace: bool, **options: int | str | None) -> None:
     from alb_core.datasets.make import make
 
     make(name, spec, replace=replace, report=click.echo)
+
+
+@data.command(name="retile")
+@click.argument("source", metavar="SRC")
+@click.argument("name", metavar="DST")
+@click.option("--capacity", type=int, default=RowLayout.capacity, show_default=True, help="Non-zeros read together.")
+@click.option("--fragments", type=int, default=RowLayout.fragments, show_default=True, help="Fragments of X.")
+@click.option("--replace", is_flag=True, help="Make it again if it is there.")
+@s3_options
+def retile_command(
+    source: str, name: str, capacity: int, fragments: int, replace: bool, region: str | None, tiledb: tuple[str, ...]
+) -> None:
+    """Copy SRC, a dataset or any SOMA experiment, into the dataset DST, laid out for shuffled reads of rows.
+
+    SRC is the name of a dataset, a path, or s3://. Obs, var, and every layer of X of the measurement RNA are kept.
+    """
+    layout, config = RowLayout(capacity, fragments), tiledb_config(region, tiledb)
+    from alb_core.datasets.retile import retile
+
+    retile(source, name, layout, report=click.echo, replace=replace, config=config)
 
 
 @data.command(name="list")

@@ -9,6 +9,7 @@ import click
 
 from alb_core import __version__
 from alb_core.cli.build import build
+from alb_core.cli.compare_loaders import compare_loaders
 from alb_core.cli.data import data
 from alb_core.cli.data_loader import data_loader
 from alb_core.cli.download import download
@@ -26,7 +27,7 @@ def cli() -> None:
     """Measure how fast, and in how much memory, cells get from TileDB-SOMA into a PyTorch batch."""
 
 
-for command in (quickstart, read_chunks, data_loader, download, plot, data, history, machines, build):
+for command in (quickstart, read_chunks, data_loader, compare_loaders, download, plot, data, history, machines, build):
     cli.add_command(command)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from alb_core.datasets.locate import dataset_path
-from alb_core.datasets.manifest import Manifest, manifest_at
-from alb_core.errors import AlbError
+from alb_core.datasets.locate import location
+from alb_core.datasets.manifest import Manifest, manifest_at, origin
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Source:
     def columns(self) -> dict[str, Any]:
         """Columns of a record that say what was read."""
         name = self.manifest.name if self.manifest else self.location.rstrip("/").rpartition("/")[2]
-        slice_of = self.manifest.spec if self.manifest and self.manifest.kind == "census" else {}
+        first = origin(self.manifest) if self.manifest else None
+        slice_of = first[2] if first and first[1] == "census" else {}
         return {
             "dataset": name,
             "collection_id": slice_of.get("collection_id"),
@@ -65,10 +66,5 @@ def located(uri: str) -> Source:
     AlbError
         If there is nothing at the path, or it is a dataset that is not what its manifest says.
     """
-    scheme, separator, rest = uri.partition("://")
-    if not separator or scheme == "file":
-        path = dataset_path(rest or uri)
-        return Source(uri, str(path), manifest_at(path))
-    if scheme == "s3" and not rest.partition("/")[0]:
-        raise AlbError(f"{uri} names no bucket, expected s3://BUCKET/PATH")
-    return Source(uri, uri.rstrip("/"), None)
+    place = location(uri)
+    return Source(uri, place, None if "://" in place else manifest_at(Path(place)))

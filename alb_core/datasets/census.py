@@ -25,7 +25,7 @@ _OBS_BUFFER = 2 << 20
 #: What TileDB may hold of its own while it reads.
 _TILEDB_BYTES = 512 << 20
 #: Options under which a read is bounded; an option of the user's goes before.
-_BOUNDED = {
+BOUNDED = {
     "soma.init_buffer_bytes": str(_X_BUFFER),
     "sm.mem.total_budget": str(_TILEDB_BYTES),
     # Kept between batches: given back and taken again, it costs more than the reading.
@@ -113,7 +113,7 @@ def opened(asked: CensusSlice, config: Mapping[str, str], patience: Patience) ->
         x = part(part(rna, "X"), "raw")
         if x.soma_type != "SOMASparseNDArray" or x.schema.field("soma_data").type != pa.float32():
             raise AlbError(f"{x.uri} is {x.soma_type} of {x.schema.field('soma_data').type}, expected sparse float32")
-        obs = patience.read(lambda: _with_smaller_buffers(all_obs, config), uri)
+        obs = patience.read(lambda: with_smaller_buffers(all_obs, config), uri)
         with obs:
             _require_writable(obs.schema, obs.uri)
             cells = patience.read(lambda: _cells(obs, ids), uri)
@@ -134,7 +134,7 @@ def _open(asked: CensusSlice, config: Mapping[str, str], patience: Patience) -> 
         raise AlbError(f"no Census at {uri}")
     if uri is not None and uri.startswith("s3://") and not uri.removeprefix("s3://").partition("/")[0]:
         raise AlbError(f"{uri} names no bucket, expected s3://BUCKET/PATH")
-    options = {**_BOUNDED, **config}
+    options = {**BOUNDED, **config}
 
     def attempt() -> Any:
         return cellxgene_census.open_soma(census_version=asked.census_version, uri=uri, tiledb_config=options)
@@ -178,8 +178,16 @@ def _sources(datasets: pa.Table, asked: CensusSlice, uri: str) -> tuple[list[str
     return [str(one) for one in mine["dataset_id"].slice(asked.start, end - asked.start).to_pylist()], end
 
 
-def _with_smaller_buffers(obs: Any, config: Mapping[str, str]) -> Any:
-    """Open obs again, for reads of all of its columns."""
+def with_smaller_buffers(obs: Any, config: Mapping[str, str]) -> Any:
+    """Open obs or var again, for reads of all of its columns.
+
+    Parameters
+    ----------
+    obs
+        The open dataframe; it stays open.
+    config
+        Options of TileDB; a size of buffers among them is kept.
+    """
     import tiledbsoma
 
     size = config.get("soma.init_buffer_bytes", str(_OBS_BUFFER))

@@ -14,6 +14,7 @@ from alb_core.datasets.census import CENSUS_JOINID, Chosen
 from alb_core.datasets.patience import Patience
 from alb_core.errors import AlbError
 
+UInt16 = npt.NDArray[np.uint16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -70,16 +71,16 @@ def cells_from(chosen: Chosen, start: int, patience: Patience, max_nnz: int = MA
         If the Census cannot be read, or holds what a dataset cannot: nulls, values that are not finite, a coordinate
         twice.
     """
-    rows = _FIRST_ROWS
+    stride = Stride(max_nnz)
     for first in range(start, len(chosen.cells), WINDOW):
         joinids = chosen.cells.rows(first, min(first + WINDOW, len(chosen.cells)))
         obs = _obs(chosen, joinids, patience)
         place = 0
         while place < len(joinids):
-            wanted = joinids[place : place + rows]
+            wanted = joinids[place : place + stride.rows]
             read = _x(chosen, wanted, patience, max_nnz)
             if read is None:
-                rows = max(len(wanted) // 2, 1)
+                stride.too_long(len(wanted))
                 continue
             counts, columns, values = read
             kept = np.flatnonzero(counts)
@@ -92,9 +93,30 @@ def cells_from(chosen: Chosen, start: int, patience: Patience, max_nnz: int = MA
                 values,
             )
             place += len(wanted)
-            # Aimed below the limit: a batch that goes over it is read twice.
-            fitting = int(len(wanted) * 0.7 * max_nnz / max(len(columns), 1))
-            rows = min(max(fitting, 1), 2 * len(wanted), WINDOW)
+            stride.fitted(len(wanted), len(columns))
+
+
+class Stride:
+    """How many rows are read at once, so that their non-zeros stay below a limit whatever the cells are like.
+
+    Parameters
+    ----------
+    max_nnz
+        Non-zeros of a batch.
+    """
+
+    def __init__(self, max_nnz: int) -> None:
+        self._max_nnz = max_nnz
+        self.rows = _FIRST_ROWS
+
+    def too_long(self, n_rows: int) -> None:
+        """Take fewer: so many rows went over the limit."""
+        self.rows = max(n_rows // 2, 1)
+
+    def fitted(self, n_rows: int, nnz: int) -> None:
+        """Aim below the limit by what was found in some rows: a batch that goes over it is read twice."""
+        fitting = int(n_rows * 0.7 * self._max_nnz / max(nnz, 1))
+        self.rows = min(max(fitting, 1), 2 * n_rows, WINDOW)
 
 
 def _coordinates(joinids: Int64) -> Any:
@@ -122,38 +144,75 @@ def _obs(chosen: Chosen, joinids: Int64, patience: Patience) -> pa.Table:
 
 def _x(chosen: Chosen, joinids: Int64, patience: Patience, max_nnz: int) -> tuple[Int32, Int32, Float32] | None:
     """Read X of some cells: non-zeros of each, and columns and values row by row; None if they are too many."""
-    coordinates = (_coordinates(joinids), slice(0, len(chosen.var) - 1))
-
-    def attempt() -> list[tuple[npt.NDArray[np.uint16], Int32, Float32]] | None:
-        parts, held = [], 0
-        for table in chosen.x.read(coords=coordinates).tables():
-            held += len(table)
-            if held > max_nnz and len(joinids) > 1:
-                return None
-            values = table["soma_data"].to_numpy()
-            rows = np.searchsorted(joinids, table["soma_dim_0"].to_numpy()).astype(np.uint16)
-            columns = table["soma_dim_1"].to_numpy().astype(np.int32)
-            stored = values != 0
-            parts.append((rows, columns, values) if stored.all() else (rows[stored], columns[stored], values[stored]))
-        return parts
-
-    parts = patience.read(attempt, chosen.uri)
-    if parts is None:
+    read = read_rows(chosen.x, joinids, len(chosen.var), patience, max_nnz)
+    if read is None:
         return None
-    rows, columns, values = (
-        np.concatenate([np.empty(0, kind), *(part[index] for part in parts)])
-        for index, kind in enumerate((np.uint16, np.int32, np.float32))
-    )
-    parts.clear()
-    if not np.isfinite(values).all():
-        raise AlbError(f"{chosen.x.uri} holds values that are not finite: a dataset cannot hold them")
-    columns, values = _row_major(rows, columns, values, chosen)
+    rows, columns, values = read
+    stored = values != 0
+    if not stored.all():
+        rows, columns, values = rows[stored], columns[stored], values[stored]
     counts = np.bincount(rows, minlength=len(joinids)).astype(np.int32)
     return counts, columns, values
 
 
-def _row_major(rows: npt.NDArray[np.uint16], columns: Int32, values: Float32, chosen: Chosen) -> tuple[Int32, Float32]:
-    """Sort by row and column; return columns and values."""
+def read_rows(
+    x: Any, joinids: Int64, n_vars: int, patience: Patience, max_nnz: int
+) -> tuple[UInt16, Int32, npt.NDArray[Any]] | None:
+    """Read some rows of a sparse X, row by row.
+
+    Parameters
+    ----------
+    x
+        Open sparse array.
+    joinids
+        Of the rows, ascending, at most :data:`WINDOW`.
+    n_vars
+        Columns below this are read.
+    patience
+        With a read that fails at first.
+    max_nnz
+        Entries that may be held.
+
+    Returns
+    -------
+    tuple or None
+        Of each entry, zeros included: the place of its row among the joinids, its column, and its value in the type
+        of X; by row and column. None if there are more than ``max_nnz`` in more than one row.
+
+    Raises
+    ------
+    AlbError
+        If X cannot be read, or holds a value that is not finite or a coordinate twice.
+    """
+    coordinates = (_coordinates(joinids), slice(0, n_vars - 1))
+
+    def attempt() -> list[tuple[UInt16, Int32, npt.NDArray[Any]]] | None:
+        parts, held = [], 0
+        for table in x.read(coords=coordinates).tables():
+            held += len(table)
+            if held > max_nnz and len(joinids) > 1:
+                return None
+            rows = np.searchsorted(joinids, table["soma_dim_0"].to_numpy()).astype(np.uint16)
+            parts.append((rows, table["soma_dim_1"].to_numpy().astype(np.int32), table["soma_data"].to_numpy()))
+        return parts
+
+    parts = patience.read(attempt, x.uri)
+    if parts is None:
+        return None
+    kinds = (np.uint16, np.int32, x.schema.field("soma_data").type.to_pandas_dtype())
+    rows, columns, values = (
+        np.concatenate([np.empty(0, kind), *(part[index] for part in parts)]) for index, kind in enumerate(kinds)
+    )
+    parts.clear()
+    if not np.isfinite(values).all():
+        raise AlbError(f"{x.uri} holds values that are not finite: a dataset cannot hold them")
+    return _row_major(rows, columns, values, x.uri)
+
+
+def _row_major(
+    rows: UInt16, columns: Int32, values: npt.NDArray[Any], uri: str
+) -> tuple[UInt16, Int32, npt.NDArray[Any]]:
+    """Sort by row and column."""
     # A radix sort, of 16 bits. It keeps the order of arrival within a row, which mostly ascends already.
     order = rows.argsort(kind="stable")
     rows, columns, values = rows[order], columns[order], values[order]
@@ -163,5 +222,5 @@ def _row_major(rows: npt.NDArray[np.uint16], columns: Int32, values: Float32, ch
         rows, columns, values = rows[order], columns[order], values[order]
         same_row = rows[1:] == rows[:-1]
     if (same_row & (columns[1:] == columns[:-1])).any():
-        raise AlbError(f"{chosen.x.uri} holds a coordinate twice: a dataset cannot hold that")
-    return columns, values
+        raise AlbError(f"{uri} holds a coordinate twice: a dataset cannot hold that")
+    return rows, columns, values

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from alb_core.datasets.census import CENSUS_JOINID, Chosen, opened
 from alb_core.datasets.census_cells import MAX_NNZ, cells_from
 from alb_core.datasets.content import columns_checksum, table_checksum
+from alb_core.datasets.frames import same_words
 from alb_core.datasets.manifest import MANIFEST_NAME, Manifest, quick_check
 from alb_core.datasets.patience import Patience
 from alb_core.datasets.place import moved_aside, removed, seal, summary
@@ -252,16 +252,6 @@ def _obs_batches(spool: Spool, schema: pa.Schema, words: Mapping[str, pa.Array])
         if number == len(spool.parts) or sum(map(len, pending)) >= _OBS_ROWS:
             table = pa.concat_tables(pending).combine_chunks()
             pending = []
-            columns = [_encoded(table.column(field.name), field, words) for field in schema]
+            columns = [same_words(table.column(field.name), field, words) for field in schema]
             if len(table):
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _encoded(column: pa.ChunkedArray, field: pa.Field, words: Mapping[str, Any]) -> pa.Array:
-    """Give a column the type that it has in the dataset."""
-    values = column.combine_chunks()
-    values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
-    if not pa.types.is_dictionary(field.type):
-        return values
-    codes = pc.index_in(values, words[field.name]).cast(field.type.index_type)
-    return pa.DictionaryArray.from_arrays(codes, words[field.name], ordered=field.type.ordered)

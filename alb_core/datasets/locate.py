@@ -48,6 +48,32 @@ def dataset_path(word: str) -> Path:
     raise AlbError(f"no dataset {name} in {datasets_root()} or {data_root()}: {_command(name)} makes it")
 
 
+def location(word: str) -> str:
+    """Where the experiment is that a word of the command line means.
+
+    Parameters
+    ----------
+    word
+        A URI; or what :func:`dataset_path` takes, with or without ``file://``.
+
+    Returns
+    -------
+    str
+        Absolute path, or URI.
+
+    Raises
+    ------
+    AlbError
+        If there is nothing at the path, or the URI names no bucket.
+    """
+    scheme, separator, rest = word.partition("://")
+    if not separator or scheme == "file":
+        return str(dataset_path(rest or word))
+    if scheme == "s3" and not rest.partition("/")[0]:
+        raise AlbError(f"{word} names no bucket, expected s3://BUCKET/PATH")
+    return word.rstrip("/")
+
+
 def _command(name: str) -> str:
     """Return the command that makes a dataset of a name."""
     if downloaded := re.fullmatch(r"census-benchmark_(s?)(\d*):(\d+)", name):

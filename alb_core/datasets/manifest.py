@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from alb_core.datasets.spec import KNOWN, CensusSlice, Spec
+from alb_core.datasets.spec import KNOWN, CensusSlice, RowLayout, Spec
 from alb_core.errors import AlbError
 from alb_core.files import sha256_of
 from alb_core.paths import data_root
@@ -25,6 +25,8 @@ from alb_core.paths import data_root
 #: that datasets of before are refused and made again.
 MANIFEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+#: The kind of a copy.
+RETILED = "retiled"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Manifest:
     name
         That of the dataset, and of its directory.
     kind
-        Where the cells come from: ``synthetic`` or ``census``.
+        Where the cells come from: ``synthetic``, ``census``, or ``retiled``, a copy of another experiment.
     spec
-        What was asked for: the fields of :class:`alb_core.datasets.spec.Spec`, or those of
-        :class:`alb_core.datasets.spec.CensusSlice` and what the Census said to them.
+        What was asked for: the fields of :class:`alb_core.datasets.spec.Spec`; or those of
+        :class:`alb_core.datasets.spec.CensusSlice` and what the Census said to them; or those of
+        :class:`alb_core.datasets.spec.RowLayout`, the ``source``, its ``origin`` (name, kind and spec of the dataset
+        that it or its own source was made as; None if that is not known) and the checksum of each layer of X.
     writer
         Versions of the packages that wrote it.
     n_obs, n_vars, nnz
@@ -82,6 +86,20 @@ class Manifest:
     def as_bytes(self) -> bytes:
         """Return the manifest as it stands in its file."""
         return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+
+def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
+    """Name, kind and specification of the dataset that the cells were first made or downloaded as.
+
+    Returns
+    -------
+    tuple or None
+        Its own, unless it is a copy; None for a copy of an experiment that was no dataset.
+    """
+    if manifest.kind != RETILED:
+        return manifest.name, manifest.kind, manifest.spec
+    first = manifest.spec.get("origin")
+    return None if first is None else (first["name"], first["kind"], first["spec"])
 
 
 def manifest_at(path: Path) -> Manifest | None:
@@ -201,6 +219,13 @@ def _is_download(content: Mapping[str, Any] | None) -> bool:
 def _command(path: Path, content: Mapping[str, Any] | None) -> str:
     """Return the command that makes a dataset."""
     name, spec = path.name, (content or {}).get("spec") or {}
+    if (content or {}).get("kind") == RETILED:
+        try:
+            layout = RowLayout(**{field.name: spec[field.name] for field in fields(RowLayout)}).options()
+            source = shlex.quote(spec["source"])
+        except (AlbError, KeyError, TypeError):
+            source, layout = "SRC", ""
+        return f"alb data retile {source} {shlex.quote(name)}{layout}"
     if _is_download(content):
         place = "" if path.parent == data_root() else f" -d {shlex.quote(str(path.parent))}"
         try:

@@ -184,6 +184,54 @@ class CensusSlice:
         return " ".join(words)
 
 
+@dataclass(frozen=True)
+class RowLayout:
+    """How X lies in a copy for shuffled row reads (:mod:`alb_core.datasets.retile`): row by row.
+
+    Attributes
+    ----------
+    capacity
+        Non-zeros of a data tile, which are unpacked together: a few whole rows.
+    fragments
+        Of each layer of X, a contiguous range of cells each.
+    """
+
+    capacity: int = 32_768
+    fragments: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises
+        ------
+        AlbError
+            Naming the value and its limits.
+        """
+        # Below, tiles cost more to find than to read; above, one holds more than a block takes.
+        _within("--capacity", self.capacity, 1_024, 4_194_304)
+        _within("--fragments", self.fragments, 1, MAX_CELLS)
+
+    def require_fitting(self, cells: int) -> None:
+        """Refuse more fragments than there are cells.
+
+        Raises
+        ------
+        AlbError
+            Naming both.
+        """
+        if self.fragments > cells:
+            raise AlbError(f"--fragments is {self.fragments:,}, expected 1 to the number of cells ({cells:,})")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as JSON has them, and what :func:`alb_core.datasets.listing.list_datasets` shows."""
+        return {"layout": "rows", **asdict(self)}
+
+    def options(self) -> str:
+        """Return the options of ``alb data retile`` that ask for this layout."""
+        default = asdict(RowLayout())
+        return "".join(f" --{name} {value}" for name, value in asdict(self).items() if value != default[name])
+
+
 #: The datasets that have a name of their own.
 KNOWN: Mapping[str, Spec] = MappingProxyType(
     {

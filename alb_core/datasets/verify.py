@@ -17,7 +17,7 @@ from tqdm import tqdm
 from alb_core.checksum import combined, coo_checksum
 from alb_core.datasets.content import columns_checksum
 from alb_core.datasets.locate import dataset_path
-from alb_core.datasets.manifest import Manifest, bytes_digest, quick_check, refusal
+from alb_core.datasets.manifest import RETILED, Manifest, bytes_digest, quick_check, refusal
 from alb_core.datasets.total import ExactSum
 from alb_core.errors import AlbError
 
@@ -44,7 +44,8 @@ def verify(word: str) -> Manifest:
 
     The files must be those that were written, byte for byte; shape, number of non-zeros, sum and checksum of X/raw,
     and the checksums of obs and var must be those of the manifest. Where the cells are synthetic, the counted columns
-    of obs and var must be those of the cells, too; in a slice of a Census they tell of vars that are not in it.
+    of obs and var must be those of the cells, too; in a slice of a Census they tell of vars that are not in it, and a
+    copy has those of its source.
 
     Parameters
     ----------
@@ -70,6 +71,25 @@ def verify(word: str) -> Manifest:
         raise refusal(path, f"cannot be read ({error})", asdict(manifest)) from error
     if digest != manifest.bytes_digest:
         raise refusal(path, "has files with other bytes than were written", asdict(manifest))
+    prove(path, manifest)
+    return manifest
+
+
+def prove(path: Path, manifest: Manifest) -> None:
+    """Read a whole experiment, and compare it with a manifest.
+
+    Parameters
+    ----------
+    path
+        Of the experiment; its files are not looked at by themselves.
+    manifest
+        What it must hold.
+
+    Raises
+    ------
+    AlbError
+        If it holds something else, or cannot be read.
+    """
     context = tiledbsoma.SOMATileDBContext(tiledb_config={"soma.init_buffer_bytes": _BUFFER})
     try:
         with tiledbsoma.Experiment.open(str(path), context=context) as experiment:
@@ -80,7 +100,8 @@ def verify(word: str) -> Manifest:
                 found = columns_checksum(frame.schema, n_rows, partial(_column, frame))
                 _compare(path, manifest, {f"{name}_checksum": found})
             seen = _read(rna.X["raw"].read().tables(), manifest)
-            counted = {} if manifest.kind == "census" else _counted(obs, rna.var, seen)
+            counted = _counted(obs, rna.var, seen) if manifest.kind == "synthetic" else {}
+            others = _others(rna.X, manifest)
     except AlbError:
         raise
     # TileDB's own errors have no common class: bytes that cannot be read are what is looked for here.
@@ -90,7 +111,25 @@ def verify(word: str) -> Manifest:
     for column, holds in counted.items():
         if not holds:
             raise refusal(path, f"has a column {column} that its cells contradict", asdict(manifest))
-    return manifest
+    for layer, found in others.items():
+        expected = manifest.spec["layers"][layer]
+        if found != expected:
+            raise refusal(path, f"has X/{layer} of checksum {found}, expected {expected}", asdict(manifest))
+
+
+def _others(layers: Any, manifest: Manifest) -> dict[str, str]:
+    """Checksums of the layers of X besides raw that a copy has."""
+    found = {}
+    for name in manifest.spec.get("layers", {}) if manifest.kind == RETILED else ():
+        if name != "raw":
+            found[name] = f"{combined(*map(_checksum, layers[name].read().tables())):016x}"
+    return found
+
+
+def _checksum(table: pa.Table) -> int:
+    """Checksum of some non-zeros."""
+    rows, columns, values = (table.column(name).to_numpy() for name in table.column_names)
+    return coo_checksum(rows, columns, values)
 
 
 def _column(frame: Any, name: str) -> Iterator[pa.ChunkedArray]:
@@ -110,14 +149,15 @@ def _counted(obs: Any, var: Any, seen: _Seen) -> dict[str, bool]:
 
 def _read(tables: Iterator[pa.Table], manifest: Manifest) -> _Seen:
     """Read X/raw, in whatever order it comes."""
-    synthetic = manifest.kind != "census"
+    synthetic = manifest.kind == "synthetic"
     n_obs, n_vars = (manifest.n_obs, manifest.n_vars) if synthetic else (0, 0)
     seen = _Seen(0, ExactSum(), 0, np.zeros(n_obs, np.int64), np.zeros(n_obs, np.int64), np.zeros(n_vars, np.int64))
     with tqdm(total=manifest.nnz, desc=manifest.name, unit=" nnz", unit_scale=True, disable=None, leave=False) as bar:
         for table in tables:
             rows, columns, values = (table.column(name).to_numpy() for name in table.column_names)
             seen.nnz += len(rows)
-            seen.total.add(values)
+            # As the loader hands them out: the layers of a copy have the types of its source.
+            seen.total.add(values.astype(np.float32, copy=False))
             seen.checksum = combined(seen.checksum, coo_checksum(rows, columns, values))
             if len(rows) and synthetic:
                 first, size = int(rows.min()), int(rows.max() - rows.min()) + 1

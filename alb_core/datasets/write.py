@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -18,11 +19,39 @@ from alb_core.history.lock import FLOOR
 #: A table, or a reader of its batches where it is too large to be held.
 Table: TypeAlias = pa.Table | pa.RecordBatchReader
 
-#: Of the batches of X.
-X_SCHEMA = pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", pa.float32())])
+#: Of the values of X, where nobody says otherwise.
+X_TYPE = pa.float32()
 
 _SCRIPT = Path(__file__).with_name("writer_process.py")
 _END = b"end\n"
+
+
+def x_schema(kind: pa.DataType) -> pa.Schema:
+    """Schema of the batches of X, whose values have the type ``kind``."""
+    return pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", kind)])
+
+
+#: Of the batches of X, where nobody says otherwise.
+X_SCHEMA = x_schema(X_TYPE)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of X.
+
+    Attributes
+    ----------
+    name
+        Of the layer.
+    type
+        Of its values.
+    batches
+        Its non-zeros, as :func:`write_experiment` takes them.
+    """
+
+    name: str
+    type: pa.DataType
+    batches: Iterable[pa.RecordBatch]
 
 
 def write_experiment(
@@ -33,9 +62,12 @@ def write_experiment(
     var: Callable[[], Table],
     *,
     layout: str = "census",
+    capacity: int = 0,
     fragments: int = 1,
+    x_type: pa.DataType = X_TYPE,
+    more: Sequence[Layer] = (),
 ) -> dict[str, str]:
-    """Write an experiment with obs, ms/RNA/var and ms/RNA/X/raw, in a process of the floor release.
+    """Write an experiment with obs, ms/RNA/var and ms/RNA/X, in a process of the floor release.
 
     Parameters
     ----------
@@ -44,15 +76,21 @@ def write_experiment(
     shape
         Rows of obs and of var.
     x
-        Non-zeros in row-major order, each coordinate once, in batches of any size with :data:`X_SCHEMA`. Streamed:
-        the writer holds one row of tiles (2,048 cells) at a time.
+        Non-zeros of X/raw in row-major order, each coordinate once, in batches of any size with the schema of
+        :func:`x_schema`. Streamed: the writer holds one row of tiles (2,048 cells; 64 of layout ``rows``) at a time.
     obs, var
         Give the tables, with ``soma_joinid`` from 0; called when ``x`` has ended, so they may hold what was counted.
         The writer holds one batch at a time, which becomes a fragment of its own.
     layout
-        ``census`` or ``soma``.
+        ``census``, ``soma`` or ``rows``.
+    capacity
+        Cells of a data tile of X, of layout ``rows``.
     fragments
-        Into how many fragments X/raw is cut, by ranges of rows; a range without non-zeros has none.
+        Into how many fragments X is cut, by ranges of rows; a range without non-zeros has none.
+    x_type
+        Of the values of X/raw.
+    more
+        Other layers of X, read one after the other.
 
     Returns
     -------
@@ -66,6 +104,8 @@ def write_experiment(
     """
     command = [str(ensure_writer()), "-I", str(_SCRIPT), str(path.absolute())]
     command += [f"--cells={shape[0]}", f"--vars={shape[1]}", f"--layout={layout}", f"--fragments={fragments}"]
+    layers = [Layer("raw", x_type, x), *more]
+    command += [f"--capacity={capacity}", *(f"--layer={layer.name}" for layer in layers)]
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
@@ -74,7 +114,7 @@ def write_experiment(
         assert process.stdin is not None and process.stdout is not None
         try:
             try:
-                _feed(process.stdin, x, obs, var)
+                _feed(process.stdin, layers, obs, var)
             except (BrokenPipeError, pa.ArrowIOError):
                 # The writer has gone, and tells why.
                 process.wait()
@@ -89,12 +129,13 @@ def write_experiment(
     return versions
 
 
-def _feed(sink: IO[bytes], x: Iterable[pa.RecordBatch], obs: Callable[[], Table], var: Callable[[], Table]) -> None:
-    """Send the three streams and the word that ends them."""
+def _feed(sink: IO[bytes], layers: Iterable[Layer], obs: Callable[[], Table], var: Callable[[], Table]) -> None:
+    """Send the streams and the word that ends them."""
     with sink:
-        with pa.ipc.new_stream(sink, X_SCHEMA) as stream:
-            for batch in x:
-                stream.write_batch(batch)
+        for layer in layers:
+            with pa.ipc.new_stream(sink, x_schema(layer.type)) as stream:
+                for batch in layer.batches:
+                    stream.write_batch(batch)
         for table in (obs(), var()):
             with pa.ipc.new_stream(sink, table.schema) as stream:
                 for batch in table.to_reader() if isinstance(table, pa.Table) else table:

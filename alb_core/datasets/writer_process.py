@@ -1,10 +1,10 @@
 """Write a SOMA experiment. Runs as a script under the floor release, which alone writes datasets.
 
-Nothing of alb_core is imported here: the floor's environment has it not. Standard input brings three Arrow IPC
-streams, X (soma_dim_0, soma_dim_1, soma_data; row-major), obs and var, and then the word ``end``. X is written as it
-comes, in TileDB's global order: each fragment is sorted, whole and final at once, as if consolidated, at half of the
-work. When the input ends before its time, because whoever fed it has died, this process ends too, with status 1. At
-the end it prints the versions of what wrote, as JSON.
+Nothing of alb_core is imported here: the floor's environment has it not. Standard input brings Arrow IPC streams: one
+for each layer of X (soma_dim_0, soma_dim_1, soma_data; row-major), obs and var, and then the word ``end``. X is
+written as it comes, in TileDB's global order: each fragment is sorted, whole and final at once, as if consolidated,
+at half of the work. When the input ends before its time, because whoever fed it has died, this process ends too, with
+status 1. At the end it prints the versions of what wrote, as JSON.
 """
 
 from __future__ import annotations
@@ -28,21 +28,29 @@ Columns = tuple[Column, Column, Column]
 X_COLUMNS = ("soma_dim_0", "soma_dim_1", "soma_data")
 NOTHING: Columns = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
 
+#: Of the layout ``rows``. As wide as X they say nothing of the order; a row of tiles is what is gathered at once.
+ROWS_OF_A_TILE = 64
+
 #: The last word of the input.
 END = b"end\n"
 _BYTESHUFFLED = ["ByteShuffleFilter", {"_type": "ZstdFilter", "level": 9}]
 _ZSTD_19 = {"_type": "ZstdFilter", "level": 19}
 
 
-def x_options(layout: str) -> dict[str, Any]:
-    """Options with which X is created: those of the Census's builder, or none (tiledbsoma's defaults)."""
+def x_options(layout: str, n_vars: int, capacity: int) -> dict[str, Any]:
+    """Options with which X is created.
+
+    Those of the Census's builder; or none (tiledbsoma's defaults); or ``rows``, which are the Census's but for tiles
+    as wide as X, so that cells lie row by row, and data tiles of ``capacity`` cells.
+    """
     if layout == "soma":
         return {}
+    height, width, cells = (ROWS_OF_A_TILE, n_vars, capacity) if layout == "rows" else (2_048, 2_048, 65_536)
     options = {
-        "capacity": 65_536,
+        "capacity": cells,
         "dims": {
-            "soma_dim_0": {"tile": 2_048, "filters": [{"_type": "ZstdFilter", "level": 9}]},
-            "soma_dim_1": {"tile": 2_048, "filters": _BYTESHUFFLED},
+            "soma_dim_0": {"tile": height, "filters": [{"_type": "ZstdFilter", "level": 9}]},
+            "soma_dim_1": {"tile": width, "filters": _BYTESHUFFLED},
         },
         "attrs": {"soma_data": {"filters": _BYTESHUFFLED}},
         "cell_order": "row-major",
@@ -189,17 +197,23 @@ def write_table(collection: Any, name: str, reader: pa.RecordBatchReader, layout
             frame.write(pa.Table.from_batches([batch]), platform_config=options)
 
 
-def write_experiment(source: BinaryIO, uri: str, shape: tuple[int, int], layout: str, fragments: int) -> None:
-    """Write the experiment that ``source`` brings."""
+def write_experiment(
+    source: BinaryIO, uri: str, shape: tuple[int, int], layout: str, capacity: int, fragments: int, names: list[str]
+) -> None:
+    """Write the experiment that ``source`` brings; ``names`` are those of the layers of X."""
     with tiledbsoma.Experiment.create(uri) as experiment:
         rna = experiment.add_new_collection("ms").add_new_collection("RNA", tiledbsoma.Measurement)
         layers = rna.add_new_collection("X")
-        raw = layers.add_new_sparse_ndarray("raw", type=pa.float32(), shape=shape, platform_config=x_options(layout))
-        write_x(raw.uri, iter(pa.ipc.open_stream(source)), shape[0], fragments)
-        # What SparseNDArray.write would have noted, for readers that ask for the shape in use.
-        for axis, length in enumerate(shape):
-            raw.metadata[f"soma_dim_{axis}_domain_lower"] = 0
-            raw.metadata[f"soma_dim_{axis}_domain_upper"] = length - 1
+        options = x_options(layout, shape[1], capacity)
+        for name in names:
+            stream = pa.ipc.open_stream(source)
+            kind = stream.schema.field("soma_data").type
+            layer = layers.add_new_sparse_ndarray(name, type=kind, shape=shape, platform_config=options)
+            write_x(layer.uri, iter(stream), shape[0], fragments)
+            # What SparseNDArray.write would have noted, for readers that ask for the shape in use.
+            for axis, length in enumerate(shape):
+                layer.metadata[f"soma_dim_{axis}_domain_lower"] = 0
+                layer.metadata[f"soma_dim_{axis}_domain_upper"] = length - 1
         write_table(experiment, "obs", pa.ipc.open_stream(source), layout)
         write_table(rna, "var", pa.ipc.open_stream(source), layout)
         if source.read() != END:
@@ -212,11 +226,13 @@ def main() -> None:
     parser.add_argument("uri")
     parser.add_argument("--cells", type=int, required=True)
     parser.add_argument("--vars", type=int, required=True)
-    parser.add_argument("--layout", choices=("census", "soma"), required=True)
+    parser.add_argument("--layout", choices=("census", "soma", "rows"), required=True)
+    parser.add_argument("--capacity", type=int, default=0)
     parser.add_argument("--fragments", type=int, required=True)
-    arguments = parser.parse_args()
-    shape = (arguments.cells, arguments.vars)
-    write_experiment(sys.stdin.buffer, arguments.uri, shape, arguments.layout, arguments.fragments)
+    parser.add_argument("--layer", action="append", required=True)
+    given = parser.parse_args()
+    shape = (given.cells, given.vars)
+    write_experiment(sys.stdin.buffer, given.uri, shape, given.layout, given.capacity, given.fragments, given.layer)
     versions = {
         "python": sys.version.split()[0],
         "tiledbsoma": tiledbsoma.__version__,

@@ -85,7 +85,8 @@ def chart(table: pa.Table, *, log_memory: bool = False) -> alt.Chart:
     )
     title = alt.TitleParams(TITLE, subtitle=[line for note in notes(table) for line in _wrapped(note)])
     zoom = alt.selection_interval(name="zoom", bind="scales")
-    return _styled(described.add_params(zoom, *chosen.values()).properties(title=title))
+    figure: alt.Chart = styled(described.add_params(zoom, *chosen.values()).properties(title=title))
+    return figure
 
 
 def _memory(log: bool) -> alt.X:
@@ -260,8 +261,9 @@ def _few(values: Sequence[int]) -> list[int]:
     return [values[round(number * last / (_LEGEND_ENTRIES - 1))] for number in range(_LEGEND_ENTRIES)]
 
 
-def _styled(described: alt.Chart) -> alt.Chart:
-    figure: alt.Chart = (
+def styled(described: Any) -> Any:
+    """Return a chart in the one style of all figures."""
+    return (
         described.configure(font="Helvetica, Arial, sans-serif", background="white", padding=16)
         .configure_title(
             anchor="start",
@@ -298,4 +300,3 @@ def _styled(described: alt.Chart) -> alt.Chart:
         )
         .configure_view(stroke=None)
     )
-    return figure

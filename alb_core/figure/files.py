@@ -86,16 +86,29 @@ def drawings(table: pa.Table, *, log_memory: bool = False) -> Mapping[str, Calla
         If no record has a rate and a peak.
     """
     spec = spec_of(chart(table, log_memory=log_memory))
+    return {f"{NAME}{ending}": draw for ending, draw in ways(spec, out_of_memory(table)).items()}
+
+
+def ways(
+    spec: Mapping[str, Any], failed: list[dict[str, str]], *, title: str = TITLE, name: str = NAME
+) -> Mapping[str, Callable[[], bytes]]:
+    """Files of a figure: a function that draws each, by the ending of its name.
+
+    Parameters
+    ----------
+    spec, failed, title, name
+        As :func:`page` has them.
+    """
     text = json.dumps(spec)
     return {
-        f"{NAME}.png": lambda: vlc.vegalite_to_png(text, vl_version=_RELEASE, scale=_PIXELS),
-        f"{NAME}.svg": lambda: vlc.vegalite_to_svg(text, vl_version=_RELEASE).encode(),
-        f"{NAME}.html": lambda: page(spec, out_of_memory(table)).encode(),
-        f"{NAME}.json": lambda: f"{json.dumps(spec, ensure_ascii=False, indent=1)}\n".encode(),
+        ".png": lambda: vlc.vegalite_to_png(text, vl_version=_RELEASE, scale=_PIXELS),
+        ".svg": lambda: vlc.vegalite_to_svg(text, vl_version=_RELEASE).encode(),
+        ".html": lambda: page(spec, failed, title=title, name=name).encode(),
+        ".json": lambda: f"{json.dumps(spec, ensure_ascii=False, indent=1)}\n".encode(),
     }
 
 
-def page(spec: Mapping[str, Any], failed: list[dict[str, str]]) -> str:
+def page(spec: Mapping[str, Any], failed: list[dict[str, str]], *, title: str = TITLE, name: str = NAME) -> str:
     """HTML of the interactive figure, with all that it needs in it.
 
     Parameters
@@ -104,10 +117,12 @@ def page(spec: Mapping[str, Any], failed: list[dict[str, str]]) -> str:
         Vega-Lite's specification.
     failed
         Configurations that ran out of memory (:func:`alb_core.figure.points.out_of_memory`).
+    title, name
+        Of the page, and of files that are saved from it.
     """
     # The text of a script ends at the first "</script", wherever that stands.
     inert = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return _PAGE.format(title=TITLE, name=NAME, failed=_failed(failed), scripts=_scripts(), spec=inert)
+    return _PAGE.format(title=escape(title), name=escape(name), failed=_failed(failed), scripts=_scripts(), spec=inert)
 
 
 @lru_cache

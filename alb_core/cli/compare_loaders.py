@@ -1,0 +1,245 @@
+"""``alb compare-loaders``: loaders side by side, in interleaved rounds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from tqdm import tqdm
+
+from alb_core import isolated, order, provenance
+from alb_core.block_spec import BlockSpec
+from alb_core.cli.source import Source, located
+from alb_core.errors import AlbError
+from alb_core.files import write_atomically
+from alb_core.sweep import ENOUGH_BLOCKS
+
+#: What the goals say themselves, and no option can.
+_NOT_WITH_GOALS = ("peers", "settings", "chunk_size", "block_size", "batch_size", "shuffle", "consumer_ms", "figure")
+
+
+@click.command("compare-loaders")
+@click.argument("dataset")
+@click.option("--peers", metavar="A,B", help="Loaders by name, or dotted paths of modules.  [default: all]")
+@click.option("--settings", default="default,best", show_default=True, metavar="A,B", help="Of each loader.")
+@click.option("--chunk-size", type=click.IntRange(1), default=64, show_default=True, help="Rows read together.")
+@click.option("--block-size", type=click.IntRange(1), default=32768, show_default=True, help="Rows shuffled together.")
+@click.option("--batch-size", type=click.IntRange(1), default=1024, show_default=True, help="Rows of a batch.")
+@click.option("--shuffle/--no-shuffle", default=True, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What orders are drawn from.")
+@click.option(
+    "--consumer-ms", type=click.FloatRange(0), default=0.0, help="Milliseconds that the consumer takes for each batch."
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--patience",
+    type=click.FloatRange(1),
+    default=600.0,
+    show_default=True,
+    help="Seconds without a batch, after which a loader is given up.",
+)
+@click.option("--goals", is_flag=True, help="Measure what the goals of this package's loader need, a line for each.")
+@click.option("--retiled", metavar="NAME", help="A copy of DATASET by `alb data retile`, for the goals.")
+@click.option("--json", "document", metavar="FILE", help="All figures as one JSON document; - for stdout.")
+@click.option("--figure", metavar="FILE", help="Speed against peak memory: .png, .svg, .html or .json.")
+@click.pass_context
+def compare_loaders(
+    context: click.Context,
+    /,
+    dataset: str,
+    peers: str | None,
+    settings: str,
+    chunk_size: int,
+    block_size: int,
+    rounds: int,
+    patience: float,
+    goals: bool,
+    retiled: str | None,
+    document: str | None,
+    figure: str | None,
+    **given: Any,
+) -> int:
+    """Run loaders over all rows of DATASET, interleaved, each at its default and at its best setting.
+
+    DATASET is the name or the path of an experiment on this machine. Each run is a process of its own, and its memory
+    is that of all its processes. Each loader must deliver every row and value exactly once; one that does not, or
+    fails, is named (status 1). The raw `tables()` read of the same rows is the limit. cells/s counts the first batch;
+    "after first" leaves it out.
+    """
+    from alb_core.compare import plan
+    from alb_core.compare.session import Session
+
+    if block_size % chunk_size:
+        raise AlbError(f"--block-size {block_size} is no multiple of --chunk-size {chunk_size}")
+    spec = BlockSpec(chunk_size, block_size // chunk_size)
+    _require_places(document, figure)
+    modules, chosen = _modules(peers), _settings(settings)
+    if goals:
+        _require_nothing_else(context)
+    elif retiled is not None:
+        raise AlbError(f"--retiled {retiled} is for --goals: give both, or compare its loaders as a DATASET")
+    source = _local(dataset)
+    copy = None if retiled is None else _local(retiled)
+    workload = plan.Workload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
+    isolated.start()  # imports take seconds, beside what is looked at meanwhile
+    with TemporaryDirectory(prefix="alb-compare-") as place:
+        session = Session(Path(place), number=rounds, patience=patience, bars=_bars, say=_say)
+        n_rows = session.look(source.location, source.manifest)
+        _note_few_blocks(order.n_blocks(n_rows, spec))
+        about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds, **_of_here()}
+        if goals:
+            outcomes, standing = _goals(session, workload, copy)
+            about["goals"] = [one.as_json() for one in standing]
+            lines = [one.line() for one in standing]
+        else:
+            outcomes = session.compare(workload, modules, chosen)
+            lines = _table(outcomes)
+    if document != "-":
+        click.echo("\n".join(lines))
+    if document is not None:
+        _write(document, {**about, "loaders": [outcome.as_json() for outcome in outcomes]})
+    if figure is not None:
+        from alb_core.compare.figure import drawing
+
+        write_atomically(Path(figure), drawing(Path(figure), outcomes, f"{workload}, {rounds} rounds"))
+    return int(any(outcome.state in ("wrong", "failed") for outcome in outcomes))
+
+
+def _say(line: str) -> None:
+    """Print a line that is not a result, over the bars."""
+    tqdm.write(f"alb: {line}", file=sys.stderr)
+
+
+def _note_few_blocks(n_blocks: int) -> None:
+    if n_blocks < ENOUGH_BLOCKS:
+        blocks = "1 block" if n_blocks == 1 else f"{n_blocks} blocks"
+        _say(f"an epoch has {blocks}, fewer than {ENOUGH_BLOCKS}: rates after the first batch leave out much reading")
+
+
+def _modules(peers: str | None) -> list[str]:
+    """Modules of the loaders asked for; the raw read, without which there is no limit, comes first and unasked."""
+    from alb_core.compare import loaders
+
+    words = list(loaders.NAMES) if peers is None else [loaders.RAW, *filter(None, map(str.strip, peers.split(",")))]
+    if len(words) == 1:
+        raise AlbError(f"--peers {peers!r} names no loader, expected some of {', '.join(loaders.NAMES)}")
+    return list(dict.fromkeys(map(loaders.module_of, words)))
+
+
+def _settings(words: str) -> list[str]:
+    from alb_core.peers.contract import SETTINGS
+
+    found = [word.strip() for word in words.split(",")]
+    unknown = [word for word in found if word not in SETTINGS]
+    if unknown:
+        raise AlbError(f"--settings {words!r}: {unknown[0]!r} is unknown, expected some of {', '.join(SETTINGS)}")
+    return found
+
+
+def _local(word: str) -> Source:
+    """Dataset on this machine: loaders of others are given a path."""
+    if "://" in word and not word.startswith("file://"):
+        raise AlbError(f"{word} is a URI, expected the name or the path of a dataset on this machine")
+    return located(word)
+
+
+def _require_nothing_else(context: click.Context) -> None:
+    """Refuse options that say otherwise than the goals."""
+    for name in _NOT_WITH_GOALS:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = name.replace("_", "-")
+            raise AlbError(f"--goals says itself what is measured: leave out --{option}")
+
+
+def _require_places(document: str | None, figure: str | None) -> None:
+    """Refuse places where nothing can be written, and figures that cannot be drawn, before anything is measured."""
+    for option, word in (("--json", document), ("--figure", figure)):
+        if word is None or (option, word) == ("--json", "-"):
+            continue
+        path = Path(word)
+        if path.is_dir():
+            raise AlbError(f"{option} {path} is a directory, expected a file")
+        if not path.absolute().parent.is_dir():
+            raise AlbError(f"{option} {path}: there is no directory {path.absolute().parent}")
+    if figure is not None:
+        from alb_core.compare.figure import require_drawable
+
+        require_drawable(Path(figure))
+
+
+def _goals(session: Any, workload: Any, copy: Source | None) -> Any:
+    """Outcomes and verdicts of the goals."""
+    from dataclasses import replace
+
+    from alb_core.compare.session import disk_bytes
+
+    if copy is None:
+        why = f"alb data retile {workload.dataset} NAME first, then --retiled NAME"
+        return session.goals(workload, None, {"retiled": why, "census layout": why}, {})
+    session.look(copy.location, copy.manifest)
+    disk = {"retiled": disk_bytes(Path(copy.location)), "census layout": disk_bytes(Path(workload.location))}
+    retiled = replace(workload, dataset=copy.uri, location=copy.location)
+    return session.goals(workload, retiled, {}, disk)
+
+
+def _table(outcomes: Sequence[Any]) -> list[str]:
+    from alb_core.compare import table
+
+    return table.lines(outcomes)
+
+
+class _Bars:
+    """Two bars: runs, and rows of the run that goes on."""
+
+    def __init__(self, runs: int) -> None:
+        self._runs = tqdm(total=runs, desc="runs", disable=None, leave=False, position=0)
+        self._rows: tqdm | None = None
+
+    def begin(self, what: str, rows: int) -> None:
+        self.end_rows()
+        self._rows = tqdm(total=rows or None, desc=what, unit=" cells", disable=None, leave=False, position=1)
+
+    def rows(self, number: int) -> None:
+        if self._rows is not None:
+            self._rows.update(number - self._rows.n)
+
+    def end(self) -> None:
+        self.end_rows()
+        self._runs.update()
+
+    def end_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    def close(self) -> None:
+        self.end_rows()
+        self._runs.close()
+
+
+@contextmanager
+def _bars(runs: int) -> Iterator[_Bars]:
+    bars = _Bars(runs)
+    try:
+        yield bars
+    finally:
+        bars.close()
+
+
+def _of_here() -> dict[str, Any]:
+    return {**provenance.of_computer(), **provenance.of_software()}
+
+
+def _write(document: str, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2) + "\n"
+    if document == "-":
+        sys.stdout.write(text)
+    else:
+        write_atomically(Path(document), text.encode())

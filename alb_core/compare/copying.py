@@ -1,0 +1,42 @@
+"""Copies of a dataset for the loaders that read no SOMA, made in a process of its own (:mod:`alb_core.isolated`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from alb_core import isolated
+from alb_core.datasets.manifest import load
+from alb_core.errors import AlbError
+
+
+def copies(location: str, forms: Sequence[str], *, has_manifest: bool) -> dict[str, str]:
+    """Return the copies of a dataset by format; those that are missing are made.
+
+    Parameters
+    ----------
+    location
+        Its path.
+    forms
+        Names of formats.
+    has_manifest
+        Whether it is a dataset of ours, with a manifest that a copy can be held against.
+
+    Raises
+    ------
+    AlbError
+        If one cannot be made; says why.
+    """
+    if not has_manifest:
+        raise AlbError(f"reads {' or '.join(forms)}, which is copied from datasets with a manifest alone")
+    try:
+        return {form: next(isolated.run("alb_core.compare.copying:made", location, form)) for form in forms}
+    except ImportError as error:
+        raise AlbError(f"a copy as {' and '.join(forms)} needs {error.name}, which is not installed here") from error
+
+
+def made(location: str, form: str) -> Iterator[str]:
+    """Make a copy, or find it (in a process of its own); yields its path."""
+    from alb_core.peers.copies import ensure_copy
+
+    yield str(ensure_copy(Path(location), load(Path(location)), form))

@@ -1,0 +1,212 @@
+"""The goals of this package's loader, each a ratio in one interleaved run: what they say, and what was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+from alb_core.compare.results import Outcome, Ratio, fastest, ratio
+
+#: Outcomes by what they are measured for (:func:`alb_core.compare.roles.roles_for_goals`).
+Roles = Mapping[str, Sequence[Outcome]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the loader should reach.
+
+    Attributes
+    ----------
+    name
+        ``L1`` and so on; a letter where a goal has several parts.
+    sentence
+        What is measured, for people.
+    threshold, at_least
+        The figure to reach: at least that, or at most.
+    unit
+        Behind the figure: ``x`` for a ratio.
+    measure, of, against
+        What is done with the outcomes of two roles: ``rate`` divides the rates of the first by those of the fastest of
+        the second; ``waiting``, ``peak``, ``disk`` and ``spread`` take the first alone.
+    """
+
+    name: str
+    sentence: str
+    threshold: float
+    unit: str
+    measure: str
+    of: str
+    against: str = ""
+    at_least: bool = True
+
+    @property
+    def wanted(self) -> str:
+        """The figure to reach, as it is written."""
+        return f"{'at least' if self.at_least else 'at most'} {_figure(self.threshold, self.unit)}"
+
+
+GOALS = (
+    Goal("L1a", "sequential: alb_core / the best of tiledbsoma-ml", 1.5, "x", "rate", "sequential", "sequential ml"),
+    Goal("L1b", "sequential: alb_core / the best raw tables() read", 0.9, "x", "rate", "sequential", "sequential raw"),
+    Goal("L2a", "shuffled: alb_core / tiledbsoma-ml's defaults", 2.0, "x", "rate", "shuffled", "shuffled ml default"),
+    Goal("L2b", "shuffled: alb_core / the best of tiledbsoma-ml", 1.5, "x", "rate", "shuffled", "shuffled ml"),
+    Goal("L3", "waiting, with a consumer of 100 ms a batch", 5.0, "%", "waiting", "consumer", at_least=False),
+    Goal("L4", "peak memory of the whole tree, shuffled", 2.0, "GiB", "peak", "shuffled", at_least=False),
+    Goal("L5a", "shuffled, blocks of 16,384: retiled / Census layout", 1.8, "x", "rate", "retiled", "census layout"),
+    Goal("L5b", "size on disk: retiled / Census layout, apart from 1", 5.0, "%", "disk", "retiled", at_least=False),
+    Goal("L6", "cells/s at 16k, 64k and 256k rows: least / most", 0.9, "x", "spread", "rows"),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where a goal stands.
+
+    Attributes
+    ----------
+    goal
+        Which.
+    reached, low, high
+        Median over the rounds, least and most; of a peak the most, as it is a cap. None where it was not measured.
+    detail
+        What the figure is made of, or why there is none.
+    """
+
+    goal: Goal
+    reached: float | None
+    low: float | None
+    high: float | None
+    detail: str
+
+    @property
+    def state(self) -> str:
+        """``met``, ``not met`` or ``not measured``."""
+        if self.reached is None:
+            return "not measured"
+        far = self.reached - self.goal.threshold
+        return "met" if (far >= 0 if self.goal.at_least else far <= 0) else "not met"
+
+    def line(self) -> str:
+        """Return the verdict as a line."""
+        goal = self.goal
+        if self.reached is None:
+            return f"{goal.name:<4} {goal.sentence}: not measured: {self.detail}"
+        reached = _figure(self.reached, goal.unit)
+        if self.low is not None and self.high is not None and self.low != self.high:
+            reached += f" ({_figure(self.low, '')}-{_figure(self.high, goal.unit)})"
+        return f"{goal.name:<4} {goal.sentence}: {reached}, goal {goal.wanted}: {self.state}. {self.detail}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict as JSON holds it."""
+        return {
+            **asdict(self.goal),
+            "reached": self.reached,
+            "low": self.low,
+            "high": self.high,
+            "state": self.state,
+            "detail": self.detail,
+        }
+
+
+def _figure(value: float, unit: str) -> str:
+    digits = 1 if unit == "%" else 2
+    return f"{value:.{digits}f}" + (" " if unit not in ("", "x") else "") + unit
+
+
+def verdicts(roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> list[Verdict]:
+    """Say of each goal where it stands.
+
+    Parameters
+    ----------
+    roles
+        What was measured.
+    why
+        Reasons why roles are not there.
+    disk
+        Bytes of the datasets of the roles ``retiled`` and ``census layout``.
+    """
+    return [_verdict(goal, roles, why, disk) for goal in GOALS]
+
+
+def _verdict(goal: Goal, roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> Verdict:
+    for role in filter(None, (goal.of, goal.against)):
+        missing = _missing(role, roles, why)
+        if missing is not None and goal.measure != "disk":
+            return Verdict(goal, None, None, None, missing)
+    if goal.measure == "rate":
+        ours, theirs = fastest(roles[goal.of]), fastest(roles[goal.against])
+        assert ours is not None and theirs is not None
+        return _of_ratio(goal, ours, theirs)
+    if goal.measure == "disk":
+        return _of_disk(goal, why, disk)
+    if goal.measure == "spread":
+        return _of_spread(goal, roles[goal.of])
+    ours = fastest(roles[goal.of])
+    assert ours is not None
+    return _of_waiting(goal, ours) if goal.measure == "waiting" else _of_peak(goal, ours)
+
+
+def _missing(role: str, roles: Roles, why: Mapping[str, str]) -> str | None:
+    """Say why a role has no figure; None where it has."""
+    outcomes = roles.get(role, ())
+    if not outcomes:
+        return why.get(role, "nobody was measured for it")
+    bad = [one for one in outcomes if not one.is_measured]
+    # Of several that might be the best one is enough, but for rows, where each is a part.
+    if len(bad) == len(outcomes) or (bad and role == "rows"):
+        return f"{bad[0]}: {bad[0].state}: {bad[0].reason or 'no round was finished'}"
+    return None
+
+
+def _of_ratio(goal: Goal, ours: Outcome, theirs: Outcome) -> Verdict:
+    found = ratio(ours, theirs)
+    if found is None:
+        return Verdict(goal, None, None, None, "no round has both")
+    return Verdict(
+        goal, found.middle, found.low, found.high, f"{_rate(ours)} against {_rate(theirs)}, {found.rounds} rounds"
+    )
+
+
+def _rate(outcome: Outcome) -> str:
+    return f"{outcome} {outcome.middle(lambda run: run.rate):,.0f} cells/s"
+
+
+def _of_waiting(goal: Goal, ours: Outcome) -> Verdict:
+    low, high = ours.extremes(lambda run: 100 * run.waiting_share) or (None, None)
+    first = ours.middle(lambda run: run.first_batch)
+    after = ours.middle(lambda run: run.waiting_after_first)
+    detail = f"{ours}: {first:.2f} s of it for the first batch"
+    if after is not None:
+        detail += f"; {100 * after:.1f} % of the time after it"
+    return Verdict(goal, ours.middle(lambda run: 100 * run.waiting_share), low, high, detail)
+
+
+def _of_peak(goal: Goal, ours: Outcome) -> Verdict:
+    low, high = ours.extremes(lambda run: run.peak / 2**30) or (None, None)
+    return Verdict(goal, high, low, high, f"{ours}: the most of {len(ours.runs)} rounds")
+
+
+def _of_disk(goal: Goal, why: Mapping[str, str], disk: Mapping[str, int]) -> Verdict:
+    if set(disk) != {"retiled", "census layout"}:
+        return Verdict(goal, None, None, None, why.get("retiled", "there is no retiled copy"))
+    new, old = disk["retiled"], disk["census layout"]
+    apart = 100 * abs(new - old) / old
+    return Verdict(goal, apart, None, None, f"{new / 2**20:,.0f} MiB against {old / 2**20:,.0f} MiB")
+
+
+def _of_spread(goal: Goal, sizes: Sequence[Outcome]) -> Verdict:
+    rounds = set.intersection(*({run.number for run in one.runs} for one in sizes))
+    rates = [[next(run.rate for run in one.runs if run.number == turn) for one in sizes] for turn in sorted(rounds)]
+    if not rates:
+        return Verdict(goal, None, None, None, "no round has all sizes")
+    spreads = [min(row) / max(row) for row in rates]
+    found = Ratio(median(spreads), min(spreads), max(spreads), len(spreads))
+    parts = ", ".join(f"{_rows(one)}: {one.middle(lambda run: run.rate):,.0f} cells/s" for one in sizes)
+    return Verdict(goal, found.middle, found.low, found.high, parts)
+
+
+def _rows(outcome: Outcome) -> str:
+    passes, rows = outcome.contender.workload.passes, outcome.runs[0].n_rows
+    return f"{rows:,} rows" + (f" ({passes} epochs of {rows // passes:,})" if passes > 1 else "")

@@ -1,0 +1,175 @@
+"""What was measured of each contender: runs, medians and ranges, and ratios paired by round. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+from alb_core.compare.plan import Contender
+
+
+@dataclass(frozen=True)
+class Run:
+    """One epoch, or some passes, of one contender.
+
+    Attributes
+    ----------
+    number
+        Of its round, from 0.
+    n_rows, rows_after_first
+        Rows delivered, and those after the first batch.
+    opening, elapsed, first_batch, after_first
+        Seconds: before the clock starts; of all; until the first batch was there; after it was done with.
+    waiting
+        Seconds in which the consumer waited, the first batch included.
+    cpu
+        Seconds of CPU of the whole tree.
+    peak
+        Most memory of the whole tree, bytes.
+    quality
+        Of the shuffle (:func:`alb_core.compare.quality.shuffle_quality`); None where there is nothing to mix.
+    """
+
+    number: int
+    n_rows: int
+    rows_after_first: int
+    opening: float
+    elapsed: float
+    first_batch: float
+    after_first: float
+    waiting: float
+    cpu: float
+    peak: int
+    quality: float | None
+
+    @property
+    def rate(self) -> float:
+        """Cells a second, the first batch counted."""
+        return self.n_rows / self.elapsed
+
+    @property
+    def rate_after_first(self) -> float | None:
+        """Cells a second after the first batch; None where there is no other."""
+        return self.rows_after_first / self.after_first if self.rows_after_first else None
+
+    @property
+    def waiting_share(self) -> float:
+        """Part of the time in which the consumer waited."""
+        return self.waiting / self.elapsed
+
+    @property
+    def waiting_after_first(self) -> float | None:
+        """Part of the time after the first batch in which the consumer waited; None where there was none."""
+        return (self.waiting - self.first_batch) / self.after_first if self.rows_after_first else None
+
+
+@dataclass
+class Outcome:
+    """What became of a contender.
+
+    Attributes
+    ----------
+    contender
+        Who.
+    name, version, versions
+        The loader as tables show it, and distributions that its figures depend on.
+    options
+        With which it ran.
+    runs
+        One for each round that it ended well.
+    state
+        ``measured``; ``n/a``, which is no fault; ``wrong`` (it delivered something else than the dataset holds) or
+        ``failed`` (it died, hung or raised).
+    reason
+        Why it is not measured.
+    """
+
+    contender: Contender
+    name: str
+    version: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    state: str = "measured"
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        """As it stands in messages."""
+        return f"{self.name} ({self.contender.label})"
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a figure, and none that was wrong."""
+        return self.state == "measured" and bool(self.runs)
+
+    def middle(self, figure: Callable[[Run], float | None]) -> float | None:
+        """Median of a figure over the rounds; None where there is none."""
+        found = self._all(figure)
+        return median(found) if self.is_measured and found else None
+
+    def extremes(self, figure: Callable[[Run], float | None]) -> tuple[float, float] | None:
+        """Least and most of a figure over the rounds; None where there is none."""
+        found = self._all(figure)
+        return (min(found), max(found)) if self.is_measured and found else None
+
+    def _all(self, figure: Callable[[Run], float | None]) -> list[float]:
+        return [value for value in map(figure, self.runs) if value is not None]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as JSON holds it."""
+        workload = {name: value for name, value in asdict(self.contender.workload).items() if name != "location"}
+        runs = [{**asdict(one), "rate": one.rate, "rate_after_first": one.rate_after_first} for one in self.runs]
+        return {
+            "loader": self.name,
+            "module": self.contender.module,
+            "setting": self.contender.label,
+            "version": self.version,
+            "versions": dict(self.versions),
+            "options": dict(self.options),
+            "workload": workload,
+            "state": self.state,
+            "reason": self.reason,
+            "runs": runs,
+        }
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Of two figures, round by round.
+
+    Attributes
+    ----------
+    middle
+        Median of the rounds' ratios.
+    low, high
+        Least and most of them.
+    rounds
+        How many there are.
+    """
+
+    middle: float
+    low: float
+    high: float
+    rounds: int
+
+
+def ratio(above: Outcome, below: Outcome, figure: Callable[[Run], float | None] = lambda run: run.rate) -> Ratio | None:
+    """Divide a figure of one contender by that of another, each pair from one round; None where there is no pair.
+
+    What slows the computer down for a while slows both of a round, and drops out of the ratio of that round; it would
+    not drop out of the ratio of two medians.
+    """
+    if not (above.is_measured and below.is_measured):
+        return None
+    others = {run.number: figure(run) for run in below.runs}
+    pairs = [(figure(run), others.get(run.number)) for run in above.runs]
+    ratios = [one / other for one, other in pairs if one is not None and other]
+    return Ratio(median(ratios), min(ratios), max(ratios), len(ratios)) if ratios else None
+
+
+def fastest(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Whose median rate is highest; None where nobody was measured."""
+    measured = [outcome for outcome in outcomes if outcome.is_measured]
+    return max(measured, key=lambda outcome: outcome.middle(lambda run: run.rate) or 0.0, default=None)

@@ -1,0 +1,221 @@
+"""One epoch of one loader, in a process and an environment of its own: ``python -m alb_core.peers.child``.
+
+A line of JSON on stdin says what to do (:class:`Task`). On stdout come lines of JSON: ``{"rows": ...}`` now and
+then, and last what was measured. When stdin ends, whoever asked is gone, and so are this process and those that it
+started.
+
+It imports the standard library, numpy and torch, and what the loader imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from alb_core import memory
+from alb_core.errors import AlbError, one_line
+from alb_core.peers.contract import PeerBatch, Wanted
+
+#: Seconds between two lines that tell of progress.
+_TOLD_EVERY = 0.25
+
+#: Distributions whose versions a figure depends on.
+_VERSIONS = ("tiledbsoma", "torch", "numpy", "anndata")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the process is asked for.
+
+    Attributes
+    ----------
+    module
+        Of the loader: one with the attributes of :class:`alb_core.peers.contract.Peer`.
+    wanted
+        The epoch. Its options go over those of the setting.
+    setting
+        A name in the loader's ``OPTIONS``.
+    facts
+        Directory of what must come (:class:`alb_core.peers.counting.Facts`); None to describe the loader, and
+        measure nothing.
+    rows, passes
+        Only the first rows (None for all), so many times.
+    consumer_ms
+        Milliseconds that the consumer takes for each batch beside touching it, asleep as one is that waits for a GPU.
+    check
+        Compute the checksum of what came.
+    """
+
+    module: str
+    wanted: Wanted
+    setting: str = "default"
+    facts: str | None = None
+    rows: int | None = None
+    passes: int = 1
+    consumer_ms: float = 0.0
+    check: bool = False
+
+    def as_line(self) -> str:
+        """Return the task as it is sent."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def of_line(cls, line: str) -> Task:
+        """Read what :meth:`as_line` has written."""
+        given = json.loads(line)
+        return cls(**{**given, "wanted": Wanted(**given["wanted"])})
+
+
+def main() -> int:
+    """Do what the line on stdin says; return the exit status."""
+    # What a library prints must not stand between the lines of results.
+    results = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    memory.be_killed_first()
+    line = sys.stdin.readline()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def tell(**content: Any) -> None:
+        results.write(json.dumps(content) + "\n")
+
+    try:
+        tell(**_done(Task.of_line(line), tell))
+    except BaseException as error:
+        traceback.print_exc()
+        kind = "memory" if memory.is_exhaustion(error) else "error"
+        words = one_line(error)
+        tell(failed=words if isinstance(error, AlbError) else f"{type(error).__name__}: {words}", kind=kind)
+        return 1
+    return 0
+
+
+def _end_with_parent() -> None:
+    """End this process and those that it started when the one that asked has died."""
+    while os.read(0, 4096):
+        pass
+    # Its own group (alb_core.compare.trial starts it so), in which a loader's workers are, too.
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def _done(task: Task, tell: Callable[..., None]) -> Mapping[str, Any]:
+    """Describe the loader, or measure it."""
+    peer = importlib.import_module(task.module)
+    about = {"name": peer.NAME, "version": _version(peer.DISTRIBUTION), "copies": list(peer.COPIES)}
+    about |= {"settings": list(peer.OPTIONS), "versions": _versions(), "python": platform.python_version()}
+    if task.facts is None:
+        return {**about, "unsupported": peer.unsupported(task.wanted)}
+    if task.setting not in peer.OPTIONS:
+        return {**about, "unsupported": f"has no setting {task.setting}"}
+    options = {**peer.OPTIONS[task.setting], **task.wanted.options}
+    wanted = replace(task.wanted, options=options)
+    reason = peer.unsupported(wanted)
+    if reason is not None:
+        return {**about, "unsupported": reason}
+    return {**about, "options": options, "unsupported": None, **measured(task, lambda: peer.batches(wanted), tell)}
+
+
+def measured(
+    task: Task, batches: Callable[[], Iterator[PeerBatch]], tell: Callable[..., None] = lambda **_: None
+) -> dict[str, Any]:
+    """Take all batches of a loader, touch every value, and count.
+
+    Parameters
+    ----------
+    task
+        How; with facts.
+    batches
+        Opens the loader, and returns its batches.
+    tell
+        Called with ``rows`` now and then.
+
+    Returns
+    -------
+    dict
+        Counts (:meth:`alb_core.peers.counting.Counted.as_json`) and seconds: ``opening``, before the clock starts;
+        ``elapsed``, of all; ``first_batch``, until it was there; ``after_first``, from when it was done with, in which
+        ``rows_after_first`` came; ``waiting``, in which the consumer waited for a batch, the first included, and
+        ``waiting_first``, for that one; ``cpu``, of this process and those that it started, from the opening on;
+        ``peak_rss``, bytes, of this process alone.
+    """
+    from alb_core.peers.counting import Counted, Facts
+
+    assert task.facts is not None
+    counted = Counted(Facts.load(Path(task.facts), task.rows), task.check)
+    pause = task.consumer_ms / 1000
+    waiting = first = first_done = told = 0.0
+    rows_of_first = 0
+    cpu = _cpu()
+    began = time.perf_counter()
+    source = batches()
+    start = asked = time.perf_counter()
+    try:
+        for x, joinids in source:
+            waiting += time.perf_counter() - asked
+            if not counted.n_batches:
+                first = waiting
+            counted.add(x, joinids)
+            if pause:
+                time.sleep(pause)
+            del x, joinids  # or the batch would be held while the next one is made
+            asked = time.perf_counter()
+            if counted.n_batches == 1:
+                rows_of_first, first_done = counted.n_rows, asked - start
+            if asked - told > _TOLD_EVERY:
+                told = asked
+                tell(rows=counted.n_rows)
+        waiting += time.perf_counter() - asked
+        elapsed = time.perf_counter() - start
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
+    del source  # a DataLoader's workers end with it, and only then is their time known
+    return {
+        **counted.as_json(task.passes),
+        "opening": start - began,
+        "elapsed": elapsed,
+        "first_batch": first,
+        "after_first": elapsed - first_done,
+        "rows_after_first": counted.n_rows - rows_of_first,
+        "waiting": waiting,
+        "waiting_first": first,
+        "cpu": _cpu() - cpu,
+        "peak_rss": memory.peak_bytes(),
+    }
+
+
+def _cpu() -> float:
+    """Seconds of CPU of this process and of those that it started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _versions() -> dict[str, str]:
+    found = {name: _version(name) for name in _VERSIONS}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The environments that peers run in, each made on first need from exact pins.
+
+alb_core is not installed in them: a process in one finds it with the checkout (:func:`alb_core.paths.suite_root`) on
+PYTHONPATH, and may import ``alb_core.peers`` and nothing else of it but errors.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alb_core.errors import AlbError
+from alb_core.paths import data_root
+from alb_core.virtual_env import ensure_environment, pip_install, recipe_id, run
+
+REQUIREMENTS = Path(__file__).with_name("requirements")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What one or several peers run in.
+
+    Attributes
+    ----------
+    name
+        Of its file of pins, ``requirements/<name>.txt``, and of its directory.
+    modules
+        What must be importable in it.
+    pythons
+        Commands of the Pythons that it can be made of, the best first; this process's own where there are none.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    pythons: tuple[str, ...] = ()
+
+
+_SHARED = Environment("shared", ("tiledbsoma_ml", "scdataset", "anndata"))
+
+#: Module of a peer -> where it runs. One that goes with the newest of everything shares an environment: each takes
+#: two gigabytes, most of them torch.
+ENVIRONMENTS: Mapping[str, Environment] = {
+    "tiledbsoma_ml": _SHARED,
+    "scdataset": _SHARED,
+    "annloader": _SHARED,
+    "cellxgene_census_loader": Environment("cellxgene_census", ("cellxgene_census.experimental.ml.pytorch",)),
+    "annbatch": Environment("annbatch", ("annbatch", "zarrs"), ("python3.12", "python3.13")),
+}
+
+
+def python_of(peer: str) -> Path:
+    """Return the Python that a peer runs under; its environment is made when missing (minutes), said on stderr.
+
+    Parameters
+    ----------
+    peer
+        Name of its module in ``alb_core.peers``.
+
+    Raises
+    ------
+    AlbError
+        If the environment cannot be made: the peer is then n/a, for the reason that the message says.
+    """
+    if peer not in ENVIRONMENTS:
+        raise AlbError(f"peer is {peer!r}, expected one of {', '.join(ENVIRONMENTS)}")
+    environment = ENVIRONMENTS[peer]
+    interpreter, version = _interpreter(peer, environment)
+    pins = REQUIREMENTS / f"{environment.name}.txt"
+    place = data_root() / "peers" / f"{environment.name}-{recipe_id(version, pins.read_text())}"
+
+    def install(python: Path) -> None:
+        pip_install(python, peer, "--requirement", str(pins), shown=sys.stderr.isatty())
+        run([str(python), "-I", "-c", f"import {', '.join(environment.modules)}"], f"import {peer}")
+
+    return ensure_environment(place, f"the environment of {_users(environment)}", install, interpreter=interpreter)
+
+
+def _users(environment: Environment) -> str:
+    return ", ".join(peer for peer, its in ENVIRONMENTS.items() if its is environment)
+
+
+def _interpreter(peer: str, environment: Environment) -> tuple[str, str]:
+    """Return the Python that an environment is made of, and its ``sys.version``."""
+    if not environment.pythons:
+        return sys.executable, sys.version
+    for name in environment.pythons:
+        path = shutil.which(name)
+        # What is found may be a switch between Pythons, with none behind it.
+        if path and (version := _version(path)):
+            return path, version
+    raise AlbError(f"{peer} needs a Python that this machine has none of: {' or '.join(environment.pythons)}")
+
+
+def _version(python: str) -> str | None:
+    command = [python, "-I", "-c", "import sys; print(sys.executable); print(sys.version)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else None
