@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 
-from alb_core import order, read
+from alb_core import compiled, order, read, tuning
 from alb_core.block_spec import parse_one
 from alb_core.epoch import Counted, EpochResult, require_equal, run_epoch
 from alb_core.errors import AlbError
@@ -115,7 +115,7 @@ class LoadCase(Case):
     dataset
         Name of the dataset.
     method
-        A name in ``alb_core.convert.METHODS``.
+        A name in ``alb_core.loader.METHOD_NAMES``.
     block_spec
         Cut of a block, such as ``8x64``.
     shuffle
@@ -124,17 +124,30 @@ class LoadCase(Case):
         Rows of a batch.
     buffer_size
         Bytes of each column buffer, of tiledbsoma's readers and of tiledb-py's.
+    context
+        ``default``, or ``tuned`` (:func:`alb_core.tuning.config`): in place of ``buffer_size``.
 
     Raises
     ------
     AlbError
         If an epoch would have fewer than eight blocks.
+    NotImplementedError
+        If the method needs what is not installed.
     """
 
     def __init__(
-        self, dataset: str, method: str, block_spec: str, shuffle: str, batch_size: int, buffer_size: int
+        self,
+        dataset: str,
+        method: str,
+        block_spec: str,
+        shuffle: str,
+        batch_size: int,
+        buffer_size: int | None = None,
+        context: str = "default",
     ) -> None:
         super().__init__(dataset)
+        if method == "numba":
+            compiled.ensure()
         self._loader = self._stack.enter_context(
             SomaLoader(
                 self._uri,
@@ -145,6 +158,7 @@ class LoadCase(Case):
                 batch_size=batch_size,
                 py_buffer_size=buffer_size,
                 soma_buffer_size=buffer_size,
+                config={"default": {}, "tuned": tuning.config()}[context],
             )
         )
         if self._loader.n_blocks < LEAST_BLOCKS:

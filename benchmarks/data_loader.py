@@ -6,10 +6,10 @@ from alb_core.suite import LoadCase
 class DataLoader:
     """Seconds, and peak bytes, for one epoch over ``mini`` in dense batches of 1,024 rows."""
 
-    version = "1"
+    version = "2"
     param_names = ("method", "block_spec", "shuffle")
     params = (
-        ["np.array", "scipy.coo", "scipy.csr"],
+        ["np.array", "scipy.coo", "scipy.csr", "numba"],
         ["8x64", "1x512"],
         ["none", "block", "global"],
     )
@@ -18,6 +18,7 @@ class DataLoader:
         ("np.array", "1x512", "global"),
         ("scipy.coo", "1x512", "global"),
         ("scipy.csr", "1x512", "global"),
+        ("numba", "1x512", "global"),
     )
     number = 1
     repeat = 3

@@ -154,9 +154,9 @@ def _methods(flags: int, names: str | None) -> list[str]:
     if flags:
         raise AlbError(f"-s and -m {names} both choose the method: give one of them")
     isolated.start()  # this import takes seconds, and those of the processes to come as many
-    from alb_core.convert import METHODS
+    from alb_core.loader import METHOD_NAMES
 
-    return list(dict.fromkeys(one_of("method", name.strip(), tuple(METHODS)) for name in names.split(",")))
+    return list(dict.fromkeys(one_of("method", name.strip(), METHOD_NAMES) for name in names.split(",")))
 
 
 def _metadata(words: Sequence[str]) -> dict[str, str]:
