@@ -11,10 +11,12 @@ import tiledbsoma
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import coordinates, joinids, write_tables
+from tiny import Tiny, coordinates, joinids, write_tables
 
 from alb_core import encoding
+from alb_core.block_spec import BlockSpec
 from alb_core.errors import AlbError
+from alb_core.loader import METHOD_NAMES, SomaLoader
 
 WORDS = [None, "é", "b", "a", "unused word", "Z"]
 
@@ -105,3 +107,32 @@ def test_missing_values_of_an_experiment(tmp_path: Path) -> None:
         pytest.skip(f"this release writes no such column: {error}")
     with tiledbsoma.DataFrame.open(f"{uri}/obs") as obs:
         assert encoding.read_codes(obs, "word", np.arange(3)).tolist() == [0, -1, 1]
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_loader_hands_out_codes(tiny: Tiny, method: str) -> None:
+    with SomaLoader(
+        tiny.uri, BlockSpec(16, 8), method=method, batch_size=100, obs_columns=["raw_sum"], obs_codes=["cell_type"]
+    ) as loader:
+        words = loader.categories["cell_type"]
+        assert sorted(words) == ["B cell", "T cell", "neuron"] and list(loader.categories) == ["cell_type"]
+        for _, obs in loader:
+            assert obs.column_names == ["soma_joinid", "raw_sum", "cell_type"]
+            codes = encoding.codes(obs, "cell_type").tolist()
+            rows = tiny.rows(obs.column("soma_joinid").to_numpy())
+            assert [words[code] for code in codes] == tiny.cell_type[rows].tolist()
+    with SomaLoader(tiny.uri, BlockSpec(16, 8), obs_joinids=tiny.obs_joinids[:1], obs_codes=["cell_type"]) as loader:
+        assert loader.categories["cell_type"] == words
+
+
+def test_columns_that_cannot_be_encoded(tiny: Tiny) -> None:
+    with pytest.raises(AlbError) as caught:
+        SomaLoader(tiny.uri, BlockSpec(16, 8), obs_columns=["a"], obs_codes=["soma_joinid", "a"])
+    assert str(caught.value) == (
+        "obs_codes has soma_joinid, expected columns with categories; "
+        "a is in obs_columns and in obs_codes, expected in one of them"
+    )
+    with pytest.raises(AlbError, match=r"^obs_codes is 'cell_type', expected a list of names$"):
+        SomaLoader(tiny.uri, BlockSpec(16, 8), obs_codes="cell_type")
+    with pytest.raises(AlbError, match="no column tissue"):
+        SomaLoader(tiny.uri, BlockSpec(16, 8), obs_codes=["tissue"]).open()

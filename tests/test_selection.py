@@ -7,9 +7,12 @@ import pytest
 import tiledbsoma
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain import require_true
 from tiny import Tiny
 
+from alb_core.block_spec import BlockSpec
 from alb_core.errors import AlbError
+from alb_core.loader import METHOD_NAMES, SomaLoader
 from alb_core.selection import Selection, faults
 
 
@@ -82,3 +85,28 @@ def test_what_is_wrong_before_anything_is_read() -> None:
         "obs_joinids repeats 1 joinids, expected each once",
     ]
     assert faults("var", [0.5], None) == ["var_joinids is float64 of shape (1,), expected one or more whole numbers"]
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_a_loader_of_filtered_rows_and_columns(tiny: Tiny, method: str) -> None:
+    with SomaLoader(
+        tiny.uri, BlockSpec(16, 8), method=method, shuffle="none", batch_size=50,
+        obs_query="cell_type == 'T cell' and raw_sum > 300", var_query="feature_length < 40",
+        obs_joinids=tiny.obs_joinids[::-1], var_joinids=tiny.var_joinids[10:50],
+    ) as loader:  # fmt: skip
+        columns = loader.var_joinids.tolist()
+        assert columns == tiny.var_joinids[10:40].tolist()
+        rows = [i for batch in require_true(tiny, loader, columns) for i in batch]
+    expected = tiny.obs_joinids[(tiny.cell_type == "T cell") & (tiny.raw_sum > 300)][::-1]
+    assert rows == expected.tolist()
+
+
+def test_a_loader_with_filters_that_are_wrong(tiny: Tiny) -> None:
+    with pytest.raises(
+        AlbError, match=r"^var_query 'feature_length > 1000' holds for no row of var of .*, expected"
+    ):
+        SomaLoader(tiny.uri, BlockSpec(16, 8), var_query="feature_length > 1000").open()
+    with pytest.raises(AlbError, match=r"^var_query 'length > 1' failed on var of .*; expected a TileDB value filter"):
+        SomaLoader(tiny.uri, BlockSpec(16, 8), var_query="length > 1").open()
+    with pytest.raises(AlbError, match=r"^obs_query is '', expected a TileDB value filter$"):
+        SomaLoader(tiny.uri, BlockSpec(16, 8), obs_query="")

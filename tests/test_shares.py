@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain import all_ids, drawn, require_true, share
+from tiny import Tiny
 
 from alb_core import shares
 from alb_core.block_spec import BlockSpec
 from alb_core.errors import AlbError
+from alb_core.loader import SomaLoader
 from alb_core.order import BLOCK_SHUFFLES, blocks
 from alb_core.plan import Plan
 from alb_core.shares import Share
@@ -165,3 +173,55 @@ def test_a_rank_that_there_is_not() -> None:
     assert shares.faults(2, 2) == ["rank is 2, expected 0 to 1"]
     assert shares.faults(0, 0) == ["world_size is 0, expected 1 or more"]
     assert shares.current() == Share()
+
+
+@pytest.mark.parametrize("method", ["scipy.csr", "numba"])
+@pytest.mark.parametrize("shuffle", BLOCK_SHUFFLES)
+def test_loaders_of_several_ranks(tiny: Tiny, shuffle: str, method: str) -> None:
+    """Each rank has the rows of its part of the order in which chunks are drawn; an odd row is a batch for all."""
+    spec, rows = BlockSpec(16, 8), tiny.obs_joinids[:401]
+    order = drawn(rows, spec, shuffle, 3, 1)
+    for rank in range(2):
+        loader = SomaLoader(
+            *(tiny.uri, spec), method=method, shuffle=shuffle, seed=3, batch_size=50, obs_joinids=rows,
+            rank=rank, world_size=2,
+        )  # fmt: skip
+        with loader:
+            loader.set_epoch(1)
+            batches = list(require_true(tiny, loader))
+            assert loader.n_rows == 200 + rank
+            assert len(batches) == loader.n_batches == 5
+            assert loader.n_blocks == len(list(loader._plan().blocks(2)))
+        assert [len(batch) for batch in batches] == [[50, 50, 50, 49, 1], [50, 50, 50, 50, 1]][rank]
+        assert sorted(i for batch in batches for i in batch) == sorted(share(order, rank, 2))
+
+
+def test_ranks_that_drop_what_not_all_have(tiny: Tiny) -> None:
+    for rank in range(2):
+        loader = SomaLoader(
+            tiny.uri, BlockSpec(16, 8), batch_size=50, drop_last=True, obs_joinids=tiny.obs_joinids[:399],
+            rank=rank, world_size=2,
+        )  # fmt: skip
+        assert [len(batch) for batch in all_ids(loader)] == [50] * 3
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_torchrun(tiny: Tiny, tmp_path: Path, world_size: int) -> None:
+    """Real ranks over gloo, which wait for each other at every batch."""
+    end = int(tiny.obs_joinids[100 * world_size + 1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world_size}"]
+    script = Path(__file__).with_name("ranks.py")
+    done = subprocess.run(
+        [*torchrun, str(script), tiny.uri, str(end), str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(world_size)]
+    for epoch in range(2):
+        assert len({len(rank[epoch]) for rank in ranks}) == 1
+        rows = sorted(i for rank in ranks for batch in rank[epoch] for i in batch)
+        assert rows == tiny.obs_joinids[: 100 * world_size + 1].tolist()
+    assert sorted(i for batch in ranks[0][0] for i in batch) != sorted(i for batch in ranks[0][1] for i in batch)
