@@ -8,15 +8,15 @@ from alb_core.errors import AlbError
 #: Bytes that packed cells may take where no cap is set.
 UNCAPPED = 2**30
 
-#: Tables that exist at once: one being filled, one waiting, one being packed; each of three columns.
-_TABLES = 3
+#: Tables that exist at once, as measured: one being filled, one being packed; each of three columns.
+_TABLES = 2
 _COLUMNS = 3
 
 #: Dense batches that exist at once: the consumer's, one waiting, one being made.
 DENSE_BATCHES = 3
 
 #: Bytes for what is not planned: threads' stacks, obs, lookup tables.
-_SPARE = 96 * 2**20
+_SPARE = 48 * 2**20
 
 #: The least that packed cells can do with, bytes.
 _LEAST = 16 * 2**20

@@ -109,6 +109,10 @@ class BlockMatrix(Protocol):
         """Write rows ``start`` to ``stop`` into ``out``, float32, shape (stop - start, vars)."""
         ...
 
+    def take(self, rows: Int64) -> BlockMatrix:
+        """Block of some of the rows, perhaps repeated, int64 positions."""
+        ...
+
 
 #: (table of soma_dim_0, soma_dim_1, soma_data; rows in the order wanted; columns in the order wanted) -> block.
 Method = Callable[[pa.Table, Positions, Positions], BlockMatrix]
@@ -126,6 +130,9 @@ class _DenseBlock:
     def fill(self, out: torch.Tensor, start: int, stop: int) -> None:
         out.copy_(self.dense(start, stop))
 
+    def take(self, rows: Int64) -> BlockMatrix:
+        return _DenseBlock(self._matrix[rows])
+
 
 class _SparseBlock:
     def __init__(self, matrix: sp.csr_matrix) -> None:
@@ -136,6 +143,9 @@ class _SparseBlock:
 
     def fill(self, out: torch.Tensor, start: int, stop: int) -> None:
         self._matrix[start:stop].toarray(out=out.numpy())
+
+    def take(self, rows: Int64) -> BlockMatrix:
+        return _SparseBlock(self._matrix[rows])
 
 
 def _np_array(table: pa.Table, rows: Positions, columns: Positions) -> BlockMatrix:

@@ -123,7 +123,7 @@ def run_epoch(
             ids = obs.column("soma_joinid").to_numpy()
             checksum = combined(checksum, dense_checksum(x.numpy(), ids, columns))
         x = x.to(device)
-        total += _total(x)
+        total += sum_of(x)
         # By bit patterns, as whole numbers, which torch counts four times as fast as floats.
         nnz += int(torch.count_nonzero(x.view(torch.int32)))
         rows += len(x)
@@ -162,8 +162,8 @@ def run_epoch(
     )
 
 
-def _total(x: torch.Tensor) -> float:
-    """Sum of a batch: row by row in float32, which is quick, and in float64 where that may round."""
+def sum_of(x: torch.Tensor) -> float:
+    """Sum of a dense batch: row by row in float32, which is quick, and in float64 where that may round."""
     per_row = x.sum(dim=1)
     if float(per_row.max()) >= _EXACT_FLOAT32:
         per_row = x.sum(dim=1, dtype=torch.float64)

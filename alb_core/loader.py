@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from alb_core import budget, memory, order
+from alb_core import arguments, selection, shares
 from alb_core.block_spec import BlockSpec
-from alb_core.convert import METHODS
 from alb_core.errors import AlbError
-from alb_core.opened import Opened
+from alb_core.handing import Batch, recut
+from alb_core.opened import Opened, Wanted
+from alb_core.order import Block
+from alb_core.pipelines import METHOD_NAMES, Pipeline, Settings
+from alb_core.plan import Place, Plan
+from alb_core.progress import progress_bar
+from alb_core.remote import Remote
+from alb_core.selection import Selection
+from alb_core.shares import Share
 from alb_core.spent import Spent
-from alb_core.whole import Whole
 
-if TYPE_CHECKING:
-    from alb_core.streaming import Streaming
+__all__ = ["METHOD_NAMES", "Batch", "SomaLoader"]
 
 Int64 = npt.NDArray[np.int64]
 
-#: What the loader yields: X, float32, shape (rows, vars); obs, a table with a row for each row of X.
-Batch = tuple[torch.Tensor, pa.Table]
-
-
-#: The methods by name: those that convert a block as a whole, and the streaming one.
-METHOD_NAMES = (*METHODS, "numba")
-
-#: Methods that can hand out CSR batches.
-_SPARSE_METHODS = ("numba",)
-
 #: What belongs to the process that iterates.
-_PROCESS = ("_opened", "_idle", "_running")
+_PROCESS = ("_opened", "_planned", "_idle", "_running")
 
 
 class SomaLoader(IterableDataset[Batch]):
@@ -48,13 +42,16 @@ class SomaLoader(IterableDataset[Batch]):
     may be short.
 
     Each iteration is one epoch: the first is epoch 0 (or what :meth:`set_epoch` said), each later one the next.
-    One (seed, epoch) gives one order; every row comes out once an epoch.
+    One (seed, epoch) gives one order, whatever the method and ``num_workers``; every row comes out once an epoch.
 
-    In a ``torch.utils.data.DataLoader`` (with ``batch_size=None``) blocks are dealt to the workers in turn, so every
-    row still comes out once; each worker cuts batches of its own, and its last one may be short. Workers start from
-    a copy of the loader at each epoch, so call :meth:`set_epoch` before each, or keep them
+    Under ``torch.distributed`` each rank hands out a share of its own (:mod:`alb_core.shares`), drawn anew each epoch:
+    together every row once, and as many batches for each.
+
+    In a ``torch.utils.data.DataLoader`` (with ``batch_size=None``) that has workers of its own, every row still comes
+    out once; but each worker cuts batches of its own blocks, so that batches differ with their number. Workers start
+    from a copy of the loader at each epoch, so call :meth:`set_epoch` before each, or keep them
     (``persistent_workers=True``). They must be spawned, or forked from a loader that is closed: TileDB's threads do
-    not survive a fork.
+    not survive a fork. ``num_workers`` here has none of that.
 
     Parameters
     ----------
@@ -72,20 +69,39 @@ class SomaLoader(IterableDataset[Batch]):
     batch_size
         Rows of a batch.
     drop_last
-        Leave out a last batch that is short.
+        Leave out a last batch that is short, and on several ranks what not all of them have.
     measurement, layer
         Which X.
     obs_joinids
         Rows, int64, in the order that ``none`` keeps and chunks are cut from; None for all, ascending.
     var_joinids
         Columns, int64, in the order wanted; None for all, ascending.
+    obs_query, var_query
+        TileDB value filters over obs and var, such as ``tissue == 'lung' and is_primary_data == True``. With joinids
+        as well, those of them for which it holds.
     obs_columns
         Columns of obs that come with each batch, besides ``soma_joinid``.
+    obs_codes
+        More of them, each as int64 codes in place of its values (:mod:`alb_core.encoding`): positions in
+        :attr:`categories`, the same ones in every batch; -1 where there is no value.
+    weights
+        Draw rows with replacement: a number for each row of :attr:`obs_joinids`, which it is drawn in proportion to,
+        or a column of obs whose classes are to come equally often. Drawn anew each epoch, then cut into chunks in
+        stored order. What a block holds several times is read once.
+    n_samples
+        Rows to draw for an epoch; None for as many as there are.
+    rank, world_size
+        Whose share of how many; those of ``torch.distributed`` if not given.
+    num_workers
+        Processes that read, spawned with the first epoch and kept until :meth:`close`. Batches are the same for any
+        number; 0 reads in this process.
+    progress
+        Show a bar of rows on a terminal, on the first rank (needs tqdm).
     py_buffer_size, soma_buffer_size, config
         As :func:`alb_core.read.open_experiment` has them (bytes).
     max_memory
-        Most memory that this process may hold, bytes (method ``numba``): blocks read together, TileDB's memory and
-        buffers are sized to it (:mod:`alb_core.budget`), and a block that cannot fit is refused.
+        Most memory that this process and ``num_workers`` may hold, bytes (method ``numba``): blocks read together,
+        TileDB's memory and buffers are sized to it (:mod:`alb_core.budget`), and a block that cannot fit is refused.
     sparse
         Hand out X as ``torch.sparse_csr`` (method ``numba``), to be made dense on a GPU, say.
     pin_memory
@@ -96,6 +112,11 @@ class SomaLoader(IterableDataset[Batch]):
     AlbError
         If arguments are wrong; one message names all that are.
     """
+
+    _opened: Opened | None
+    _planned: Plan | None
+    _idle: list[Pipeline]
+    _running: weakref.WeakSet[Generator[Batch, None, None]]
 
     def __init__(
         self,
@@ -111,7 +132,16 @@ class SomaLoader(IterableDataset[Batch]):
         layer: str = "raw",
         obs_joinids: npt.ArrayLike | None = None,
         var_joinids: npt.ArrayLike | None = None,
+        obs_query: str | None = None,
+        var_query: str | None = None,
         obs_columns: Sequence[str] = (),
+        obs_codes: Sequence[str] = (),
+        weights: npt.ArrayLike | str | None = None,
+        n_samples: int | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+        num_workers: int = 0,
+        progress: bool = False,
         py_buffer_size: int | None = None,
         soma_buffer_size: int | None = None,
         config: Mapping[str, Any] | None = None,
@@ -119,55 +149,43 @@ class SomaLoader(IterableDataset[Batch]):
         sparse: bool = False,
         pin_memory: bool = False,
     ) -> None:
+        arguments.require(locals())
         super().__init__()
-        faults = []
-        if method not in METHOD_NAMES:
-            faults.append(f"method is {method!r}, expected one of {', '.join(METHOD_NAMES)}")
-        if shuffle not in order.BLOCK_SHUFFLES:
-            faults.append(f"shuffle is {shuffle!r}, expected one of {', '.join(order.BLOCK_SHUFFLES)}")
-        if isinstance(obs_columns, str):
-            faults.append(f"obs_columns is {obs_columns!r}, expected a list of names")
-        for name, value, least in (
-            ("seed", seed, 0),
-            ("batch_size", batch_size, 1),
-            ("py_buffer_size", py_buffer_size, 1),
-            ("soma_buffer_size", soma_buffer_size, 1),
-            ("max_memory", max_memory, 1),
-        ):
-            if value is not None and value < least:
-                faults.append(f"{name} is {value}, expected {least} or more")
-        for name, asked in (("max_memory", max_memory is not None), ("sparse", sparse)):
-            if asked and method in METHODS:
-                faults.append(f"{name} goes with method numba, and method is {method!r}")
-        if pin_memory and not torch.cuda.is_available():
-            faults.append("pin_memory is for copies to a CUDA device, and there is none")
-        faults += _faults_of_joinids("obs_joinids", obs_joinids) + _faults_of_joinids("var_joinids", var_joinids)
-        if faults:
-            raise AlbError("; ".join(faults))
         self.uri = str(uri)
         self.spec = spec
-        self.method = method
         self.shuffle = shuffle
         self.seed = seed
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self.measurement = measurement
-        self.layer = layer
-        self.obs_columns = tuple(obs_columns)
-        self.py_buffer_size = py_buffer_size
-        self.soma_buffer_size = soma_buffer_size
-        self.config = dict(config or {})
-        self.max_memory = max_memory
-        self.sparse = sparse
-        self.pin_memory = pin_memory
-        self._wanted_obs = _as_int64(obs_joinids)
-        self._wanted_var = _as_int64(var_joinids)
+        self.progress = progress
+        self._share = None if rank is None or world_size is None else Share(rank, world_size)
+        self._settings = Settings(
+            self.uri,
+            Wanted(
+                measurement,
+                layer,
+                Selection("obs", selection.as_int64(obs_joinids), obs_query),
+                Selection("var", selection.as_int64(var_joinids), var_query),
+                tuple(obs_columns),
+                tuple(obs_codes),
+                weights if weights is None or isinstance(weights, str) else np.array(weights, dtype=np.float64),
+                n_samples,
+            ),
+            method,
+            spec.block_size,
+            batch_size,
+            drop_last,
+            {"py_buffer_size": py_buffer_size, "soma_buffer_size": soma_buffer_size, "config": dict(config or {})},
+            max_memory,
+            sparse,
+            pin_memory,
+            num_workers,
+        )
         #: Of the latest iteration.
         self.spent = Spent()
-        self._next_epoch = 0
-        self._opened: Opened | None = None
-        self._idle: list[Whole | Streaming] = []
-        self._running: weakref.WeakSet[Generator[Batch, None, None]] = weakref.WeakSet()
+        self._next = Place(0)
+        self._place = self._next
+        self._forget()
 
     # -- open and close ------------------------------------------------------------------------------------------
 
@@ -191,42 +209,19 @@ class SomaLoader(IterableDataset[Batch]):
                     "close() it first, or give the DataLoader multiprocessing_context='spawn'"
                 )
             return self._opened
-        config = budget.config(self.max_memory) if self.max_memory is not None else {}
-        opened = Opened(
-            self.uri,
-            self.measurement,
-            self.layer,
-            obs_joinids=self._wanted_obs,
-            var_joinids=self._wanted_var,
-            obs_columns=self.obs_columns,
-            options={
-                "py_buffer_size": self.py_buffer_size,
-                "soma_buffer_size": self.soma_buffer_size,
-                "config": {**config, **self.config},
-            },
-        )
+        if self._settings.num_workers and get_worker_info() is not None:
+            raise AlbError(
+                f"num_workers is {self._settings.num_workers} inside a worker of a DataLoader, which may have no "
+                "processes of its own: give num_workers to one of the two"
+            )
+        opened = self._settings.open()
         try:
-            self._idle.append(self._pipeline(opened))
+            self._idle.append(self._settings.pipeline(opened))
         except BaseException:
             opened.close()
             raise
         self._opened = opened
         return opened
-
-    def _pipeline(self, opened: Opened) -> Whole | Streaming:
-        """Build what turns blocks into batches."""
-        common: dict[str, Any] = {"batch_size": self.batch_size, "drop_last": self.drop_last, "pin": self.pin_memory}
-        if self.method in METHODS:
-            return Whole(opened, self.method, **common)
-        # Here, not above: numba is imported, and its kernels loaded, where they are used alone.
-        from alb_core.streaming import Streaming
-
-        packed_bytes = budget.UNCAPPED
-        if self.max_memory is not None:
-            batch_bytes = 4 * self.batch_size * len(opened.columns)
-            packed_bytes = budget.packed_bytes(self.max_memory, memory.held_bytes(), batch_bytes)
-        block_rows = min(self.spec.block_size, len(opened.rows))
-        return Streaming(opened, packed_bytes=packed_bytes, block_rows=block_rows, sparse=self.sparse, **common)
 
     def close(self) -> None:
         """Close the experiment; iterating again opens it again. An iteration that is not at its end fails."""
@@ -234,6 +229,9 @@ class SomaLoader(IterableDataset[Batch]):
             # Their threads may be reading.
             for batches in list(self._running):
                 batches.close()
+            for pipeline in self._idle:
+                if isinstance(pipeline, Remote):
+                    pipeline.close()
             self._opened.close()
             self._forget()
 
@@ -247,7 +245,9 @@ class SomaLoader(IterableDataset[Batch]):
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is open: a copy in another process opens the experiment itself."""
-        return {name: value for name, value in self.__dict__.items() if name not in _PROCESS}
+        state = {name: value for name, value in self.__dict__.items() if name not in _PROCESS}
+        # There, torch.distributed may not be initialised.
+        return {**state, "_share": self.share}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Take the state, with nothing open."""
@@ -256,7 +256,7 @@ class SomaLoader(IterableDataset[Batch]):
 
     def _forget(self) -> None:
         """Hold nothing that belongs to a process (``_PROCESS``)."""
-        self._opened, self._idle, self._running = None, [], weakref.WeakSet()
+        self._opened, self._planned, self._idle, self._running = None, None, [], weakref.WeakSet()
 
     # -- what it holds -------------------------------------------------------------------------------------------
 
@@ -272,8 +272,9 @@ class SomaLoader(IterableDataset[Batch]):
 
     @property
     def n_rows(self) -> int:
-        """Rows of an epoch."""
-        return len(self.obs_joinids)
+        """Rows of an epoch, or of this rank's share of one."""
+        start, stop = self._plan().rows_of_share
+        return stop - start
 
     @property
     def n_vars(self) -> int:
@@ -282,13 +283,23 @@ class SomaLoader(IterableDataset[Batch]):
 
     @property
     def n_blocks(self) -> int:
-        """Blocks of an epoch."""
-        return order.n_blocks(self.n_rows, self.spec)
+        """Blocks of the next epoch, or of this rank's share of it."""
+        return self._plan().n_blocks(self._next.epoch)
 
     @property
     def n_batches(self) -> int:
-        """Batches of an epoch, without workers."""
-        return self.n_rows // self.batch_size if self.drop_last else -(-self.n_rows // self.batch_size)
+        """Batches of an epoch, as many on every rank; without a DataLoader's workers."""
+        return len(self._plan().batches)
+
+    @property
+    def categories(self) -> dict[str, tuple[Any, ...]]:
+        """What the codes of each column of ``obs_codes`` stand for: value ``i`` for code ``i``."""
+        return {name: tuple(values.to_pylist()) for name, values in self._open().found.categories.items()}
+
+    @property
+    def share(self) -> Share:
+        """Rank and world size: those given, else those that ``torch.distributed`` says now."""
+        return self._share or shares.current()
 
     # -- epochs --------------------------------------------------------------------------------------------------
 
@@ -302,21 +313,76 @@ class SomaLoader(IterableDataset[Batch]):
         """
         if epoch < 0:
             raise AlbError(f"epoch is {epoch}, expected 0 or more")
-        self._next_epoch = epoch
+        # A place to go on from, in this very epoch, stays.
+        if epoch != self._next.epoch:
+            self._next = Place(epoch)
+        self._place = self._next
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say where the latest iteration stands, in plain types; a batch that was handed out counts as done.
+
+        All ranks have one and the same state. It is that of a loader that this process iterates over, not of copies
+        in a DataLoader's workers.
+        """
+        return self._plan().state(self._place)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state says: the next iteration hands out the rest of its epoch, and reads no more than that.
+
+        Raises
+        ------
+        AlbError
+            If the state is of a loader with other rows, columns, batches, order, weights or number of ranks.
+        """
+        self._next = self._place = self._plan().place(state)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of the next epoch; only those of this worker's blocks inside a DataLoader worker."""
-        epoch = self._next_epoch
-        self._next_epoch += 1
+        """Batches of the next epoch; only those of this worker inside a DataLoader worker."""
+        place = self._place = Place(self._next.epoch, self._next.batch)
+        self._next = Place(place.epoch + 1)
         self.spent = Spent()
-        worker = get_worker_info()
-        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        blocks = order.blocks(self.obs_joinids, self.spec, self.shuffle, self.seed, epoch, first=first, step=step)
-        return self._batches(blocks)
+        return self._epoch(self._plan(), place)
 
-    def _batches(self, blocks: Iterator[order.Block]) -> Iterator[Batch]:
+    def _plan(self) -> Plan:
+        opened, share, worker = self._open(), self.share, get_worker_info()
+        numbers = None if worker is None else (worker.id, worker.num_workers)
+        if self._planned is None or (self._planned.share, self._planned.worker) != (share, numbers):
+            self._planned = Plan(
+                opened.rows,
+                opened.columns,
+                self.spec,
+                self.shuffle,
+                self.seed,
+                self.batch_size,
+                self.drop_last,
+                share,
+                opened.found.sample,
+                numbers,
+            )
+        return self._planned
+
+    def _epoch(self, plan: Plan, place: Place) -> Iterator[Batch]:
+        """Batches of an epoch from a place on, which goes with them."""
+        with contextlib.ExitStack() as stack:
+            bar = None
+            if self.progress and plan.share.rank == 0 and plan.worker is None:
+                left = sum(plan.sizes(place.batch))
+                bar = stack.enter_context(progress_bar(sum(plan.sizes()), left, f"epoch {place.epoch}"))
+            pieces = stack.enter_context(contextlib.closing(self._pieces(plan.blocks(place.epoch, place.batch))))
+            for x, obs in recut(pieces, plan.sizes(place.batch)):
+                place.batch += 1
+                if bar is not None:
+                    bar(len(obs))
+                yield x, obs
+                del x, obs
+            # What drop_last leaves: a pipeline that is not taken to its end ends as for a consumer that stops early.
+            for _ in pieces:
+                pass
+        place.epoch, place.batch = place.epoch + 1, 0
+
+    def _pieces(self, blocks: Iterator[Block]) -> Generator[Batch, None, None]:
         opened = self._open()
-        pipeline = self._idle.pop() if self._idle else self._pipeline(opened)
+        pipeline = self._idle.pop() if self._idle else self._settings.pipeline(opened)
         batches = pipeline.batches(blocks, self.spent)
         self._running.add(batches)
         try:
@@ -324,21 +390,7 @@ class SomaLoader(IterableDataset[Batch]):
         finally:
             batches.close()
             if self._opened is opened:
-                # The next epoch uses its memory again.
+                # The next epoch uses its memory, or its processes, again.
                 self._idle.append(pipeline)
         if self._opened is not opened:
             raise AlbError(f"the loader of {self.uri} was closed in the middle of an epoch")
-
-
-def _as_int64(joinids: npt.ArrayLike | None) -> Int64 | None:
-    return None if joinids is None else np.array(joinids, dtype=np.int64)
-
-
-def _faults_of_joinids(name: str, joinids: npt.ArrayLike | None) -> list[str]:
-    if joinids is None:
-        return []
-    ids = np.asarray(joinids)
-    if ids.ndim != 1 or len(ids) == 0 or not np.issubdtype(ids.dtype, np.integer):
-        return [f"{name} is {ids.dtype} of shape {ids.shape}, expected one or more whole numbers"]
-    repeated = len(ids) - len(np.unique(ids))
-    return [f"{name} repeats {repeated} joinids, expected each once"] if repeated else []

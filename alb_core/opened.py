@@ -4,17 +4,79 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from alb_core import read
+from alb_core import encoding, read, sampling
 from alb_core.errors import AlbError
+from alb_core.sampling import Sample
+from alb_core.selection import Selection
 
 Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What somebody wants of an experiment.
+
+    Attributes
+    ----------
+    measurement, layer
+        Which X.
+    obs, var
+        Rows and columns.
+    obs_columns, obs_codes
+        Columns of obs, besides ``soma_joinid``: as they are, and encoded.
+    weights
+        Of rows to be drawn with replacement: by row, or a column whose classes are to be balanced.
+    n_samples
+        Rows to draw; None for as many as there are.
+    """
+
+    measurement: str
+    layer: str
+    obs: Selection
+    var: Selection
+    obs_columns: tuple[str, ...] = ()
+    obs_codes: tuple[str, ...] = ()
+    weights: npt.NDArray[np.float64] | str | None = None
+    n_samples: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What that came to.
+
+    Attributes
+    ----------
+    rows, columns
+        Joinids, int64, in the order wanted.
+    n_rows
+        Rows of an epoch.
+    all_columns
+        Whether all columns are wanted.
+    categories
+        Of each column of ``obs_codes``.
+    sample
+        What is drawn; None for each row once.
+    """
+
+    rows: Int64
+    columns: Int64
+    n_rows: int
+    all_columns: bool
+    categories: Mapping[str, pa.Array]
+    sample: Sample | None = None
+
+    def outline(self, n_rows: int) -> Found:
+        """Return the same with some rows alone, evenly spaced: enough for a process that is told which rows to read."""
+        some = np.linspace(0, len(self.rows) - 1, min(n_rows, len(self.rows))).astype(np.int64)
+        return Found(self.rows[some], self.columns, self.n_rows, self.all_columns, self.categories)
 
 
 class Opened:
@@ -24,54 +86,45 @@ class Opened:
     ----------
     uri
         Path or URI of the experiment.
-    measurement, layer
-        Which X.
-    obs_joinids, var_joinids
-        Rows and columns wanted, int64; None for all, ascending.
-    obs_columns
-        Columns of obs, besides ``soma_joinid``.
+    wanted
+        What of it.
     options
         Of :func:`alb_core.read.open_experiment`.
+    found
+        What is wanted, where another process has found it already.
 
     Attributes
     ----------
     pid
         The process.
+    found
+        What is wanted, as found.
     rows, columns
         Joinids, int64, in the order wanted.
 
     Raises
     ------
     AlbError
-        If the experiment, the measurement, the layer, a column or a joinid asked for is not there, or the layer is
-        dense.
+        If the experiment, the measurement, the layer, a column or a joinid asked for is not there, the layer is
+        dense, a filter is wrong or holds for nothing, or the weights are not those of the rows.
     """
 
-    def __init__(
-        self,
-        uri: str,
-        measurement: str,
-        layer: str,
-        *,
-        obs_joinids: Int64 | None,
-        var_joinids: Int64 | None,
-        obs_columns: Sequence[str],
-        options: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, uri: str, wanted: Wanted, options: Mapping[str, Any], found: Found | None = None) -> None:
         self.pid = os.getpid()
-        self._obs_columns = obs_columns
+        self._obs_columns = (*wanted.obs_columns, *wanted.obs_codes)
         with contextlib.ExitStack() as stack:
             experiment = stack.enter_context(read.open_experiment(uri, **options))
-            found, self._x = read.sparse_x(experiment, measurement, layer, uri)
+            measurement, self._x = read.sparse_x(experiment, wanted.measurement, wanted.layer, uri)
             self._obs = experiment.obs
-            missing = [name for name in obs_columns if name not in self._obs.keys()]  # noqa: SIM118
+            balanced = [wanted.weights] if isinstance(wanted.weights, str) else []
+            missing = [name for name in (*self._obs_columns, *balanced) if name not in self._obs.keys()]  # noqa: SIM118
             if missing:
                 names = ", ".join(self._obs.keys())
                 raise AlbError(f"obs of {uri} has no column {', '.join(missing)}, expected some of: {names}")
-            self.rows = _selected(self._obs, obs_joinids, "obs")
-            self.columns = _selected(found.var, var_joinids, "var")
+            self.found = found or _found(self._obs, measurement.var, wanted, uri)
+            self.rows, self.columns = self.found.rows, self.found.columns
             # Ascending, as TileDB stores them; whoever takes the table puts columns where they are wanted.
-            self._read_columns = None if var_joinids is None else read.as_coords(np.sort(self.columns))
+            self._read_columns = None if self.found.all_columns else read.as_coords(np.sort(self.found.columns))
             self._stack = stack.pop_all()
 
     def table(self, joinids: Int64) -> pa.Table:
@@ -87,8 +140,12 @@ class Opened:
         """Rows of obs, in the order of the joinids, which may repeat."""
         distinct, places = np.unique(joinids, return_inverse=True)
         if len(distinct) == len(joinids):
-            return read.read_dataframe(self._obs, joinids, self._obs_columns)
-        return read.read_dataframe(self._obs, distinct, self._obs_columns).take(places)
+            return self._encoded(joinids)
+        return self._encoded(distinct).take(places)
+
+    def _encoded(self, joinids: Int64) -> pa.Table:
+        table = read.read_dataframe(self._obs, joinids, self._obs_columns)
+        return encoding.encode(table, self.found.categories)
 
     def close(self) -> None:
         """Close the experiment, in the process that opened it."""
@@ -96,12 +153,21 @@ class Opened:
             self._stack.close()
 
 
-def _selected(dataframe: Any, wanted: Int64 | None, what: str) -> Int64:
-    """Joinids to read: those wanted, if the dataframe has them all."""
-    present = read.joinids(dataframe)
-    if wanted is None:
-        return present
-    unknown = np.setdiff1d(wanted, present)
-    if len(unknown):
-        raise AlbError(f"{what} has no soma_joinid {unknown[:5].tolist()} ({len(unknown)} in all)")
-    return wanted
+def _found(obs: Any, var: Any, wanted: Wanted, uri: str) -> Found:
+    rows = wanted.obs.of(obs, uri)
+    sample = None
+    if wanted.weights is not None:
+        weights = wanted.weights
+        if isinstance(weights, str):
+            weights = sampling.balanced(encoding.read_codes(obs, weights, rows))
+        if len(weights) != len(rows):
+            raise AlbError(f"weights has {len(weights)} numbers for {len(rows)} rows, expected one for each")
+        sample = Sample(weights, wanted.n_samples or len(rows))
+    return Found(
+        rows,
+        wanted.var.of(var, uri),
+        len(rows) if sample is None else sample.n_samples,
+        wanted.var.joinids is None and wanted.var.query is None,
+        encoding.categories_of(obs, wanted.obs_codes, rows),
+        sample,
+    )

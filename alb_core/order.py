@@ -1,11 +1,12 @@
 """Which rows, in which order: chunks for the readers, blocks for the loader.
 
 Pure numpy, seeded, no I/O. One (seed, epoch) gives one order, on every machine and in every process; another epoch
-gives another. Every row given comes out exactly once.
+gives another. Every row given comes out exactly once; one that is given twice, twice.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ BLOCK_SHUFFLES = ("none", "block", "global")
 # inside a block, so that a worker shuffles its own blocks without drawing for those of the others.
 _ORDER_STREAM = 0
 _BLOCK_STREAM = 1
+#: Of rows drawn with replacement (:mod:`alb_core.sampling`).
+SAMPLE_STREAM = 2
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Block:
     def __len__(self) -> int:
         """Rows of the block."""
         return sum(len(chunk) for chunk in self.chunks)
+
+    def after(self, n_rows: int) -> Block:
+        """Give what is left of the block when its first rows were handed out."""
+        return Block((self.joinids[n_rows:],), None) if n_rows else self
 
 
 def n_chunks(n_rows: int, chunk_size: int) -> int:
@@ -99,10 +106,10 @@ def chunks(joinids: Int64, chunk_size: int, shuffle: str = "none", seed: int = 0
 
 def _chunks(joinids: Int64, chunk_size: int, shuffle: str, seed: int, epoch: int) -> Iterator[Int64]:
     if shuffle == "global":
-        joinids = joinids[_generator(seed, epoch, _ORDER_STREAM).permutation(len(joinids))]
+        joinids = joinids[generator(seed, epoch, _ORDER_STREAM).permutation(len(joinids))]
     for i, start in enumerate(range(0, len(joinids), chunk_size)):
         chunk = joinids[start : start + chunk_size]
-        yield _generator(seed, epoch, _BLOCK_STREAM, i).permutation(chunk) if shuffle == "chunk" else chunk
+        yield generator(seed, epoch, _BLOCK_STREAM, i).permutation(chunk) if shuffle == "chunk" else chunk
 
 
 def blocks(
@@ -112,8 +119,10 @@ def blocks(
     seed: int = 0,
     epoch: int = 0,
     *,
+    share: tuple[int, int] | None = None,
     first: int = 0,
     step: int = 1,
+    after: int = 0,
 ) -> Iterator[Block]:
     """Cut rows into the blocks that the loader reads, one after another.
 
@@ -128,9 +137,16 @@ def blocks(
         may then stand in any block). ``global``: all rows shuffled, then cut.
     seed, epoch
         What the order is drawn from, 0 or more.
+    share
+        Start and end (exclusive) of the rows to take, in the order of the epoch before rows are shuffled inside
+        blocks; None for all. Chunks stay whole, but for those at the two ends. Blocks are cut and shuffled for each
+        share on its own.
     first, step
         Take blocks ``first``, ``first + step`` and so on: how blocks are dealt to workers. The blocks are the same
         ones, whoever takes them.
+    after
+        Leave out the first rows of those blocks, which somebody has already: their blocks are not drawn, and that in
+        which they end begins after them.
 
     Returns
     -------
@@ -145,27 +161,58 @@ def blocks(
     _require_mode(shuffle, BLOCK_SHUFFLES)
     _require_seed(seed, epoch)
     _mention_large_chunk(spec.chunk_size, len(joinids))
-    return _blocks(joinids, spec, shuffle, seed, epoch, first, step)
+    whole = (0, len(joinids))
+    return _blocks(joinids, spec, shuffle, seed, epoch, share or whole, itertools.count(first, step), after)
 
 
 def _blocks(
-    joinids: Int64, spec: BlockSpec, shuffle: str, seed: int, epoch: int, first: int, step: int
+    joinids: Int64,
+    spec: BlockSpec,
+    shuffle: str,
+    seed: int,
+    epoch: int,
+    share: tuple[int, int],
+    numbers: Iterator[int],
+    after: int,
 ) -> Iterator[Block]:
-    chunk_order: Int64 = np.arange(n_chunks(len(joinids), spec.chunk_size))
     if shuffle == "global":
-        joinids = joinids[_generator(seed, epoch, _ORDER_STREAM).permutation(len(joinids))]
-    elif shuffle == "block":
-        chunk_order = _generator(seed, epoch, _ORDER_STREAM).permutation(chunk_order)
-    for i in range(first, n_blocks(len(joinids), spec), step):
-        drawn = chunk_order[i * spec.chunks_per_block : (i + 1) * spec.chunks_per_block]
-        starts = (drawn * spec.chunk_size).tolist()
-        block = Block(tuple(joinids[start : start + spec.chunk_size] for start in starts), None)
+        joinids = joinids[generator(seed, epoch, _ORDER_STREAM).permutation(len(joinids))]
+    starts, stops = _drawn_chunks(len(joinids), spec.chunk_size, shuffle, seed, epoch, share)
+    # Shares draw from streams of their own; that of all rows, or of the first, from the block's.
+    own = share[:1] if share[0] else ()
+    for i in numbers:
+        of_block = slice(i * spec.chunks_per_block, (i + 1) * spec.chunks_per_block)
+        ends = list(zip(starts[of_block].tolist(), stops[of_block].tolist(), strict=True))
+        if not ends:
+            return
+        n_rows = sum(stop - start for start, stop in ends)
+        if after >= n_rows:
+            after -= n_rows
+            continue
+        permutation = None
         if shuffle == "block":
-            block = Block(block.chunks, _generator(seed, epoch, _BLOCK_STREAM, i).permutation(len(block)))
-        yield block
+            permutation = generator(seed, epoch, _BLOCK_STREAM, i, *own).permutation(n_rows)
+        yield Block(tuple(joinids[start:stop] for start, stop in ends), permutation).after(after)
+        after = 0
 
 
-def _generator(seed: int, epoch: int, *stream: int) -> np.random.Generator:
+def _drawn_chunks(
+    n_rows: int, chunk_size: int, shuffle: str, seed: int, epoch: int, share: tuple[int, int]
+) -> tuple[Int64, Int64]:
+    """Where the chunks of a share start and end, in the order drawn."""
+    first, last = share
+    if shuffle != "block":
+        starts: Int64 = np.arange(first, last, chunk_size)
+        return starts, np.minimum(starts + chunk_size, last)
+    starts = generator(seed, epoch, _ORDER_STREAM).permutation(np.arange(0, n_rows, chunk_size))
+    stops = np.minimum(starts + chunk_size, n_rows)
+    before = np.concatenate(([0], np.cumsum(stops - starts)))
+    taken = slice(np.searchsorted(before[1:], first, side="right"), np.searchsorted(before[:-1], last))
+    starts, stops, before = starts[taken], stops[taken], before[taken]
+    return starts + np.maximum(first - before, 0), np.minimum(stops, starts + last - before)
+
+
+def generator(seed: int, epoch: int, *stream: int) -> np.random.Generator:
     """Random numbers of one stream of one epoch.
 
     The bit generator is named, because numpy may change which one is its default.

@@ -116,9 +116,9 @@ def _member(collection: Any, name: str, what: str, uri: str) -> Any:
         raise AlbError(f"{uri} has no {what} {name!r}, expected one of {', '.join(collection)}") from error
 
 
-def joinids(dataframe: Any) -> Int64:
-    """All ``soma_joinid`` of obs or var, ascending, int64, shape (rows,)."""
-    table = dataframe.read(column_names=["soma_joinid"]).concat()
+def joinids(dataframe: Any, value_filter: str | None = None) -> Int64:
+    """All ``soma_joinid`` of obs or var, or those for which a filter holds, ascending, int64, shape (rows,)."""
+    table = dataframe.read(column_names=["soma_joinid"], value_filter=value_filter).concat()
     return np.sort(table.column("soma_joinid").to_numpy())
 
 

@@ -33,23 +33,24 @@ from alb_core.streams import Streams
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
-#: Pages that the packing thread asks for at once.
+#: Pages that the packing thread asks for at once, where they are less than a part of all.
 _PAGES = 64
+_PART = 64
 
 #: Shorter runs of one row's ascending columns than this are sorted by row first: else each entry needs a jump.
 _SHORT_RUN = 8
 _SAMPLE = 4096
 
 #: Bytes that an entry takes, jumps and what pages leave empty included: a small count, and any other value.
-_COUNT_BYTES = 2.3
+_COUNT_BYTES = 2.25
 _OTHER_BYTES = 6.3
 
 #: How much more room a group of blocks is planned with than its rows take on average.
-_MARGIN = 1.1
+_MARGIN = 1.05
 
 #: Rows that are read to see how many bytes a row takes: so many from each of so many places.
 _PROBED_ROWS = 64
-_PROBED_PLACES = 4
+_PROBED_PLACES = 8
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Streaming:
                     if len(group) == 1:
                         raise _too_large(len(group[0]), self._pool.pages.size) from None
                     most, waiting = len(group) // 2, group + waiting
-                    self._row_bytes *= 2
+                    self._row_bytes = self._pool.pages.size / sum(map(len, group))
                     continue
                 most = 2 * len(group)
                 table = pa.concat_tables([*rest, obs])
@@ -167,7 +168,8 @@ class Streaming:
         that the first batches come soon; up to half of the memory, so that the consumer has the other half meanwhile.
         """
         drawn = list(waiting)
-        room = int(self._pool.pages.size / (_MARGIN * self._row_bytes))
+        # Each batch leaves the end of a page empty.
+        room = int(self._pool.pages.size / (_MARGIN * self._row_bytes + self._pool.pages.shape[1] / self._batch_size))
         n_rows = sum(map(len, drawn))
         while n_rows <= room and (block := next(blocks, None)) is not None:
             drawn.append(block)
@@ -203,6 +205,7 @@ class Streaming:
 
     def _pack_table(self, table: pa.Table, places: Places, streams: Streams) -> None:
         pool, ranks = self._pool, self._columns
+        spare = min(_PAGES, len(pool.pages) // _PART)
         for batch in table.select(["soma_dim_0", "soma_dim_1", "soma_data"]).to_batches():
             rows, columns, values = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(3))
             values = np.ascontiguousarray(values, dtype=np.float32)
@@ -237,7 +240,7 @@ class Streaming:
                     what = f"row {rows[start]}" if needed == packed.STRANGE_ROW else f"column {columns[start]}"
                     raise AlbError(f"X was read with an entry in {what}, which was not asked for")
                 if needed:
-                    self._reserved = np.concatenate([self._reserved, pool.take(needed, needed + _PAGES)])
+                    self._reserved = np.concatenate([self._reserved, pool.take(needed, needed + spare)])
 
     # -- unpacking -----------------------------------------------------------------------------------------------
 

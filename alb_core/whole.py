@@ -74,11 +74,14 @@ class Whole:
         """One block: X converted, and obs, rows in the order of the joinids."""
         joinids = block.joinids
         with spent.on("reading"):
-            # Ascending, as TileDB stores them; the method puts rows where they are wanted.
-            table = self._opened.table(np.sort(joinids))
+            # Ascending, as TileDB stores them, and each once; the method puts rows where they are wanted.
+            distinct, places = np.unique(joinids, return_inverse=True)
+            table = self._opened.table(distinct)
             obs = self._opened.obs(joinids)
         with spent.on("converting"):
-            return self._method(table, Positions(joinids), self._columns), obs
+            if len(distinct) == len(joinids):
+                return self._method(table, Positions(joinids), self._columns), obs
+            return self._method(table, Positions(distinct), self._columns).take(places), obs
 
     def _handed_out(self, x: torch.Tensor, obs: pa.Table) -> tuple[torch.Tensor, pa.Table]:
         return (x.pin_memory() if self._pin else x), obs

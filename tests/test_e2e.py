@@ -65,7 +65,7 @@ def test_results_hold_figures_and_versions(suite, measured, release):
     assert (versions["tiledbsoma"], versions["numpy"]) == (release.version, "1.26.4")
     assert {item.name: item.version for item in release.companions}.items() <= versions.items()
     assert ("tiledb" in versions) == (release is OLDEST)
-    assert results["env_vars"] == {"ALB_STACK": "2026.11"}
+    assert results["env_vars"] == {"ALB_STACK": "2026.12"}
 
 
 def test_both_releases_ran_under_one_stack(suite, measured):

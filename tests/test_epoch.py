@@ -89,7 +89,7 @@ def test_a_reader_is_compared_alike(tiny: Tiny) -> None:
 def test_sums_of_large_counts_are_exact(value: float) -> None:
     x = torch.ones((3, 1000))
     x[1, 0] = value
-    assert epoch._total(x) == 3000 - 1 + value
+    assert epoch.sum_of(x) == 3000 - 1 + value
 
 
 def test_where_the_time_goes(tiny: Tiny) -> None:

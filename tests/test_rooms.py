@@ -11,8 +11,9 @@ from alb_core.paths import suite_root
 #: Rooms that run inside the benchmark environment, in the order of the data, and what serves them all.
 SERVING = ["errors", "files", "checksum", "paths", "proof", "memory", "datasets.spec", "datasets.manifest", "datasets"]
 MEASURING = [
-    *("block_spec", "order", "read", "spent", "opened", "convert", "whole"),
+    *("block_spec", "order", "read", "spent", "selection", "sampling", "encoding", "opened", "convert", "whole"),
     *("tuning", "budget", "ahead", "lookup", "pool", "buffers", "packed", "streams", "streaming"),
+    *("handing", "workers", "remote", "pipelines", "shares", "plan", "arguments", "progress"),
     *("loader", "epoch", "guard", "suite"),
 ]
 #: Rooms of the commands that measure, on top of those: what asks for epochs and passes imports nothing of the stack
@@ -47,7 +48,7 @@ def test_the_benchmark_environment_has_what_a_room_imports(module):
     allowed = STACK if module in MEASURING or module == "checksum" else set()
     allowed = allowed | ({"numpy"} if module == "checksum" else set())
     # Behind the method that needs it: the loader imports it where it is asked for.
-    allowed = allowed | ({"numba"} if module == "packed" else set())
+    allowed = allowed | {"packed": {"numba"}, "progress": {"tqdm"}}.get(module, set())
     foreign = {name.split(".")[0] for name in imports(module)} - set(sys.stdlib_module_names) - {"alb_core"}
     assert foreign <= allowed
 

@@ -8,7 +8,11 @@ from packaging.requirements import Requirement
 from alb_core.paths import suite_root
 
 #: Name in asv.conf.json -> sha256 of the pins. A change of constraints.txt needs a new name here and there.
-STACKS = {"2026.11": "7acdb381e1588cab3526e36f25b402cb8ee57889c93bd2136a0d1447a0a212cb"}
+STACKS = {
+    "2026.11": "7acdb381e1588cab3526e36f25b402cb8ee57889c93bd2136a0d1447a0a212cb",
+    # Adds tiledbsoma-ml and scdataset, which benchmarks/peers.py measures; nothing else imports them.
+    "2026.12": "bf278cc6d5f1f04179b5ebef6072efdd7219c843e326440d13132bc98962b6c0",
+}
 
 PROMISED = {
     "numpy": "1.26.4",

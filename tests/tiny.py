@@ -12,7 +12,7 @@ import pyarrow as pa
 import tiledbsoma
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tiny:
     """An experiment at ``uri`` and the truth about it."""
 

@@ -32,6 +32,7 @@ from asv.util import ProcessError
 from alb_core.asv_plugin import machines, versions
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.datasets.make import ensure as ensure_dataset
+from alb_core.datasets.manifest import quick_check
 from alb_core.errors import AlbError
 from alb_core.history import checkouts
 from alb_core.history.bridge import HOST_PYTHON
@@ -40,9 +41,13 @@ from alb_core.history.places import uncommitted
 from alb_core.history.releases import ensure as ensure_history
 from alb_core.locks import locked
 from alb_core.paths import data_root, history_root
+from alb_core.peers.copies import ensure_copy
 
 #: Datasets of the suite, made where missing before anything is measured.
 DATASETS = ("mini",)
+
+#: Formats in which loaders that read no SOMA get them.
+COPIES = ("h5ad",)
 
 #: What is added to a published site. asv finds publishers by their base class: importing one is what brings it in.
 PUBLISHERS = (OwnScripts,)
@@ -64,7 +69,9 @@ def install() -> None:
 
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
     for name in DATASETS:
-        ensure_dataset(name)
+        path = ensure_dataset(name)
+        for form in COPIES:
+            ensure_copy(path, quick_check(path), form)
     _warn_of_uncommitted(ensure_history())
     machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.

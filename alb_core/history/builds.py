@@ -23,6 +23,7 @@ from alb_core.history.cache import Made
 from alb_core.history.lock import Companion, Release
 from alb_core.history.plans import Plan, Planner
 from alb_core.history.repository import git
+from alb_core.history.resolve import stack_pins
 from alb_core.history.wheels import PYTHON, companion_wheels, own_wheel
 from alb_core.history.wheels import release_wheels as release_wheels
 from alb_core.locks import locked
@@ -139,6 +140,11 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     surplus -= {*(item.name for item in beside), *certified}
     if surplus:
         _pip(environment, "uninstall", "--yes", *sorted(surplus))
+        # Of what a checkout stood in for, the stack has a version of its own.
+        pins = stack_pins(suite_root() / "constraints.txt")
+        again = [f"{name}=={pins[name]}" for name in sorted(surplus & set(pins))]
+        if again:
+            _pip(environment, "install", "--no-deps", *again)
     wheels = companion_wheels(beside)
     # --no-deps and --no-index: what is installed is what is locked, whatever the index offers today.
     exact = ["--no-deps", "--no-index", "--force-reinstall"]
@@ -148,7 +154,7 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     found["companions"] = {item.name: item.version for item in beside}
     found["companion_wheels"] = [path.name for path in [*wheels, *local]]
     found["checkouts"] = certified
-    found["packages"].update(checkouts.versions(certified))
+    found["packages"] = checkouts.versions(certified, found["packages"])
     write_atomically(before, (json.dumps(found, indent=1) + "\n").encode())
     cache.trim()
 

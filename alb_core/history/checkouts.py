@@ -124,9 +124,24 @@ def refresh(environment: Path) -> None:
         (environment / "asv-install-status.json").unlink(missing_ok=True)
 
 
-def versions(certified: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return what is recorded with each result: the version of every project, n/a where no checkout is used."""
-    return {project.name: certified.get(project.name, {}).get("version", "n/a") for project in PROJECTS}
+def versions(certified: dict[str, dict[str, Any]], installed: dict[str, str]) -> dict[str, str]:
+    """Return what is recorded with each result.
+
+    Parameters
+    ----------
+    certified
+        The checkouts that are used, by project.
+    installed
+        Every installed version, by project.
+
+    Returns
+    -------
+    dict of str to str
+        The same, with the version of each checkout; n/a for a project that is there neither so nor by the stack.
+    """
+    absent = {project.name: "n/a" for project in PROJECTS}
+    used_here = {name: checkout["version"] for name, checkout in certified.items()}
+    return {**absent, **installed, **used_here}
 
 
 def warn(environment: Path, certified: dict[str, dict[str, Any]]) -> None:

@@ -1,8 +1,8 @@
 """annbatch's ``Loader`` over a zarr copy, which needs Python 3.12 or newer.
 
 Its shuffle is the wanted one: chunks of ``chunk_size`` consecutive rows in random order, rows shuffled within
-``preload_nchunks`` of them. Its authors advise to shuffle the copy, too; here rows stay where they are, as for every
-other loader.
+``preload_nchunks`` of them, which hold a batch at least. Its authors advise to shuffle the copy, too; here rows stay
+where they are, as for every other loader.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ def unsupported(wanted: Wanted) -> str | None:
         return f"annbatch needs Python 3.12 or newer, this is {sys.version_info.major}.{sys.version_info.minor}"
     if reason := not_installed("annbatch", "zarrs"):
         return reason
-    if wanted.shuffle and (wanted.block_size % wanted.chunk_size or wanted.block_size % wanted.batch_size):
+    block = max(wanted.block_size, wanted.batch_size)
+    if wanted.shuffle and (block % wanted.chunk_size or block % wanted.batch_size):
         return (
-            f"a block of {wanted.block_size} rows is no multiple of chunks of {wanted.chunk_size} and batches of "
+            f"a block of {block} rows is no multiple of chunks of {wanted.chunk_size} and batches of "
             f"{wanted.batch_size}"
         )
     return None
@@ -50,6 +51,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     from annbatch import Loader
 
     chosen = settings(wanted, chunk_size=512, preload_nchunks=32)
+    block = max(wanted.block_size, wanted.batch_size)
     # As its documentation asks for on a local disk.
     zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
     group = zarr.open_group(wanted.copies["zarr"], mode="r")
@@ -57,7 +59,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     loader = Loader(
         batch_size=wanted.batch_size,
         chunk_size=wanted.chunk_size if wanted.shuffle else chosen["chunk_size"],
-        preload_nchunks=wanted.block_size // wanted.chunk_size if wanted.shuffle else chosen["preload_nchunks"],
+        preload_nchunks=block // wanted.chunk_size if wanted.shuffle else chosen["preload_nchunks"],
         shuffle=wanted.shuffle,
         rng=np.random.default_rng((wanted.seed, wanted.epoch)) if wanted.shuffle else None,
         to="torch",

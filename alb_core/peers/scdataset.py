@@ -1,7 +1,7 @@
 """scDataset over an h5ad copy, with its ``BlockShuffling`` strategy.
 
 Its shuffle is the wanted one: chunks of ``block_size`` consecutive rows in random order, rows shuffled within each
-fetch of ``batch_size * fetch_factor``.
+fetch of ``batch_size * fetch_factor``; a fetch is a batch where the wanted block is less.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def unsupported(wanted: Wanted) -> str | None:
     """Say why the loader cannot do what is wanted; None if it can."""
     if reason := not_installed("scdataset", "anndata"):
         return reason
-    if wanted.shuffle and wanted.block_size % wanted.batch_size:
+    if wanted.shuffle and wanted.block_size > wanted.batch_size and wanted.block_size % wanted.batch_size:
         return f"a block of {wanted.block_size} rows is no multiple of batches of {wanted.batch_size}"
     return None
 
@@ -45,6 +45,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     from torch.utils.data import DataLoader
 
     chosen = settings(wanted, fetch_factor=16, sparse=False, workers=0)
+    of_a_block = max(1, wanted.block_size // wanted.batch_size)
     cells = _Rows(wanted.copies["h5ad"], wanted.n_rows) if chosen["sparse"] else _backed(wanted.copies["h5ad"])
     if chosen["sparse"] and not chosen["workers"]:
         cells.open()
@@ -52,7 +53,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
         cells,
         BlockShuffling(wanted.chunk_size) if wanted.shuffle else Streaming(),
         batch_size=wanted.batch_size,
-        fetch_factor=wanted.block_size // wanted.batch_size if wanted.shuffle else chosen["fetch_factor"],
+        fetch_factor=of_a_block if wanted.shuffle else chosen["fetch_factor"],
         seed=epoch_seed(wanted),
         **(_SPARSE if chosen["sparse"] else _dense()),
     )

@@ -7,6 +7,7 @@ each ``io_batch_size``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     import tiledbsoma
     from tiledbsoma_ml import ExperimentDataset, experiment_dataloader
 
+    _keep_compiled()
     chosen = settings(wanted, io_batch_size=2**16, use_eager_fetch=True, buffer_size=None, config={}, workers=0)
     config = dict(chosen["config"])
     if chosen["buffer_size"] is not None:
@@ -64,6 +66,24 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
         )
     # Its own collation keeps numpy arrays, which a worker would send through a pipe; tensors go by shared memory.
     return iter(experiment_dataloader(dataset, num_workers=chosen["workers"], collate_fn=_collated))
+
+
+@cache
+def _keep_compiled() -> None:
+    """Have numba keep what it compiles of the loader on the disk.
+
+    0.1.0 compiles again in every process, 5 to 10 s: its users pay that once a training, and here it would hide what
+    an epoch costs. Workers are not reached, as they import the loader themselves.
+    """
+    from numba.core.dispatcher import Dispatcher
+
+    try:
+        from tiledbsoma_ml import _csr
+    except ImportError:
+        return
+    for compiled in vars(_csr).values():
+        if isinstance(compiled, Dispatcher):
+            compiled.enable_caching()
 
 
 def _collated(batch: Any) -> PeerBatch:

@@ -20,10 +20,12 @@ RECORD = Path(__file__).with_name("timed_code.json")
 #: Modules in the timed path of each class, in the order in which data passes them.
 READING = ("order", "read", "suite")
 LOADING = ("block_spec", "order", "read", "convert", "loader", "epoch", "suite")
-CLASSES = {"read_chunks.ReadChunks": READING, "data_loader.DataLoader": LOADING}
+PEERS = ("block_spec", "epoch", "suite", "peers.contract", "peers.common", "peers.case", "peers.tiledbsoma_ml")
+PEERS += ("peers.cellxgene_census_loader", "peers.scdataset", "peers.annloader", "peers.annbatch")
+CLASSES = {"read_chunks.ReadChunks": READING, "data_loader.DataLoader": LOADING, "peers.Peers": PEERS}
 
 #: Modules that the timed path imports and that do not run while the clock does.
-UNTIMED = {"checksum", "datasets", "errors", "guard", "paths", "proof"}
+UNTIMED = {"checksum", "datasets", "errors", "guard", "paths", "peers.copies", "proof"}
 
 
 def benchmark_class(name):
@@ -38,9 +40,13 @@ def benchmark_class(name):
 def fingerprint(name):
     digest = hashlib.sha256()
     for module in CLASSES[name]:
-        digest.update(normalised((ROOT / "alb_core" / f"{module}.py").read_text()).encode())
+        digest.update(normalised(path_of(module).read_text()).encode())
     digest.update(normalised(inspect.getsource(benchmark_class(name)), drop=("params", "version")).encode())
     return digest.hexdigest()
+
+
+def path_of(module):
+    return ROOT / "alb_core" / (module.replace(".", "/") + ".py")
 
 
 def normalised(source, drop=()):
