@@ -29,10 +29,13 @@ def copies(location: str, forms: Sequence[str], *, has_manifest: bool) -> dict[s
     """
     if not has_manifest:
         raise AlbError(f"reads {' or '.join(forms)}, which is copied from datasets with a manifest alone")
+    found = {}
     try:
-        return {form: next(isolated.run("alb_core.compare.copying:made", location, form)) for form in forms}
+        for form in forms:
+            [found[form]] = isolated.run("alb_core.compare.copying:made", location, form)
     except ImportError as error:
         raise AlbError(f"a copy as {' and '.join(forms)} needs {error.name}, which is not installed here") from error
+    return found
 
 
 def made(location: str, form: str) -> Iterator[str]:

@@ -75,6 +75,7 @@ def points(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         rates, peaks = outcome.extremes(lambda run: run.rate), outcome.extremes(lambda run: run.peak / 2**30)
         if rates is None or peaks is None:
             continue
+        is_raw = outcome.contender.peer == RAW
         quality = outcome.middle(lambda run: run.quality)
         waiting = outcome.middle(lambda run: run.waiting_share)
         figures = {
@@ -82,15 +83,25 @@ def points(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
             "slowest": rates[0],
             "fastest": rates[1],
             "peak_gib": outcome.middle(lambda run: run.peak / 2**30),
-            "first_batch": outcome.middle(lambda run: run.first_batch),
-            "waiting": waiting and 100 * waiting,
-            "quality": quality and 100 * quality,
+            "first_batch": None if is_raw else outcome.middle(lambda run: run.first_batch),
+            "waiting": None if is_raw or waiting is None else 100 * waiting,
+            "quality": None if quality is None else 100 * quality,
         }
         kind = outcome.contender.setting if outcome.contender.setting in ("default", "best") else "other"
         words = {"loader": outcome.name, "setting": outcome.contender.label, "kind": kind, "version": outcome.version}
         shown = {name: float(f"{value:.6g}") for name, value in figures.items() if value is not None}
-        found.append({**words, **shown, "raw": outcome.contender.peer == RAW})
+        found.append({**words, **shown})
     return found
+
+
+def _hover() -> str:
+    """Vega expression of what a point has; what it lacks is left out."""
+    words = [f"'{title}': datum.{field}" for field, title in _WORDS.items()]
+    figures = [
+        f"'{title}': isValid(datum.{field}) ? format(datum.{field}, '{form}') : datum.{field}"
+        for field, (title, form) in _FIGURES.items()
+    ]
+    return "{" + ", ".join(words + figures) + "}"
 
 
 def _chart(outcomes: Sequence[Outcome], subtitle: str) -> alt.LayerChart:
@@ -104,13 +115,11 @@ def _chart(outcomes: Sequence[Outcome], subtitle: str) -> alt.LayerChart:
     shape = alt.Shape("kind:N").title("Setting").scale(domain=kinds, range=["circle", "square", "triangle-up"])
     memory = alt.X("peak_gib:Q").title("Peak memory of all processes (GiB)").scale(zero=True)
     speed = alt.Y("cells_per_second:Q").title("Cells per second, the first batch counted").scale(zero=True)
-    hover = [alt.Tooltip(f"{field}:N", title=title) for field, title in _WORDS.items()]
-    hover += [alt.Tooltip(f"{field}:Q", title=title, format=form) for field, (title, form) in _FIGURES.items()]
     chosen = alt.selection_point(name="of_loader", fields=["loader"], bind="legend")
     seen = alt.condition(chosen, alt.value(0.95), alt.value(0.08))
     ranges = base.mark_rule(strokeWidth=1.5).encode(x=memory, y="slowest:Q", y2="fastest:Q", color=colour, opacity=seen)
-    marks = base.mark_point(filled=True, size=150).encode(
-        x=memory, y=speed, color=colour, shape=shape, tooltip=hover, opacity=seen
+    marks = base.mark_point(filled=True, size=150, tooltip=alt.ExprRef(_hover())).encode(
+        x=memory, y=speed, color=colour, shape=shape, opacity=seen
     )
     words = base.mark_text(align="left", dx=9, dy=-7, fontSize=11).encode(
         x=memory, y=speed, text="setting:N", color=colour, opacity=seen

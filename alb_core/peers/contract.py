@@ -67,7 +67,8 @@ class Peer(Protocol):
     DISTRIBUTION
         Name of its distribution on the package index.
     OPTIONS
-        ``Wanted.options`` for each of ``SETTINGS``.
+        ``Wanted.options`` for each of ``SETTINGS``. One that has no ``best`` has several others, of which any may be
+        the best on a machine: each is measured.
     COPIES
         Formats of the copies that it reads; empty where it reads the SOMA experiment itself.
     """

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from alb_core.checksum import coo_checksum
-from alb_core.epoch import _total
+from alb_core.epoch import sum_of
 from alb_core.peers.counting import Counted, Facts, entropy, touched
 from alb_core.read import Piece
 
@@ -101,7 +101,7 @@ def test_coverage_is_that_of_a_plain_count(batches: list[list[int]], passes: int
 def test_a_batch_is_touched_as_an_epoch_touches_it(x: np.ndarray) -> None:
     """The consumer of all loaders is that of this project's own figures."""
     tensor = torch.from_numpy(x)
-    assert touched(tensor) == (np.count_nonzero(x), _total(tensor)) == (np.count_nonzero(x), x.sum(dtype=np.float64))
+    assert touched(tensor) == (np.count_nonzero(x), sum_of(tensor)) == (np.count_nonzero(x), x.sum(dtype=np.float64))
 
 
 @pytest.mark.parametrize(
