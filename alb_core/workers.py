@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import traceback
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -170,6 +171,8 @@ def _work(there: connection.Connection, work: Callable[[Any], Iterable[Any]]) ->
     # Ctrl-C goes to all processes of a terminal; the one that asks ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    # Said once where batches are handed out; here it would be said by each process.
+    warnings.filterwarnings("ignore", "Sparse ")
     # The one that asked has gone, or has closed the pipe.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:

@@ -1,9 +1,12 @@
 """What README says is what there is."""
 
 import re
+import textwrap
+from typing import Any
 
 import click
 import pytest
+from tiny import Tiny
 
 from alb_core.cli.main import cli
 from alb_core.paths import suite_root
@@ -33,6 +36,18 @@ def test_every_alb_command_that_is_named_exists(name):
                 break
             assert word in command.commands, f"{span} in {name}"
             command = command.commands[word]
+
+
+def test_its_training_loop_runs(tiny: Tiny):
+    [block] = re.findall(r"(?:^    import torch\n)(?:(?:    .*)?\n)+?(?=\S)", README, re.MULTILINE)
+    code = textwrap.dedent(block)
+    for promised, here in (("data/soma/small", tiny.uri), ("is_primary_data == True", "raw_sum > 300")):
+        assert promised in code
+        code = code.replace(promised, here)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["loss"].isfinite()
+    assert len(names["obs"]) == names["loader"].n_rows
 
 
 def test_links_within_the_project_lead_somewhere():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import shutil
 import signal
 import threading
 import time
@@ -15,9 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from plain import all_ids, require_true
+from tiny import Tiny
+from torch.utils.data import DataLoader
 
 from alb_core import workers as workers_module
+from alb_core.block_spec import BlockSpec
 from alb_core.errors import AlbError
+from alb_core.loader import SomaLoader
 from alb_core.workers import RemoteError, Workers
 
 
@@ -155,7 +161,7 @@ def test_a_process_that_is_killed(nothing_left) -> None:
 
 
 def test_a_consumer_that_stops_early(nothing_left) -> None:
-    for result in Workers(work, 2).map([("arrays", 10**6), ("sleep", 60), ("sleep", 60)]):
+    for result in Workers(work, 1).map([("arrays", 10**6), ("sleep", 60)]):
         del result
         break
     nothing_left()
@@ -167,3 +173,89 @@ def test_what_nobody_uses_any_more_ends(nothing_left) -> None:
     assert children()
     del pool
     nothing_left()
+
+
+#: Blocks of 128 rows, of which batches of 100 are no part.
+SPEC = BlockSpec(chunk_size=16, chunks_per_block=8)
+
+
+@pytest.mark.parametrize(("method", "n_workers", "sparse"), [("scipy.csr", 1, False), ("numba", 2, True)])
+def test_batches_are_the_same_for_any_number_of_workers(
+    tiny: Tiny, nothing_left, method: str, n_workers: int, sparse: bool
+) -> None:
+    arguments = {"method": method, "sparse": sparse, "batch_size": 100, "seed": 3, "obs_codes": ["cell_type"]}
+    arguments |= {"obs_query": "raw_sum > 250", "var_joinids": tiny.var_joinids[::-2]}
+    columns = tiny.var_joinids[::-2]
+    with SomaLoader(tiny.uri, SPEC, **arguments) as alone, SomaLoader(
+        tiny.uri, SPEC, num_workers=n_workers, **arguments
+    ) as loader:  # fmt: skip
+        codes = [obs.column("cell_type").to_pylist() for _, obs in alone]
+        alone.set_epoch(0)
+        orders = [all_ids(alone) for _ in range(3)]
+        readers, others = set(), children()
+        for epoch in range(2):
+            batches = list(loader)
+            readers |= children() - others
+            assert list(require_true(tiny, batches, columns)) == orders[epoch]
+            if epoch == 0:
+                assert [obs.column("cell_type").to_pylist() for _, obs in batches] == codes
+            del batches
+        assert len(readers) == n_workers  # the second epoch had those of the first
+        assert loader.spent.reading > 0
+        # Taken up in the middle, where a loader without processes left.
+        iterator = iter(alone)
+        alone.load_state_dict({**alone.state_dict(), "epoch": 2})
+        next(iterator), next(iterator)
+        loader.load_state_dict({**alone.state_dict(), "epoch": 2, "batch": 2})
+        del iterator
+        assert all_ids(loader) == orders[2][2:]
+
+
+def test_a_loader_that_is_left_early_or_whose_process_is_killed(tiny: Tiny, nothing_left) -> None:
+    loader, others = SomaLoader(tiny.uri, SPEC, batch_size=50, num_workers=1), children()
+    for batch in loader:
+        del batch
+        break
+    assert children() == others
+    with pytest.raises(AlbError, match=r"^block reader 0 \(process \d+\) was killed by SIGKILL"):
+        for batch in loader:
+            del batch
+            os.kill(*(children() - others), signal.SIGKILL)
+    loader.close()
+    nothing_left()
+
+
+def test_an_error_of_a_process_that_reads(tiny: Tiny, tmp_path: Path, nothing_left) -> None:
+    copy = shutil.copytree(tiny.uri, tmp_path / "copy")
+    with SomaLoader(copy, SPEC, num_workers=1) as loader:
+        shutil.rmtree(copy / "ms" / "RNA" / "X" / "raw" / "__fragments")
+        shutil.rmtree(copy / "obs")
+        with pytest.raises(Exception, match="obs") as caught:
+            list(loader)
+    assert isinstance(caught.value.__cause__, RemoteError)
+    assert "open_experiment" in str(caught.value.__cause__)
+
+
+def test_ranks_with_processes_hand_out_every_row_once(tiny: Tiny) -> None:
+    rows: list[int] = []
+    for rank in range(2):
+        with SomaLoader(tiny.uri, SPEC, batch_size=100, rank=rank, world_size=2, num_workers=rank) as loader:
+            batches = all_ids(loader)
+            assert [len(batch) for batch in batches] == [100, 100, 100, 50]
+            rows += [i for batch in batches for i in batch]
+    assert sorted(rows) == tiny.obs_joinids.tolist()
+
+
+def test_ranks_in_a_plain_data_loader_with_workers(tiny: Tiny) -> None:
+    """The rank has the rows that it has without workers; tests of shares have all ranks."""
+    loader = SomaLoader(tiny.uri, SPEC, batch_size=100, rank=1, world_size=2)
+    batches = all_ids(DataLoader(loader, batch_size=None, num_workers=2, multiprocessing_context="spawn"))
+    assert sorted(map(len, batches)) == [75, 75, 100, 100]
+    alone = all_ids(loader)
+    assert sorted(i for batch in batches for i in batch) == sorted(i for batch in alone for i in batch)
+
+
+def test_processes_inside_a_worker_of_a_data_loader_are_refused(tiny: Tiny) -> None:
+    loader = SomaLoader(tiny.uri, SPEC, num_workers=1)
+    with pytest.raises(AlbError, match="num_workers is 1 inside a worker of a DataLoader"):
+        list(DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context="fork"))

@@ -1,0 +1,18 @@
+"""A program that takes batches for ever: what Ctrl-C is to end. Arguments: the experiment, and the loader's as JSON."""
+
+import json
+import sys
+
+from alb_core.block_spec import BlockSpec
+from alb_core.loader import SomaLoader
+
+
+def main(uri: str, arguments: str) -> None:
+    loader = SomaLoader(uri, BlockSpec(64, 32), batch_size=256, soma_buffer_size=2**20, **json.loads(arguments))
+    while True:
+        for _ in loader:
+            print("batch", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
