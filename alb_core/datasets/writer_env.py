@@ -44,7 +44,7 @@ _IMPORTED = (
 
 
 def ensure_writer() -> Path:
-    """Return the Python of the floor's environment; made when missing (once, half a minute), saying so on stderr.
+    """Return the Python of the floor's environment; made when missing (once, some twenty seconds), saying so on stderr.
 
     Raises
     ------
@@ -96,6 +96,8 @@ def install_packages(python: Path, constraints: Path, floor: Release) -> None:
         "--disable-pip-version-check",
         "--only-binary",
         ":all:",
+        # A quarter of it is ever imported; -I lets Python keep what it compiles then, whatever is set.
+        "--no-compile",
     ]
     wheels = [str(path) for path in release_wheels(floor)]
     _run([*pip, "--no-deps", "--constraint", str(constraints), *wheels, *_IMPORTED], f"install tiledbsoma {FLOOR}")
