@@ -95,6 +95,7 @@ def certificate(suite):
     return proof.certificate(suite.benchmark_environment)
 
 
+@pytest.mark.quiet
 def test_a_commit_that_sleeps_in_the_read_path_is_reported_as_worse(suite, branches):
     def slower(text):
         assert READ in text
@@ -115,6 +116,7 @@ def test_a_commit_that_sleeps_in_the_read_path_is_reported_as_worse(suite, branc
     assert json.loads(results.read_text())["requirements"]["tiledbsoma"] == f"2.3.0+g{commit[:10]}"
 
 
+@pytest.mark.quiet
 def test_a_commit_that_changes_comments_is_not(suite, branches):
     branches.branch("comments", "src/tiledbsoma/_read_iters.py", lambda text: f"# {uuid.uuid4()}\n{text}")
     done = continuous(suite, expected=0)

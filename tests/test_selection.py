@@ -102,9 +102,7 @@ def test_a_loader_of_filtered_rows_and_columns(tiny: Tiny, method: str) -> None:
 
 
 def test_a_loader_with_filters_that_are_wrong(tiny: Tiny) -> None:
-    with pytest.raises(
-        AlbError, match=r"^var_query 'feature_length > 1000' holds for no row of var of .*, expected"
-    ):
+    with pytest.raises(AlbError, match=r"^var_query 'feature_length > 1000' holds for no row of var of .*, expected"):
         SomaLoader(tiny.uri, BlockSpec(16, 8), var_query="feature_length > 1000").open()
     with pytest.raises(AlbError, match=r"^var_query 'length > 1' failed on var of .*; expected a TileDB value filter"):
         SomaLoader(tiny.uri, BlockSpec(16, 8), var_query="length > 1").open()
