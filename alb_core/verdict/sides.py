@@ -1,0 +1,165 @@
+"""The two sides of a verdict: a commit each, installed in an environment of its own, measured by asv's own runner.
+
+Both environments stay as they are from round to round, so that sides change in no time. Each is one of asv's, made from
+the same configuration in another directory; results go by the name that asv gives it, which both share.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from asv import util
+from asv.config import Config
+from asv.environment import Environment, ExistingEnvironment, get_environments
+from asv.repo import NoSuchNameError, Repo
+from asv.runner import Spawner, get_spawner, run_benchmark
+
+from alb_core.asv_plugin.commands import prepare
+from alb_core.errors import AlbError
+from alb_core.paths import environment_roots
+from alb_core.verdict.cases import Case
+
+
+class CouldNotMeasureError(AlbError):
+    """The input was good, and still nothing could be measured."""
+
+    exit_status = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one process gave.
+
+    Attributes
+    ----------
+    samples
+        In seconds, bytes or counts; empty where there is none.
+    absent
+        The commit cannot do it: asv's n/a.
+    said
+        What a failed process printed.
+    """
+
+    samples: tuple[float, ...] = ()
+    absent: bool = False
+    said: str = ""
+
+
+@dataclass
+class Side:
+    """A commit under measurement.
+
+    Attributes
+    ----------
+    label
+        ``BASE`` or ``HEAD``.
+    name
+        The commit as it was typed.
+    commit
+        Its full object name.
+    environment
+        asv's environment that holds it.
+    """
+
+    label: str
+    name: str
+    commit: str
+    environment: Environment
+
+    def install(self, conf: Config, repo: Repo) -> None:
+        """Build the commit where it is not built, and install it.
+
+        Raises
+        ------
+        CouldNotMeasureError
+            If it cannot be built or installed; what the build said stands above it.
+        """
+        try:
+            self.environment.install_project(conf, repo, self.commit)
+        except util.ProcessError as error:
+            lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
+            reasons = [line.removeprefix("alb: ") for line in lines if line.startswith("alb: ")] or lines[-1:]
+            raise CouldNotMeasureError(
+                f"{self.label} {self.name} ({self.commit[:8]}) cannot be built or installed: "
+                f"{reasons[-1] if reasons else error}"
+            ) from error
+
+    def run(self, case: Case, benchmark: dict[str, Any], spawner: Spawner, attributes: dict[str, Any]) -> Outcome:
+        """Run a case once, in a process of its own."""
+        done = run_benchmark(benchmark, spawner, False, selected_idx=[case.index], extra_params=attributes)
+        result, samples = done.result[case.index], done.samples[case.index]
+        if result is None or done.errcode:
+            return Outcome(said=done.stderr)
+        if samples is not None:
+            return Outcome(tuple(map(float, samples)))
+        return Outcome((float(result),)) if not math.isnan(result) else Outcome(absent=True)
+
+
+def pair_of(conf: Config, repo: Repo, base: str, head: str) -> tuple[Side, Side]:
+    """Return both sides, each with its environment made and its stack installed, no commit installed yet.
+
+    The environments' paths are equally long: how much of the stack the variables of a process take has been seen to
+    move its speed by percents (Mytkowicz et al. 2009).
+
+    Raises
+    ------
+    AlbError
+        If a name stands for no commit, or the configuration has not exactly one environment.
+    """
+    commits = []
+    for name in (base, head):
+        try:
+            commits.append(str(repo.get_hash_from_name(name)))
+        except (NoSuchNameError, util.ProcessError) as error:
+            raise AlbError(f"{name!r} is no commit of {conf.repo}: expected a branch, a tag or a hash of it") from error
+    found = []
+    for root in environment_roots():
+        own = copy.copy(conf)
+        own.env_dir = str(root)
+        environments = list(get_environments(own, None, verbose=False))
+        if len(environments) != 1 or isinstance(environments[0], ExistingEnvironment):
+            raise AlbError(f"asv.conf.json describes {len(environments)} environments, expected one for a verdict")
+        found += environments
+    # Whoever has a commit already keeps it.
+    installed = [environment.installed_commit_hash for environment in found]
+    if installed[0] == commits[0] != commits[1] or installed[1] == commits[1] != commits[0]:
+        found.reverse()
+    for environment in found:
+        prepare(environment)
+    head_environment, base_environment = found
+    return Side("BASE", base, commits[0], base_environment), Side("HEAD", head, commits[1], head_environment)
+
+
+@contextmanager
+def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
+    """Processes that fork a benchmark's, one for each side, with everything imported; gone at the end.
+
+    Each holds its libraries somewhere else in memory, which makes all of its children a little faster or slower: a
+    round takes new ones, so that this varies from round to round like any other noise.
+
+    Raises
+    ------
+    CouldNotMeasureError
+        If a side cannot import the benchmarks.
+    """
+
+    def opened(side: Side) -> Spawner:
+        return get_spawner(side.environment, conf.benchmark_dir, conf.launch_method)
+
+    with ThreadPoolExecutor(len(sides)) as pool:
+        made = list(pool.map(opened, sides))
+        try:
+            answers = list(pool.map(lambda spawner: spawner.preimport(), made))
+            for side, (good, out) in zip(sides, answers, strict=True):
+                if not good:
+                    raise CouldNotMeasureError(f"{side.label} {side.name} cannot import the benchmarks: {out.strip()}")
+            yield made
+        finally:
+            for spawner in made:
+                spawner.close()
