@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from asv import util
 from asv.benchmarks import Benchmarks
 from asv.config import Config
 from asv.machine import Machine
@@ -26,7 +27,7 @@ from alb_core.verdict.judge import Judge, Verdict
 from alb_core.verdict.measure import measure
 from alb_core.verdict.report import Context
 from alb_core.verdict.rounds import Rounds
-from alb_core.verdict.sides import Outcome, Side, pair_of, spawners
+from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, pair_of, spawners
 from alb_core.verdict.store import Store
 
 #: Seconds that are spent where nothing else is asked for.
@@ -86,7 +87,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
             )
         for side in (base, head):
             side.install(conf, repo)
-        benchmarks = Benchmarks.discover(conf, repo, [head.environment], [head.commit])
+        benchmarks = _discovered(conf, repo, head)
         cases = selected(conf, benchmarks, asked.patterns)
         benchmarks.save()
         seen = canary.look(known.canary if known else None) if asked.look else None
@@ -189,6 +190,28 @@ def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         Machine.load(machine_name=machine).save(conf.results_dir)
         with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
             yield conf, get_repo(conf), machine
+
+
+def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
+    """Let asv find the benchmarks.
+
+    Raises
+    ------
+    CouldNotMeasureError
+        If they cannot be imported under the commit: asv then tries other commits, and one of those is not what is asked
+        for.
+    """
+    try:
+        found = Benchmarks.discover(conf, repo, [side.environment], [side.commit])
+    except util.UserError as error:
+        if "Interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        found = None
+    if found is None or not side.installed:
+        raise CouldNotMeasureError(
+            f"the benchmarks cannot be imported under {side.label} {side.name} ({side.commit[:8]}): see above"
+        )
+    return found
 
 
 def _blank(repo: Repo, side: Side, machine: str) -> Any:

@@ -139,7 +139,8 @@ class Judge:
         names = list(dict.fromkeys(case.row for case in rounds.pairs if case.kind is not Kind.COUNT))
         rows = [*self._together(rounds, times), *(self._row(rounds, times, name) for name in names)]
         changes = [change for row in rows for change in (row.time, row.memory) if change is not None]
-        words = [change.word for change in changes]
+        # What failed may hide anything.
+        words = [change.word for change in changes] + [Word.UNKNOWN] * bool(rounds.failures)
         single = [change.word for row in rows if not row.together for change in (row.time, row.memory) if change]
         counts = {word: single.count(word) for word in Word}
         return Verdict(tuple(rows), whole(words), counts, tuple(_moved(rounds)))
@@ -172,7 +173,7 @@ class Judge:
     def _times(self, rounds: Rounds) -> dict[tuple[Case, ...], Change]:
         """Judge every case of time, and those of a benchmark together, each at its level."""
         alone: dict[tuple[Case, ...], list[float]] = {
-            (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME
+            (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME and _measured(rounds, case)
         }
         groups: dict[str, list[Case]] = {}
         for (case,) in alone:
@@ -199,8 +200,9 @@ class Judge:
 
     def _row(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change], name: str) -> Row:
         cases = [case for case in rounds.pairs if case.row == name]
-        time = next((times[(case,)] for case in cases if case.kind is Kind.TIME), None)
-        memory = next((self._memory(rounds, case) for case in cases if case.kind is Kind.MEMORY), None)
+        live = [case for case in cases if _measured(rounds, case)]
+        time = next((times[(case,)] for case in live if case.kind is Kind.TIME), None)
+        memory = next((self._memory(rounds, case) for case in live if case.kind is Kind.MEMORY), None)
         notes = [f"{case.benchmark}: failed on {rounds.failures[case]}" for case in cases if case in rounds.failures]
         notes += [f"{case.benchmark}: n/a on {rounds.absent[case]}" for case in cases if case in rounds.absent]
         return Row(name, time, memory, tuple(notes))
@@ -222,6 +224,11 @@ class Judge:
         return Change(change, low, high, seen, word, len(base), "bytes", *figures)
 
 
+def _measured(rounds: Rounds, case: Case) -> bool:
+    """Whether a case has rounds, or may have some yet."""
+    return bool(rounds.pairs[case]) or (case not in rounds.absent and case not in rounds.failures)
+
+
 def whole(words: Sequence[Word]) -> Word:
     """Return the word for several: worse if anything is, then better, then not known if anything is."""
     for word in (Word.WORSE, Word.BETTER, Word.UNKNOWN):
@@ -235,14 +242,12 @@ def _change(
 ) -> Change:
     """Judge one sequence of log ratios as it stood when its answer was reached, or as it stands now."""
     last: Change | None = None
-    for n in range(statistics.LEAST_ROUNDS, min(len(ratios), statistics.MOST_ROUNDS) + 1):
-        estimate = statistics.estimate(ratios[:n])
-        assert estimate is not None
-        level = statistics.level_at(alpha, n)
+    for look, estimate in statistics.looks(ratios):
+        level = statistics.level_at(alpha, look)
         low, high = estimate.interval(level)
         word = statistics.word(low, high, math.log1p(threshold))
-        middle, seen = _relative(estimate.log_ratio), _relative(estimate.visible(level))
-        last = Change(middle, _relative(low), _relative(high), seen, word, n, "s", *figures)
+        middle, seen = _relative(estimate.log_ratio), _relative(statistics.visible(ratios[:look], level))
+        last = Change(middle, _relative(low), _relative(high), seen, word, look, "s", *figures)
         if word is not Word.UNKNOWN:
             break
     return last or Change(None, None, None, None, Word.UNKNOWN, len(ratios), "s", *figures)

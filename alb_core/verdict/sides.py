@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from asv import util
@@ -24,6 +27,7 @@ from alb_core.asv_plugin.commands import prepare
 from alb_core.errors import AlbError
 from alb_core.paths import environment_roots
 from alb_core.verdict.cases import Case
+from alb_core.verdict.twin import twin
 
 
 class CouldNotMeasureError(AlbError):
@@ -72,6 +76,11 @@ class Side:
     commit: str
     environment: Environment
 
+    @property
+    def installed(self) -> bool:
+        """Whether its environment holds it now."""
+        return bool(self.environment.installed_commit_hash == self.commit)
+
     def install(self, conf: Config, repo: Repo) -> None:
         """Build the commit where it is not built, and install it.
 
@@ -80,6 +89,8 @@ class Side:
         CouldNotMeasureError
             If it cannot be built or installed; what the build said stands above it.
         """
+        if not self.installed:
+            print(f"alb: installing {self.label} {self.name} ({self.commit[:8]})", file=sys.stderr, flush=True)
         try:
             self.environment.install_project(conf, repo, self.commit)
         except util.ProcessError as error:
@@ -126,12 +137,17 @@ def pair_of(conf: Config, repo: Repo, base: str, head: str) -> tuple[Side, Side]
         if len(environments) != 1 or isinstance(environments[0], ExistingEnvironment):
             raise AlbError(f"asv.conf.json describes {len(environments)} environments, expected one for a verdict")
         found += environments
+    first, second = found
+    prepare(first)
+    if not second.check_presence():
+        path, other = Path(first._path), Path(second._path)
+        shutil.rmtree(other, ignore_errors=True)
+        twin(path, other)
+    prepare(second)
     # Whoever has a commit already keeps it.
     installed = [environment.installed_commit_hash for environment in found]
     if installed[0] == commits[0] != commits[1] or installed[1] == commits[1] != commits[0]:
         found.reverse()
-    for environment in found:
-        prepare(environment)
     head_environment, base_environment = found
     return Side("BASE", base, commits[0], base_environment), Side("HEAD", head, commits[1], head_environment)
 
@@ -153,8 +169,12 @@ def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
         return get_spawner(side.environment, conf.benchmark_dir, conf.launch_method)
 
     with ThreadPoolExecutor(len(sides)) as pool:
-        made = list(pool.map(opened, sides))
+        begun = [pool.submit(opened, side) for side in sides]
+        wait(begun)
+        made = [future.result() for future in begun if future.exception() is None]
         try:
+            for future in begun:
+                future.result()
             answers = list(pool.map(lambda spawner: spawner.preimport(), made))
             for side, (good, out) in zip(sides, answers, strict=True):
                 if not good:

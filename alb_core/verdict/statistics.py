@@ -2,37 +2,40 @@
 
 A round measures both commits side by side, so what the machine did meanwhile cancels in the ratio of the two. Of the
 rounds' log ratios the 20 % trimmed mean is taken, with its interval (Tukey and McLaughlin 1963, Yuen 1974): a burst
-that hits one side of a few rounds is cut off. The rounds are looked at as they come; boundaries by alpha spending (Lan
-and DeMets 1983) keep the rate of false alarms whenever one stops. Holm's procedure (1979) keeps it over all benchmarks.
-docs/verdicts.md has the reasons; tests/verdict/test_statistics.py holds the rates by simulation.
+that hits one side of a few rounds is cut off. The rounds are looked at as they come, each look at a level of its own
+that alpha spending (Lan and DeMets 1983) gives it, so that false alarms stay as rare whenever one stops. Holm's
+procedure (1979) keeps them so over all benchmarks. docs/verdicts.md has the reasons; the tests hold the rates by
+simulation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import stats
 
 #: Chance of any false alarm in a verdict of two equal commits, and, one less, how sure intervals and "visible" are.
 ALPHA = 0.05
 
-#: Rounds before anything is said. With fewer, Student's t has tails that nothing measurable exceeds.
-LEAST_ROUNDS = 6
+#: Numbers of rounds at which a word may be said, each a quarter more than the one before. With fewer than the first,
+#: Student's t has tails that nothing measurable exceeds; after the last, nothing new is said.
+LOOKS = (6, 8, 10, 13, 16, 20, 25, 31, 39, 49, 61, 76, 95, 119)
+LEAST_ROUNDS, MOST_ROUNDS = LOOKS[0], LOOKS[-1]
 
-#: Rounds that ten minutes give the standard benchmarks: where most of the allowed error is spent.
+#: Rounds that ten minutes give the standard benchmarks: by then most of the allowed error is spent.
 USUAL_ROUNDS = 20
-
-#: Rounds after which nothing new is said: where the table of boundaries ends.
-MOST_ROUNDS = 120
 
 #: Share of the rounds cut off at each end.
 TRIM = 0.2
+
+#: Draws of a bootstrap.
+_DRAWS = 1000
 
 #: Samples of memory a side before anything is said: with four, the extreme differences are a 97 % interval.
 LEAST_SAMPLES = 4
@@ -73,10 +76,6 @@ class Estimate:
         half = float(stats.t.isf(level / 2, self.freedom)) * self.error
         return self.log_ratio - half, self.log_ratio + half
 
-    def visible(self, level: float) -> float:
-        """Smallest log ratio that a test at ``level`` finds with 95 % probability at this spread and these rounds."""
-        return float(stats.t.isf(level / 2, self.freedom) + stats.t.isf(ALPHA, self.freedom)) * self.error
-
 
 def figure(samples: Sequence[float]) -> float:
     """One process's figure (s) of its repeats: the least, the one that other work on the machine disturbed least."""
@@ -93,13 +92,37 @@ def estimate(ratios: Sequence[float]) -> Estimate | None:
     n = len(ratios)
     if n < LEAST_ROUNDS:
         return None
+    mean, error = _trimmed(np.asarray(ratios, dtype=np.float64)[None])
+    return Estimate(float(mean[0]), float(error[0]), _freedom(n), n)
+
+
+def visible(ratios: Sequence[float], level: float) -> float:
+    """Return the smallest log ratio that a test at ``level`` finds with 95 % probability in such rounds.
+
+    By the bootstrap (Efron 1979): rounds are drawn again from these, without their change and with either sign, and the
+    change is sought that 95 of 100 such draws would have found.
+    """
+    n = len(ratios)
+    mean, _ = _trimmed(np.asarray(ratios, dtype=np.float64)[None])
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(np.asarray(ratios) - mean[0], (_DRAWS, n)) * rng.choice([-1.0, 1.0], (_DRAWS, n))
+    means, errors = _trimmed(drawn)
+    return float(np.quantile(stats.t.isf(level / 2, _freedom(n)) * errors - means, 1 - ALPHA))
+
+
+def _trimmed(ratios: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Trimmed mean and standard error of each row."""
+    n = ratios.shape[1]
     cut = int(TRIM * n)
-    ordered = np.sort(np.asarray(ratios, dtype=np.float64))
-    mean = float(ordered[cut : n - cut].mean())
-    winsorised = np.clip(ordered, ordered[cut], ordered[n - cut - 1])
-    # Equal ratios happen with coarse clocks; a zero error would make anything certain.
-    error = max(float(winsorised.std(ddof=1)) / ((1 - 2 * cut / n) * math.sqrt(n)), 1e-9)
-    return Estimate(mean, error, n - 2 * cut - 1, n)
+    ordered = np.sort(ratios, axis=1)
+    winsorised = np.clip(ordered, ordered[:, [cut]], ordered[:, [n - cut - 1]])
+    error = winsorised.std(axis=1, ddof=1) / ((1 - 2 * cut / n) * math.sqrt(n))
+    # Equal ratios happen with coarse clocks; no error at all would make anything certain.
+    return ordered[:, cut : n - cut].mean(axis=1), np.maximum(error, 1e-9)
+
+
+def _freedom(rounds: int) -> int:
+    return rounds - 2 * int(TRIM * rounds) - 1
 
 
 def spent(rounds: int) -> float:
@@ -114,66 +137,29 @@ def spent(rounds: int) -> float:
     return 0.8 * min(1.0, rounds / USUAL_ROUNDS) ** 2 + 0.2 * max(0.0, 1 - USUAL_ROUNDS / rounds)
 
 
-@lru_cache(maxsize=256)
-def levels(alpha: float, rounds: int = MOST_ROUNDS) -> tuple[float, ...]:
-    """Nominal two-sided levels of the looks after :data:`LEAST_ROUNDS`, ... ``rounds`` rounds.
+def level_at(alpha: float, look: int) -> float:
+    """Two-sided level of one of :data:`LOOKS`: what may be spent by it and was not by the one before.
 
-    Together they find a difference where there is none with probability ``alpha * spent(rounds)``: the recursive
-    integration of Armitage, McPherson and Rowe (1969) over a normal random walk.
-
-    Parameters
-    ----------
-    alpha
-        Allowed probability, over all looks that may ever be made.
-    rounds
-        The last look.
+    The levels of all looks add up to less than ``alpha``, so together they are wrong no more often, whatever the looks
+    have to do with one another (Bonferroni).
     """
-    found = []
-    nodes = weights = density = np.empty(0)
-    for n in range(LEAST_ROUNDS, rounds + 1):
-        share = alpha * (spent(n) - spent(n - 1))
-        first = n == LEAST_ROUNDS
-        if first:
-            bound = float(stats.norm.isf(share / 2)) * math.sqrt(n)
-        else:
-            mass = weights * density
-
-            def crossing(at: float, mass: NDArray[np.float64] = mass, nodes: NDArray[np.float64] = nodes) -> float:
-                return float(2 * (mass * stats.norm.sf(at - nodes)).sum())
-
-            bound = float(optimize.brentq(lambda at, share=share: crossing(at) - share, 0.0, nodes[-1] + 12))
-        found.append(float(2 * stats.norm.sf(bound / math.sqrt(n))))
-        # Simpson's rule between the boundaries; the step is well below the walk's own, which is 1.
-        count = 2 * math.ceil(bound / 0.2) + 1
-        grid = np.linspace(-bound, bound, count)
-        if first:
-            density_next = stats.norm.pdf(grid, scale=math.sqrt(n))
-        else:
-            density_next = _NORMAL * np.exp(-0.5 * (grid[:, None] - nodes[None, :]) ** 2) @ mass
-        nodes, density, weights = grid, density_next, _simpson(grid)
-    return tuple(found)
+    place = LOOKS.index(look)
+    return alpha * (spent(look) - (spent(LOOKS[place - 1]) if place else 0.0))
 
 
-_NORMAL = 1 / math.sqrt(2 * math.pi)
-
-
-def _simpson(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    weights = np.ones(len(grid))
-    weights[1:-1:2], weights[2:-1:2] = 4, 2
-    return weights * float(grid[1] - grid[0]) / 3
-
-
-def level_at(alpha: float, rounds: int) -> float:
-    """Nominal level of the look after a number of rounds, at least :data:`LEAST_ROUNDS`."""
-    return levels(alpha)[min(rounds, MOST_ROUNDS) - LEAST_ROUNDS]
+def looks(ratios: Sequence[float]) -> Iterator[tuple[int, Estimate]]:
+    """The looks that some rounds allow: the number of rounds, and what was known then."""
+    for look in LOOKS:
+        found = estimate(ratios[:look])
+        if look > len(ratios) or found is None:
+            return
+        yield look, found
 
 
 def crossed(ratios: Sequence[float], alpha: float) -> bool:
     """Whether any look at these rounds, in their order, found a difference; once found, it stays found."""
-    for n in range(LEAST_ROUNDS, min(len(ratios), MOST_ROUNDS) + 1):
-        found = estimate(ratios[:n])
-        assert found is not None
-        low, high = found.interval(level_at(alpha, n))
+    for look, found in looks(ratios):
+        low, high = found.interval(level_at(alpha, look))
         if low > 0 or high < 0:
             return True
     return False
