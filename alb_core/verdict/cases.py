@@ -63,19 +63,29 @@ class Case:
         )
 
 
-def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[Case]:
-    """Return the cases that one of some regular expressions matches, in asv's order.
+def check(patterns: Sequence[str]) -> None:
+    """Refuse what is no regular expression.
 
     Raises
     ------
     AlbError
-        If a pattern is no regular expression, or nothing matches.
+        Naming it.
     """
     for pattern in patterns:
         try:
             re.compile(pattern)
         except re.error as error:
             raise AlbError(f"-b {pattern!r} is no regular expression: {error}") from error
+
+
+def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[Case]:
+    """Return the cases that one of some regular expressions matches, in asv's order.
+
+    Raises
+    ------
+    AlbError
+        If nothing matches.
+    """
     chosen = Benchmarks(conf, benchmarks.values(), regex=list(patterns))
     found = [
         Case(name, index, parameters, kind_of(benchmark))

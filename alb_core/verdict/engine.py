@@ -22,12 +22,12 @@ from alb_core.errors import AlbError
 from alb_core.locks import locked
 from alb_core.paths import data_root, environment_roots, suite_root
 from alb_core.verdict import calibration, canary
-from alb_core.verdict.cases import STANDARD, Case, selected
+from alb_core.verdict.cases import STANDARD, Case, check, selected
 from alb_core.verdict.judge import Judge, Verdict
 from alb_core.verdict.measure import measure
 from alb_core.verdict.report import Context
 from alb_core.verdict.rounds import Rounds
-from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, pair_of, spawners
+from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, pair_of, spawners
 from alb_core.verdict.store import Store
 
 #: Seconds that are spent where nothing else is asked for.
@@ -77,14 +77,14 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
     AlbError
         If what is asked for makes no sense, or (exit status 3) nothing can be measured.
     """
+    check(asked.patterns)
     with _session(asked.machine) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
-        base, head = pair_of(conf, repo, asked.base, asked.head)
-        if base.commit == head.commit and not asked.same:
-            raise AlbError(
-                f"{asked.base} and {asked.head} are the same commit, {base.commit[:8]}: check out your branch in the "
-                "history, or measure it against itself with --aa to see how noisy this machine is"
-            )
+        names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
+        commits = commits_of(conf, repo, names)
+        if (commits[0] == commits[1]) is not asked.same:
+            raise _unlike(names, commits)
+        base, head = pair_of(conf, names, commits)
         for side in (base, head):
             side.install(conf, repo)
         benchmarks = _discovered(conf, repo, head)
@@ -104,8 +104,8 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
         done = measure(bench, store, rounds, asked.budget, judge.still_open)
     context = Context(
-        base=asked.base,
-        head=asked.head,
+        base=base.name,
+        head=head.name,
         base_commit=base.commit,
         head_commit=head.commit,
         machine=machine,
@@ -190,6 +190,18 @@ def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         Machine.load(machine_name=machine).save(conf.results_dir)
         with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
             yield conf, get_repo(conf), machine
+
+
+def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
+    if commits[0] == commits[1]:
+        return AlbError(
+            f"{names[0]} and {names[1]} are the same commit, {commits[0][:8]}: check out your branch in the history, "
+            "or measure it against itself with --aa to see how noisy this machine is"
+        )
+    return AlbError(
+        f"--aa measures a commit against itself, and {names[0]} ({commits[0][:8]}) and {names[1]} ({commits[1][:8]}) "
+        "are two: name one, or leave --aa out"
+    )
 
 
 def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:

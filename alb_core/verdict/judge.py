@@ -241,16 +241,18 @@ def _change(
     ratios: Sequence[float], alpha: float, threshold: float, figures: tuple[float | None, float | None]
 ) -> Change:
     """Judge one sequence of log ratios as it stood when its answer was reached, or as it stands now."""
-    last: Change | None = None
+    word = Word.UNKNOWN
     for look, estimate in statistics.looks(ratios):
         level = statistics.level_at(alpha, look)
         low, high = estimate.interval(level)
         word = statistics.word(low, high, math.log1p(threshold))
-        middle, seen = _relative(estimate.log_ratio), _relative(statistics.visible(ratios[:look], level))
-        last = Change(middle, _relative(low), _relative(high), seen, word, look, "s", *figures)
         if word is not Word.UNKNOWN:
             break
-    return last or Change(None, None, None, None, Word.UNKNOWN, len(ratios), "s", *figures)
+    if len(ratios) < statistics.LEAST_ROUNDS:
+        return Change(None, None, None, None, word, len(ratios), "s", *figures)
+    seen = statistics.visible(ratios[:look], level)
+    middle, low, high, seen = map(_relative, (estimate.log_ratio, low, high, seen))
+    return Change(middle, low, high, seen, word, look, "s", *figures)
 
 
 def _relative(log_ratio: float) -> float:

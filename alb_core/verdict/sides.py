@@ -112,8 +112,25 @@ class Side:
         return Outcome((float(result),)) if not math.isnan(result) else Outcome(absent=True)
 
 
-def pair_of(conf: Config, repo: Repo, base: str, head: str) -> tuple[Side, Side]:
-    """Return both sides, each with its environment made and its stack installed, no commit installed yet.
+def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
+    """Return the commits that names stand for.
+
+    Raises
+    ------
+    AlbError
+        If one stands for none.
+    """
+    found = []
+    for name in names:
+        try:
+            found.append(str(repo.get_hash_from_name(name)))
+        except (NoSuchNameError, util.ProcessError) as error:
+            raise AlbError(f"{name!r} is no commit of {conf.repo}: expected a branch, a tag or a hash of it") from error
+    return found
+
+
+def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tuple[Side, Side]:
+    """Return BASE and HEAD, each with its environment made and its stack installed, no commit installed yet.
 
     The environments' paths are equally long: how much of the stack the variables of a process take has been seen to
     move its speed by percents (Mytkowicz et al. 2009).
@@ -121,35 +138,29 @@ def pair_of(conf: Config, repo: Repo, base: str, head: str) -> tuple[Side, Side]
     Raises
     ------
     AlbError
-        If a name stands for no commit, or the configuration has not exactly one environment.
+        If the configuration has not exactly one environment, or it cannot be made.
     """
-    commits = []
-    for name in (base, head):
-        try:
-            commits.append(str(repo.get_hash_from_name(name)))
-        except (NoSuchNameError, util.ProcessError) as error:
-            raise AlbError(f"{name!r} is no commit of {conf.repo}: expected a branch, a tag or a hash of it") from error
-    found = []
-    for root in environment_roots():
-        own = copy.copy(conf)
-        own.env_dir = str(root)
-        environments = list(get_environments(own, None, verbose=False))
-        if len(environments) != 1 or isinstance(environments[0], ExistingEnvironment):
-            raise AlbError(f"asv.conf.json describes {len(environments)} environments, expected one for a verdict")
-        found += environments
-    first, second = found
+    first, second = (_environment(conf, root) for root in environment_roots())
     prepare(first)
     if not second.check_presence():
         path, other = Path(first._path), Path(second._path)
         shutil.rmtree(other, ignore_errors=True)
         twin(path, other)
     prepare(second)
+    head, base = first, second
     # Whoever has a commit already keeps it.
-    installed = [environment.installed_commit_hash for environment in found]
-    if installed[0] == commits[0] != commits[1] or installed[1] == commits[1] != commits[0]:
-        found.reverse()
-    head_environment, base_environment = found
-    return Side("BASE", base, commits[0], base_environment), Side("HEAD", head, commits[1], head_environment)
+    if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
+        head, base = second, first
+    return Side("BASE", names[0], commits[0], base), Side("HEAD", names[1], commits[1], head)
+
+
+def _environment(conf: Config, root: Path) -> Environment:
+    own = copy.copy(conf)
+    own.env_dir = str(root)
+    found = list(get_environments(own, None, verbose=False))
+    if len(found) != 1 or isinstance(found[0], ExistingEnvironment):
+        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one for a verdict")
+    return found[0]
 
 
 @contextmanager

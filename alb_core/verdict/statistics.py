@@ -73,7 +73,7 @@ class Estimate:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Two-sided interval of log ratios that a false one exceeds with probability ``level``."""
-        half = float(stats.t.isf(level / 2, self.freedom)) * self.error
+        half = _critical(level, self.freedom) * self.error
         return self.log_ratio - half, self.log_ratio + half
 
 
@@ -107,7 +107,7 @@ def visible(ratios: Sequence[float], level: float) -> float:
     rng = np.random.default_rng(0)
     drawn = rng.choice(np.asarray(ratios) - mean[0], (_DRAWS, n)) * rng.choice([-1.0, 1.0], (_DRAWS, n))
     means, errors = _trimmed(drawn)
-    return float(np.quantile(stats.t.isf(level / 2, _freedom(n)) * errors - means, 1 - ALPHA))
+    return float(np.quantile(_critical(level, _freedom(n)) * errors - means, 1 - ALPHA))
 
 
 def _trimmed(ratios: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -119,6 +119,12 @@ def _trimmed(ratios: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
     error = winsorised.std(axis=1, ddof=1) / ((1 - 2 * cut / n) * math.sqrt(n))
     # Equal ratios happen with coarse clocks; no error at all would make anything certain.
     return ordered[:, cut : n - cut].mean(axis=1), np.maximum(error, 1e-9)
+
+
+@lru_cache(maxsize=1024)
+def _critical(level: float, freedom: int) -> float:
+    """Student's t that is exceeded, on either side, with probability ``level``."""
+    return float(stats.t.isf(level / 2, freedom))
 
 
 def _freedom(rounds: int) -> int:
