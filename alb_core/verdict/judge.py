@@ -15,8 +15,10 @@ from alb_core.verdict.statistics import Word
 #: A change of less than this is called none, unless told otherwise.
 THRESHOLD = 0.05
 
-#: A peak that moved by fewer bytes is called unchanged, however small it was: what an allocator may keep.
-LEAST_BYTES = 16 * 2**20
+#: A peak that moved by fewer bytes is called unchanged, however small it was. The very same libraries, installed at
+#: another time, have been seen to count for 20 MB more: how much of a file is mapped at once depends on how it came
+#: into the page cache.
+LEAST_BYTES = 48 * 2**20
 
 #: Samples of memory a side that are taken where fewer do not tell.
 MOST_SAMPLES = 8
@@ -178,9 +180,11 @@ class Judge:
         groups: dict[str, list[Case]] = {}
         for (case,) in alone:
             groups.setdefault(case.benchmark, []).append(case)
+        # All of them, too, where there is more than one benchmark: what slows everything a little shows there first.
+        joined = [*groups.values(), *([[case for (case,) in alone]] if len(groups) > 1 else [])]
         several = {
             tuple(cases): _median_ratios([alone[(case,)] for case in cases])
-            for cases in groups.values()
+            for cases in joined
             if len(cases) >= LEAST_TOGETHER
         }
         tests = {**alone, **several}
@@ -192,11 +196,7 @@ class Judge:
         return found
 
     def _together(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change]) -> list[Row]:
-        return [
-            Row(f"{cases[0].row.partition('(')[0]}, {len(cases)} together", change, None, together=True)
-            for cases, change in times.items()
-            if len(cases) > 1
-        ]
+        return [Row(_name_of(cases), change, None, together=True) for cases, change in times.items() if len(cases) > 1]
 
     def _row(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change], name: str) -> Row:
         cases = [case for case in rounds.pairs if case.row == name]
@@ -222,6 +222,11 @@ class Judge:
         figures = (middle, plain.median(head))
         change, low, high, seen = (value / middle for value in (found.change, found.low, found.high, visible))
         return Change(change, low, high, seen, word, len(base), "bytes", *figures)
+
+
+def _name_of(cases: Sequence[Case]) -> str:
+    names = {case.row.partition("(")[0] for case in cases}
+    return f"{names.pop() if len(names) == 1 else 'all'}, {len(cases)} together"
 
 
 def _measured(rounds: Rounds, case: Case) -> bool:

@@ -1,5 +1,7 @@
 """From rounds to words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from recorded import CASES, COUNTS, PEAKS, noisy, peaks, quiet, rounds_of
@@ -70,6 +72,13 @@ def test_what_slows_all_cases_is_found_together_before_it_is_in_each():
         alone += found.counts[Word.WORSE]
         assert (found.word is Word.WORSE) >= (row.time.word is Word.WORSE)
     assert together >= 10 and alone / 4 < together - 3
+
+
+def test_several_benchmarks_are_judged_together_too():
+    other = [replace(case, benchmark="load.Load.time_epoch") for case in CASES]
+    found = verdict(Rounds({case: quiet(10, 1.5) for case in [*CASES, *other[:2]]}))
+    assert [row.name for row in found.rows if row.together] == ["read.Read.epoch, 4 together", "all, 6 together"]
+    assert found.counts[Word.WORSE] == 6
 
 
 def test_equal_commits_are_rarely_called_different_by_a_whole_verdict():
