@@ -134,14 +134,6 @@ class Store:
             found += [Pair(one, other) for one, other in zip(base[session], head[session], strict=False)]
         return found
 
-    def seconds(self, case: Case) -> float | None:
-        """What one sample of a case took, by either commit's results; None where there is none."""
-        for results in self._results.values():
-            value = self._column(results.get_result_value, results, case)
-            if case.kind is Kind.TIME and value is not None and not math.isnan(value):
-                return float(value)
-        return None
-
     def add(self, case: Case, pair: Pair, started: datetime, seconds: float) -> None:
         """Append a round to both commits' results and save them.
 
