@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from asv import results
 from asv.benchmarks import Benchmarks
 from asv.commands import Command
 from asv.commands.asv_profiling import Profile
@@ -69,6 +70,7 @@ def install() -> None:
     """Wrap asv's commands; a second call changes nothing."""
     os.environ[HOST_PYTHON] = sys.executable
     Git.checkout = _without_checkout
+    results.iter_results_paths = _results_paths
     for command in (Run, Continuous, Find, Profile):
         _wrap(command, _measuring)
     for command in (Check, Compare, Show):
@@ -101,6 +103,14 @@ def steady() -> None:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for variable in THREADS:
         os.environ.setdefault(variable, str(cpus))
+
+
+def _results_paths(root: str) -> Iterator[tuple[str, str, str]]:
+    """Stand in for asv's search for results files: a calibration beside them is none, and no cause to warn."""
+    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] != machines.CALIBRATION)
+
+
+_ITER_RESULTS_PATHS = results.iter_results_paths
 
 
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:

@@ -14,13 +14,12 @@ from typing import Any
 
 from scipy import stats
 
+from alb_core.asv_plugin.machines import CALIBRATION
 from alb_core.errors import AlbError
 from alb_core.files import write_atomically
 
 #: Raised when a field changes its meaning.
 SCHEMA_VERSION = 1
-
-FILE = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def load(results: Path, machine: str) -> Calibration | None:
     AlbError
         If there is one that cannot be read, or of another machine.
     """
-    path = results / machine / FILE
+    path = results / machine / CALIBRATION
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:
@@ -146,7 +145,7 @@ def load(results: Path, machine: str) -> Calibration | None:
 
 def save(results: Path, calibration: Calibration) -> Path:
     """Write a machine's calibration, whole or not at all; return where."""
-    path = results / calibration.machine / FILE
+    path = results / calibration.machine / CALIBRATION
     write_atomically(path, calibration.as_bytes())
     return path
 
