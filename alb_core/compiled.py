@@ -8,7 +8,6 @@ numba keeps it beside the code, where versions of numba that take turns throw ea
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import subprocess
 import sys
 from importlib import metadata
@@ -18,12 +17,16 @@ from alb_core.errors import AlbError
 from alb_core.files import ensure_directory, write_atomically
 from alb_core.paths import data_root
 
+_PLACE = Path(__file__).resolve().parent
+#: Where the kernels are.
+_MODULES = ("packed", "row_runs")
+
 _PROGRAM = (
     "import sys, numba\n"
     "numba.config.CACHE_DIR = sys.argv[1]\n"
     "sys.path.insert(0, sys.argv[2])\n"
-    "from alb_core import packed\n"
-    "packed.warm()\n"
+    "from alb_core import warming\n"
+    "warming.warm()\n"
 )
 
 
@@ -41,21 +44,19 @@ def ensure() -> None:
         version = metadata.version("numba")
     except metadata.PackageNotFoundError as error:
         raise NotImplementedError("numba is not installed") from error
-    spec = importlib.util.find_spec("alb_core.packed")
-    assert spec is not None and spec.origin is not None
-    code = Path(spec.origin)
     # numba tells a change of the code by the time of the file.
-    state = hashlib.sha256(f"{version} {sys.version} {code} {code.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    times = [(_PLACE / f"{module}.py").stat().st_mtime_ns for module in _MODULES]
+    state = hashlib.sha256(f"{version} {sys.version} {_PLACE} {times}".encode()).hexdigest()[:16]
     place = data_root() / "numba" / state
     done = place / "compiled"
     if not done.exists():
         ensure_directory(place)
         run = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(place), str(code.parent.parent)], capture_output=True, text=True
+            [sys.executable, "-c", _PROGRAM, str(place), str(_PLACE.parent)], capture_output=True, text=True
         )
         if run.returncode:
             last = (run.stderr.strip() or "no output").splitlines()[-1]
-            raise AlbError(f"the kernels of {code} cannot be compiled: {last}")
+            raise AlbError(f"the kernels of {_PLACE} cannot be compiled: {last}")
         write_atomically(done, b"")
     import numba
 

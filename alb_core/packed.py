@@ -35,10 +35,11 @@ LARGEST = 1 + 4 + 4 + 1 + 4
 STRANGE_ROW = -1
 STRANGE_COLUMN = -2
 
-_kernel = numba.njit(nogil=True, cache=True, boundscheck=False)
+#: Compiled once, kept on disk, and running without Python's lock.
+kernel = numba.njit(nogil=True, cache=True, boundscheck=False)
 
 
-@_kernel
+@kernel
 def _put32(stream: Any, at: int, number: int) -> None:
     stream[at] = number & 255
     stream[at + 1] = (number >> 8) & 255
@@ -46,7 +47,7 @@ def _put32(stream: Any, at: int, number: int) -> None:
     stream[at + 3] = (number >> 24) & 255
 
 
-@_kernel
+@kernel
 def _get32(stream: Any, at: int) -> Any:
     return (
         np.uint32(stream[at])
@@ -56,7 +57,7 @@ def _get32(stream: Any, at: int) -> Any:
     )
 
 
-@_kernel
+@kernel
 def pack(
     rows: Int64,
     columns: Int64,
@@ -188,7 +189,7 @@ def pack(
     return i, n_reserved, 0
 
 
-@_kernel
+@kernel
 def unpack_dense(
     out: npt.NDArray[np.float32],
     out_bits: npt.NDArray[np.uint32],
@@ -240,7 +241,7 @@ def unpack_dense(
         page = next_page[page]
 
 
-@_kernel
+@kernel
 def count_rows(counts: Int64, pool: UInt8, next_page: Int32, used: Int32, page: int) -> None:
     """Add the entries of each row of a stream to ``counts``, int64, shape (rows,)."""
     row = np.int64(0)
@@ -259,7 +260,7 @@ def count_rows(counts: Int64, pool: UInt8, next_page: Int32, used: Int32, page: 
         page = next_page[page]
 
 
-@_kernel
+@kernel
 def unpack_csr(
     starts: Int64,
     columns: Int64,
@@ -322,54 +323,7 @@ def unpack_csr(
             value_bits[first:last] = value_bits[first:last][by_column]
 
 
-@_kernel
-def by_row(
-    rows: Int64, columns: Int64, bits: npt.NDArray[np.uint32], low_row: int, counts: Int64
-) -> tuple[Int64, Int64, npt.NDArray[np.uint32]]:
-    """Sort entries by row, keeping the order inside each (a counting sort).
-
-    Parameters
-    ----------
-    rows, columns, bits
-        Joinids and values, shape (entries,).
-    low_row, counts
-        Smallest row, and room for a count of each up to the largest, int64, zeros.
-
-    Returns
-    -------
-    ndarray, ndarray, ndarray
-        The same, sorted.
-    """
-    n = rows.shape[0]
-    for i in range(n):
-        counts[rows[i] - low_row] += 1
-    total = np.int64(0)
-    for i in range(counts.shape[0]):
-        total, counts[i] = total + counts[i], total
-    sorted_rows = np.empty_like(rows)
-    sorted_columns = np.empty_like(columns)
-    sorted_bits = np.empty_like(bits)
-    for i in range(n):
-        slot = rows[i] - low_row
-        k = counts[slot]
-        counts[slot] = k + 1
-        sorted_rows[k] = rows[i]
-        sorted_columns[k] = columns[i]
-        sorted_bits[k] = bits[i]
-    return sorted_rows, sorted_columns, sorted_bits
-
-
-@_kernel
-def mean_run(rows: Int64, columns: Int64) -> float:
-    """Mean length of the runs of one row with ascending columns; 0 for no entries."""
-    runs = 0
-    for i in range(rows.shape[0]):
-        if i == 0 or rows[i] != rows[i - 1] or columns[i] <= columns[i - 1]:
-            runs += 1
-    return rows.shape[0] / runs if runs else 0.0
-
-
-@_kernel
+@kernel
 def bytes_in(first_pages: Int32, next_page: Int32, used: Int32) -> int:
     """Bytes used of all pages of some streams, by their first pages."""
     total = 0
@@ -379,28 +333,3 @@ def bytes_in(first_pages: Int32, next_page: Int32, used: Int32) -> int:
             total += used[page]
             page = next_page[page]
     return total
-
-
-def warm() -> None:
-    """Compile every kernel for the arrays that it is called with: Arrow's, which are read-only, and sorted ones."""
-    pages, links, used = np.zeros((4, 64), np.uint8), np.full(4, -1, np.int32), np.zeros(4, np.int32)
-    none, order = np.empty(0, np.int32), np.zeros(1, np.int32)
-    rows, columns, values = np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, np.float32)
-    for writeable in (True, False):
-        streams = np.full((4, 1), -1, np.int32)
-        for array in (rows, columns, values):
-            array.flags.writeable = writeable
-        bits = values.view(np.uint32)
-        mean_run(rows, columns)
-        by_row(rows, columns, bits, 0, np.zeros(1, np.int64))
-        first = np.ones(1, np.int32)
-        pack(
-            *(rows, columns, values, bits, 0, 0, first, none, 0, none, 1, 1),
-            *(pages, links, used, streams, np.arange(4, dtype=np.int32), 4),
-        )
-    page = int(streams[0, 0])
-    out, starts = np.empty((1, 1), np.float32), np.array([0, 0], np.int64)
-    unpack_dense(out, out.view(np.uint32), pages, links, used, page, order)
-    count_rows(starts[1:], pages, links, used, page)
-    unpack_csr(starts, np.empty(1, np.int64), out[0], out.view(np.uint32)[0], pages, links, used, page, order)
-    bytes_in(streams[0], links, used)

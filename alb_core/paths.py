@@ -35,6 +35,14 @@ def datasets_root() -> Path:
     return data_root() / "soma"
 
 
+def environment_roots() -> tuple[Path, Path]:
+    """Directories of the benchmark environments: asv's own, and that of the second side of a verdict.
+
+    Equally long names: a process's speed depends a little on how long the paths in its variables are.
+    """
+    return data_root() / "env", data_root() / "duo"
+
+
 def history_root() -> Path:
     """The git repository of tiledb-soma whose commits are measured."""
     return data_root() / "tiledb-soma"

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
-from alb_core import packed
+from alb_core import packed, row_runs
 from alb_core import streams as streams_of
 from alb_core.ahead import ahead
 from alb_core.buffers import BatchBuffers
@@ -210,8 +210,8 @@ class Streaming:
             rows, columns, values = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(3))
             values = np.ascontiguousarray(values, dtype=np.float32)
             rows, columns, bits = places.slots(rows), ranks.slots(columns), values.view(np.uint32)
-            if packed.mean_run(rows[:_SAMPLE], columns[:_SAMPLE]) < _SHORT_RUN:
-                rows, columns, bits = packed.by_row(rows, columns, bits, places.low, np.zeros(places.span, np.int64))
+            if row_runs.mean_run(rows[:_SAMPLE], columns[:_SAMPLE]) < _SHORT_RUN:
+                rows, columns, bits = row_runs.by_row(rows, columns, bits, places.low, np.zeros(places.span, np.int64))
                 values = bits.view(np.float32)
             start = 0
             while start < len(rows):

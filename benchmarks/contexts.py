@@ -13,7 +13,7 @@ class LoaderContexts:
         ["default", "tuned"],
     )
     number = 1
-    repeat = 3
+    repeat = 4
     rounds = 2
     warmup_time = 0
 

@@ -21,8 +21,8 @@ class DataLoader:
         ("numba", "1x512", "global"),
     )
     number = 1
-    repeat = 3
-    rounds = 2
+    repeat = 2
+    rounds = 4
     warmup_time = 0
 
     def setup(self, method, block_spec, shuffle):

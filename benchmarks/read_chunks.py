@@ -21,8 +21,8 @@ class ReadChunks:
         ("blockwise_scipy_csr", 4096, "global"),
     )
     number = 1
-    repeat = 3
-    rounds = 2
+    repeat = 2
+    rounds = 4
     warmup_time = 0
 
     def setup(self, method, chunk_size, shuffle):

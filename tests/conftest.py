@@ -6,9 +6,28 @@ from collections.abc import Iterator
 
 import pytest
 from census import Census, write_census
+from hypothesis import HealthCheck, settings
+from parallel import (
+    pytest_collection_modifyitems,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
+from quiet import pytest_runtest_protocol
 from s3 import ENVIRONMENT, S3, Proxy, proxied, served
 from suite_copy import Suite
 from tiny import Tiny, write_tiny
+
+#: Hooks of all tests, which pytest looks for here.
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_runtest_protocol",
+    "pytest_xdist_auto_num_workers",
+    "pytest_xdist_make_scheduler",
+]
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
@@ -61,5 +80,5 @@ def s3_census(census: Census, s3_process: S3) -> str:
 
 @pytest.fixture(scope="session")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    """A copy of the suite for all end-to-end tests: making its environment takes a minute."""
+    """A copy of the suite for the tests of the files test_e2e*.py: making its environment takes a minute."""
     return Suite(tmp_path_factory.mktemp("e2e"))

@@ -16,6 +16,8 @@ class Suite:
     def __init__(self, root):
         self.root, self.home = root / "suite", root / "home"
         self.home.mkdir()
+        cache = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True).stdout
+        self.pip_cache = {"PIP_CACHE_DIR": cache.strip()} if cache else {}
         listed = ["git", "-C", str(suite_root()), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         for name in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0"):
             source = suite_root() / name
@@ -29,8 +31,10 @@ class Suite:
             (self.root / "data" / shared).symlink_to(data_root() / shared)
 
     def environment(self):
-        kept = {key: value for key, value in os.environ.items() if key != "ALB_DATA"}
-        return {**kept, "HOME": str(self.home)}
+        kept = {key: value for key, value in os.environ.items() if key not in {"ALB_DATA", "PYTHONDONTWRITEBYTECODE"}}
+        # pip would compile all of the stack, which takes four times as long as to install it: a module that is
+        # imported is compiled then, and that is kept.
+        return {**kept, "HOME": str(self.home), "PIP_COMPILE": "0", **self.pip_cache}
 
     def run(self, module, *arguments, **variables):
         """Run asv or alb as typed in the suite's directory, with nobody there to answer a question."""

@@ -1,71 +1,24 @@
 """`asv continuous main HEAD` on a working branch, for real: commits of one's own over a real release."""
 
 import json
-import shutil
-import subprocess
 import uuid
 
 import pytest
 from suite_copy import said
+from working import READERS, sleeping, working
 
 from alb_core import proof
-from alb_core.paths import data_root
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CASE = r"ReadChunks.time_epoch\('table', 4096, 'none'\)"
 NAME = "read_chunks.ReadChunks.time_epoch('table', 4096, 'none')"
 
-#: Where 2.3.0 reads a table: all of the suite's readers pass there.
-READ = """    def __next__(self) -> pa.Table:
-        return self.mq._handle.next()
-"""
-SLEEPING = """    def __next__(self) -> pa.Table:
-        import time
-
-        started = time.perf_counter()
-        table = self.mq._handle.next()
-        time.sleep(0.3 * (time.perf_counter() - started))
-        return table
-"""
-
-
-class Branches:
-    """A checkout of tiledb-soma that a user works in, used in place: a branch for each change, on top of 2.3.0."""
-
-    def __init__(self, suite):
-        self.root = suite.root.parent / "work"
-        made = suite.alb("history", "releases")
-        assert made.returncode == 0, said(made)
-        self.git("clone", "-q", str(suite.root / "data" / "tiledb-soma"), str(self.root), at=None)
-        self.commits = []
-
-    def git(self, *arguments, at="here"):
-        command = ["git", *(["-C", str(self.root)] if at else []), "-c", "user.name=n", "-c", "user.email=e@f"]
-        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=True).stdout.strip()
-
-    def branch(self, name, path, change):
-        """Commit a change of one file on a branch of its own, and leave it checked out."""
-        self.git("switch", "-q", "-c", name, "main")
-        file = self.root / path
-        file.write_text(change(file.read_text()))
-        self.git("commit", "-qam", name)
-        self.commits.append(self.git("rev-parse", "HEAD"))
-        return self.commits[-1]
-
 
 @pytest.fixture(scope="module")
 def branches(suite):
-    made = Branches(suite)
-    used = suite.alb("history", "use", str(made.root))
-    assert used.returncode == 0 and "your own repository" in used.stdout, said(used)
-    yield made
-    # The cache is the one of the checkout that is tested; what was built for this test alone goes.
-    for path in (data_root() / "wheels" / "builds").glob("*/build.json"):
-        if json.loads(path.read_text())["commit"] in made.commits:
-            shutil.rmtree(path.parent)
-    back = suite.alb("history", "releases")
-    assert back.returncode == 0, said(back)
+    with working(suite, "work") as made:
+        yield made
 
 
 def continuous(suite, expected, attempts=4):
@@ -95,13 +48,9 @@ def certificate(suite):
     return proof.certificate(suite.benchmark_environment)
 
 
+@pytest.mark.quiet
 def test_a_commit_that_sleeps_in_the_read_path_is_reported_as_worse(suite, branches):
-    def slower(text):
-        assert READ in text
-        # Never the same package twice, or a build of an earlier run would be taken.
-        return text.replace(READ, SLEEPING) + f"# {uuid.uuid4()}\n"
-
-    commit = branches.branch("slower", "src/tiledbsoma/_read_iters.py", slower)
+    commit = branches.branch("slower", READERS, lambda text: sleeping(text, 0.3))
     (branches.root / "setup.cfg").write_text("[mine]\n")
     before = branches.git("status", "--porcelain"), branches.git("for-each-ref")
     done = continuous(suite, expected=1)
@@ -115,8 +64,9 @@ def test_a_commit_that_sleeps_in_the_read_path_is_reported_as_worse(suite, branc
     assert json.loads(results.read_text())["requirements"]["tiledbsoma"] == f"2.3.0+g{commit[:10]}"
 
 
+@pytest.mark.quiet
 def test_a_commit_that_changes_comments_is_not(suite, branches):
-    branches.branch("comments", "src/tiledbsoma/_read_iters.py", lambda text: f"# {uuid.uuid4()}\n{text}")
+    branches.branch("comments", READERS, lambda text: f"# {uuid.uuid4()}\n{text}")
     done = continuous(suite, expected=0)
     assert done.returncode == 0, said(done)
     mark, line = verdict(done)

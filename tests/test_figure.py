@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from figures import BEGAN, METHODS, marks, record, sweep, table
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alb_core import convert, records
@@ -72,7 +72,6 @@ TOO_FAST = {"n_rows": 2**40, "elapsed": 1e-320, "max_mem": 1, "epoch": 0, "oom":
 
 
 @example([{**TOO_FAST, "chunks_per_block": 1, "chunk_size": 1, "block_size": 1, "chunk_method": "other"}])
-@settings(deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=8))
 def test_a_record_with_a_rate_a_peak_and_settings_is_a_point_and_no_other(rows):
     found = points(table(*rows)).to_pylist()

@@ -91,6 +91,7 @@ def test_an_s3_read_that_goes_on_failing_is_raised(s3_proxy: Proxy, s3_tiny: str
         assert len(all_ids(loader)) == loader.n_batches
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize(
     "arguments", [{"method": "scipy.csr"}, {"method": "numba"}, {"method": "scipy.csr", "num_workers": 1}], ids=str
 )

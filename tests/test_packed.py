@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alb_core import lookup, packed, streams
+from alb_core import lookup, packed, row_runs, streams
 from alb_core.pool import ClosedError, Pool, PoolFullError
 
 VALUES = st.one_of(
@@ -113,14 +113,14 @@ def test_entries_that_nobody_asked_for_are_told():
 def test_sorting_by_row_keeps_the_order_inside_each(entries):
     rows, columns = (np.array([entry[i] for entry in entries], dtype=np.int64) for i in (0, 1))
     bits = np.arange(len(entries), dtype=np.uint32)
-    found = packed.by_row(rows, columns, bits, 3, np.zeros(7, np.int64))
+    found = row_runs.by_row(rows, columns, bits, 3, np.zeros(7, np.int64))
     by_row = np.argsort(rows, kind="stable")
     for got, was in zip(found, (rows, columns, bits), strict=True):
         np.testing.assert_array_equal(got, was[by_row])
     runs = sum(
         i == 0 or entries[i][0] != entries[i - 1][0] or entries[i][1] <= entries[i - 1][1] for i in range(len(entries))
     )
-    assert packed.mean_run(rows, columns) == (len(entries) / runs if runs else 0)
+    assert row_runs.mean_run(rows, columns) == (len(entries) / runs if runs else 0)
 
 
 def pages_of(pool, started):

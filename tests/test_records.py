@@ -128,7 +128,7 @@ ROWS = st.fixed_dictionaries({}, optional={name: st.none() | VALUES[kind] for na
 
 
 @given(st.lists(st.lists(ROWS, min_size=1, max_size=3), min_size=1, max_size=3))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_record_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, batches: list[list[dict]]) -> None:
     path = tmp_path_factory.mktemp("records") / "epochs.parquet"
     for batch in batches:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import Tiny, write_tiny
 
-from alb_core import budget, buffers, packed
+from alb_core import budget, buffers, row_runs
 from alb_core.block_spec import BlockSpec, parse_one
 from alb_core.errors import AlbError
 from alb_core.loader import SomaLoader
@@ -178,8 +178,8 @@ def test_fractions_and_large_counts(tmp_path: Path) -> None:
 
 
 def test_short_runs_are_sorted_first(tiny, opened, monkeypatch):
-    calls, by_row = [], packed.by_row
-    monkeypatch.setattr(packed, "by_row", lambda *arguments: calls.append(1) or by_row(*arguments))
+    calls, by_row = [], row_runs.by_row
+    monkeypatch.setattr(row_runs, "by_row", lambda *arguments: calls.append(1) or by_row(*arguments))
     shuffled = np.random.default_rng(0)
     tables = opened.tables
 

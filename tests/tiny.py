@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,13 +67,15 @@ def write_tiny(
     return Tiny(str(path), obs_joinids, var_joinids, x, cell_type, raw_sum)
 
 
-def coordinates(rows: npt.ArrayLike, columns: npt.ArrayLike, values: npt.ArrayLike) -> pa.Table:
-    """Table of non-zeros, as X is written."""
+def coordinates(
+    rows: npt.ArrayLike, columns: npt.ArrayLike, values: npt.ArrayLike, kind: pa.DataType | None = None
+) -> pa.Table:
+    """Table of non-zeros, as X is written; of float32 unless ``kind`` is another type."""
     return pa.table(
         {
             "soma_dim_0": pa.array(rows, pa.int64()),
             "soma_dim_1": pa.array(columns, pa.int64()),
-            "soma_data": pa.array(values, pa.float32()),
+            "soma_data": pa.array(values, kind or pa.float32()),
         }
     )
 
@@ -84,9 +86,17 @@ def joinids(n: int) -> pa.Table:
 
 
 def write_tables(
-    path: Path, obs: pa.Table, var: pa.Table, x: pa.Table | npt.NDArray[np.float32], layer: str = "raw"
+    path: Path,
+    obs: pa.Table,
+    var: pa.Table,
+    x: pa.Table | npt.NDArray[np.float32],
+    layer: str = "raw",
+    more: Mapping[str, pa.Table] | None = None,
 ) -> str:
-    """Write an experiment, its X sparse from a table of coordinates or dense from an array; return where."""
+    """Write an experiment, its X sparse from a table of coordinates or dense from an array; return where.
+
+    ``more`` are other sparse layers of X.
+    """
     with tiledbsoma.Experiment.create(str(path)) as experiment:
         _add(experiment, "obs", obs)
         experiment.add_new_collection("ms")
@@ -94,9 +104,11 @@ def write_tables(
         _add(rna, "var", var)
         rna.add_new_collection("X")
         shape = (_last(obs) + 1, _last(var) + 1)
-        if isinstance(x, pa.Table):
-            rna.X.add_new_sparse_ndarray(layer, type=pa.float32(), shape=shape).write(x)
-        else:
+        for name, table in {layer: x, **(more or {})}.items():
+            if isinstance(table, pa.Table):
+                kind = table.schema.field("soma_data").type
+                rna.X.add_new_sparse_ndarray(name, type=kind, shape=shape).write(table)
+        if not isinstance(x, pa.Table):
             everything = (slice(0, shape[0] - 1), slice(0, shape[1] - 1))
             rna.X.add_new_dense_ndarray(layer, type=pa.float32(), shape=shape).write(
                 everything, pa.Tensor.from_numpy(x)

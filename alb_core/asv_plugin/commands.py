@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from asv import results
 from asv.benchmarks import Benchmarks
 from asv.commands import Command
 from asv.commands.asv_profiling import Profile
@@ -25,7 +26,7 @@ from asv.commands.publish import Publish
 from asv.commands.run import Run
 from asv.commands.show import Show
 from asv.config import Config
-from asv.environment import ExistingEnvironment, get_environments
+from asv.environment import Environment, ExistingEnvironment, get_environments
 from asv.plugins.git import Git
 from asv.util import ProcessError
 
@@ -40,7 +41,7 @@ from alb_core.history.builds import install_stack
 from alb_core.history.places import uncommitted
 from alb_core.history.releases import ensure as ensure_history
 from alb_core.locks import locked
-from alb_core.paths import data_root, history_root
+from alb_core.paths import data_root, environment_roots, history_root
 from alb_core.peers.copies import ensure_copy
 
 #: Datasets of the suite, made where missing before anything is measured.
@@ -48,6 +49,16 @@ DATASETS = ("mini",)
 
 #: Formats in which loaders that read no SOMA get them.
 COPIES = ("h5ad",)
+
+#: Where libraries read how many threads to start: OpenMP, its makers' own names, numba, and TileDB's two pools.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "TILEDB_SM_COMPUTE_CONCURRENCY_LEVEL",
+    "TILEDB_SM_IO_CONCURRENCY_LEVEL",
+)
 
 #: What is added to a published site. asv finds publishers by their base class: importing one is what brings it in.
 PUBLISHERS = (OwnScripts,)
@@ -59,6 +70,7 @@ def install() -> None:
     """Wrap asv's commands; a second call changes nothing."""
     os.environ[HOST_PYTHON] = sys.executable
     Git.checkout = _without_checkout
+    results.iter_results_paths = _results_paths
     for command in (Run, Continuous, Find, Profile):
         _wrap(command, _measuring)
     for command in (Check, Compare, Show):
@@ -67,15 +79,49 @@ def install() -> None:
     _wrap(Preview, _previewing)
 
 
-def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
+def place(conf: Config) -> None:
+    """Let a configuration follow ``ALB_DATA``, and the launch methods that this system has."""
+    conf.repo, conf.env_dir = str(history_root()), str(environment_roots()[0])
+    if sys.platform == "darwin":
+        conf.launch_method = "spawn"
+
+
+def ready() -> None:
+    """Make the dataset and the history where they are missing, and say what of the history is not measured."""
     for name in DATASETS:
         path = ensure_dataset(name)
         for form in COPIES:
             ensure_copy(path, quick_check(path), form)
     _warn_of_uncommitted(ensure_history())
+
+
+def steady() -> None:
+    """Give every library of a benchmark as many threads as CPUs may be used, unless its variable says otherwise.
+
+    Most of them count CPUs by themselves, and not all of them those that ``taskset`` or a container left.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for variable in THREADS:
+        os.environ.setdefault(variable, str(cpus))
+
+
+def _results_paths(root: str) -> Iterator[tuple[str, str, str]]:
+    """Stand in for asv's search for results files: a calibration beside them is none, and no cause to warn."""
+    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] != machines.CALIBRATION)
+
+
+_ITER_RESULTS_PATHS = results.iter_results_paths
+
+
+def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
+    ready()
+    steady()
+    # Without samples `asv compare` has intervals alone, and a verdict's rounds would be dropped.
+    if hasattr(args, "record_samples") and "--no-record-samples" not in sys.argv:
+        args.record_samples = True
     machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.
-    with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(Path(conf.env_dir)):
+    with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
         _install_stacks(conf, args)
         return run()
 
@@ -97,16 +143,27 @@ def _install_stacks(conf: Config, args: Namespace) -> None:
     """Do here, in sight of the user, what asv's install command would do behind asv's captured output."""
     for environment in get_environments(conf, args.env_spec, verbose=False):
         if not isinstance(environment, ExistingEnvironment):
-            try:
-                environment.create()
-            except ProcessError as error:
-                raise AlbError(
-                    f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
-                    "Check the network and pip's index-url, then repeat the command"
-                ) from error
-            root = Path(environment.find_executable("python")).parent.parent
-            install_stack(root)
-            checkouts.refresh(root)
+            prepare(environment)
+
+
+def prepare(environment: Environment) -> None:
+    """Make one of asv's environments, with the stack and the user's checkouts, where it is not made.
+
+    Raises
+    ------
+    AlbError
+        If it cannot be made.
+    """
+    try:
+        environment.create()
+    except ProcessError as error:
+        raise AlbError(
+            f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
+            "Check the network and pip's index-url, then repeat the command"
+        ) from error
+    root = Path(environment.find_executable("python")).parent.parent
+    install_stack(root)
+    checkouts.refresh(root)
 
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
@@ -139,10 +196,7 @@ def _wrap(command: type[Command], prepared: Callable[[Config, Namespace, Runner]
 
     def run_from_conf_args(cls: type[Command], /, conf: Config, args: Namespace, **options: Any) -> Any:
         try:
-            # Both follow ALB_DATA; asv.conf.json names where they lie without it.
-            conf.repo, conf.env_dir = str(history_root()), str(data_root() / "env")
-            if sys.platform == "darwin":
-                conf.launch_method = "spawn"
+            place(conf)
             return prepared(conf, args, lambda: original(conf, args, **options))
         except AlbError as error:
             print(f"alb: {error}", file=sys.stderr)

@@ -22,6 +22,10 @@ from alb_core.errors import AlbError
 HARDWARE = ("arch", "cpu", "num_cpu", "ram")
 
 
+#: What is known of verdicts on a machine, beside its results (:mod:`alb_core.verdict.calibration`).
+CALIBRATION = "calibration.json"
+
+
 @dataclass(frozen=True)
 class Known:
     """A machine that people mean by a name: words for it, and what its hardware would say."""

@@ -8,7 +8,7 @@ into the file alone: among asv's graph parameters they would split every graph a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from alb_core.files import ensure_directory
 
 
 @contextmanager
-def recorded(environments: Path) -> Iterator[None]:
+def recorded(*environments: Path) -> Iterator[None]:
     """Within the block, every results file that asv saves carries the versions of its commit, whole or not at all.
 
     Parameters
     ----------
     environments
-        asv's ``env_dir``: the directory of the benchmark environments.
+        asv's ``env_dir``: the directories of the benchmark environments.
     """
     save = Results.save
 
@@ -50,13 +50,13 @@ def recorded(environments: Path) -> Iterator[None]:
         Results.save = save
 
 
-def resolved(environments: Path, commit: str) -> dict[str, str]:
+def resolved(environments: Iterable[Path], commit: str) -> dict[str, str]:
     """Return the versions installed for a commit, from the environment whose certificate names it.
 
     Parameters
     ----------
     environments
-        Directory of the benchmark environments.
+        Directories of the benchmark environments.
     commit
         Full object name.
 
@@ -65,7 +65,7 @@ def resolved(environments: Path, commit: str) -> dict[str, str]:
     dict of str to str
         Exact version by project name; empty where the commit is not installed (its build failed).
     """
-    for path in sorted(environments.glob(f"*/{proof.CERTIFICATE}")):
+    for path in sorted(path for root in environments for path in root.glob(f"*/{proof.CERTIFICATE}")):
         try:
             found = proof.certificate(path.parent)
         except AlbError:

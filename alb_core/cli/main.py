@@ -18,6 +18,7 @@ from alb_core.cli.machines import machines
 from alb_core.cli.plot import plot
 from alb_core.cli.quickstart import quickstart
 from alb_core.cli.read_chunks import read_chunks
+from alb_core.cli.verdict import verdict
 from alb_core.errors import AlbError
 
 
@@ -27,12 +28,17 @@ def cli() -> None:
     """Measure how fast, and in how much memory, cells get from TileDB-SOMA into a PyTorch batch."""
 
 
-for command in (quickstart, read_chunks, data_loader, compare_loaders, download, plot, data, history, machines, build):
+_COMMANDS = (
+    *(quickstart, verdict, read_chunks, data_loader, compare_loaders, download, plot),
+    *(data, history, machines, build),
+)
+
+for command in _COMMANDS:
     cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``alb`` and exit: 0 done, 1 asked for and found wanting, 2 bad input, 130 interrupted.
+    """Run ``alb`` and exit: 0 done, 1 found wanting, 2 bad input, 3 could not measure, 130 interrupted.
 
     Parameters
     ----------

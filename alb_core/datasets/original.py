@@ -102,7 +102,8 @@ class Layer:
         if int(self._var[-1]) != len(self._var) - 1 and not np.isin(columns, self._var).all():
             raise AlbError(f"{self._x.uri} holds columns that are not in var: a dataset holds no others")
         # As the loader hands them out, and as the checksum takes them.
-        as_float = values.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):
+            as_float = values.astype(np.float32, copy=False)
         self.nnz += len(values)
         if not np.isfinite(as_float).all():
             raise AlbError(f"{self._x.uri} holds values beyond those of float32: a dataset cannot hold them")

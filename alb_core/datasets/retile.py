@@ -47,7 +47,7 @@ from alb_core.datasets.write import Layer as Written
 from alb_core.datasets.write import write_experiment
 from alb_core.datasets.writer_env import ensure_writer
 from alb_core.errors import AlbError
-from alb_core.files import ensure_directory, staged_directory
+from alb_core.files import staged_directory
 from alb_core.locks import locked
 from alb_core.paths import data_root, datasets_root
 
@@ -106,13 +106,14 @@ def retile(
     manifest = None if "://" in place else manifest_at(Path(place))
     patience = patience or Patience()
     with ExitStack() as stack:
-        stack.enter_context(locked(path.parent / f".{name}.lock", f"making dataset {name}"))
-        if os.path.lexists(path) and not replace:
-            raise AlbError(f"dataset {name} is there: choose another name, or give --replace")
+        _require_missing(path, replace)
         original = patience.read(lambda: stack.enter_context(opened(place, config or {})), place)
         layout.require_fitting(len(original.obs.joinids))
-        _require_room(ensure_directory(path.parent), name, place, original)
         ensure_writer()
+        stack.enter_context(locked(path.parent / f".{name}.lock", f"making dataset {name}"))
+        # Another process may have made it in the meantime.
+        _require_missing(path, replace)
+        _require_room(path.parent, name, place, original)
         report(f"retiling {source} to {path}: {_wording(original, layout)}")
         if original.left_out:
             report(f"left out, since a dataset has no place for it: {', '.join(original.left_out)}")
@@ -138,6 +139,12 @@ def _require_free(name: str) -> None:
         raise AlbError(f"{name} is the name of a synthetic dataset: choose another name")
     if (data_root() / name).exists():
         raise AlbError(f"{name} is the name of something in {data_root()}: choose another name")
+
+
+def _require_missing(path: Path, replace: bool) -> None:
+    """Refuse to replace what is there, unless asked to."""
+    if os.path.lexists(path) and not replace:
+        raise AlbError(f"dataset {path.name} is there: choose another name, or give --replace")
 
 
 def _require_another(place: str, path: Path, source: str) -> None:

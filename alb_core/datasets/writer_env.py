@@ -40,7 +40,7 @@ _IMPORTED = (
 
 
 def ensure_writer() -> Path:
-    """Return the Python of the floor's environment; made when missing (once, half a minute), saying so on stderr.
+    """Return the Python of the floor's environment; made when missing (once, some twenty seconds), saying so on stderr.
 
     Raises
     ------
@@ -64,7 +64,9 @@ def ensure_writer() -> Path:
     def install(python: Path) -> None:
         wheels = [str(path) for path in release_wheels(floor)]
         what = f"tiledbsoma {FLOOR}"
-        pip_install(python, what, "--no-deps", "--constraint", str(constraints), *wheels, *_IMPORTED)
+        # A quarter of it is ever imported, and compiled then.
+        options = ("--no-compile", "--no-deps")
+        pip_install(python, what, *options, "--constraint", str(constraints), *wheels, *_IMPORTED)
         run([str(python), "-I", "-c", "import tiledbsoma, tiledb.cc"], f"import {what}")
 
     return ensure_environment(data_root() / "writers" / f"{FLOOR}-{recipe}", "the writer of datasets", install)

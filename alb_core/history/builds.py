@@ -6,6 +6,7 @@ commit is built.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -138,6 +139,8 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
         raise AlbError(f"{wheel} is not the wheel of {commit}: remove asv's cache {wheel.parent} and run asv again")
     local, certified = checkouts.wheels(environment)
     surplus -= {*(item.name for item in beside), *certified}
+    # pip takes a second to find that there is nothing to remove.
+    surplus = {name for name in surplus if _holds(environment, name)}
     if surplus:
         _pip(environment, "uninstall", "--yes", *sorted(surplus))
         # Of what a checkout stood in for, the stack has a version of its own.
@@ -273,6 +276,11 @@ def site_packages(environment: Path) -> Path:
     if not path.is_dir():
         raise AlbError(f"{environment} is no environment of Python {PYTHON[0]}.{PYTHON[1]}: install that Python first")
     return path
+
+
+def _holds(environment: Path, project: str) -> bool:
+    """Whether a project is installed in an environment, in whatever version."""
+    return any(importlib.metadata.distributions(name=project, path=[str(site_packages(environment))]))
 
 
 def install_stack(environment: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from alb_core.errors import AlbError
 from alb_core.files import sha256_of, write_atomically
 from alb_core.history.lock import Companion, LockedFile
 from alb_core.history.package import FINGERPRINT_VERSION
-from alb_core.paths import data_root, wheels_root
+from alb_core.paths import environment_roots, wheels_root
 
 #: Environment variable: size of the wheel cache in GiB.
 LIMIT_VARIABLE = "ALB_WHEEL_CACHE"
@@ -221,7 +222,7 @@ def _size(item: Path) -> int:
 def _installed() -> set[str]:
     """Names of the wheels that the suite's environments hold."""
     names: set[str] = set()
-    for path in (data_root() / "env").glob(f"*/{proof.CERTIFICATE}"):
+    for path in chain.from_iterable(root.glob(f"*/{proof.CERTIFICATE}") for root in environment_roots()):
         try:
             content = proof.certificate(path.parent)
         except AlbError:

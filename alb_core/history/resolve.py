@@ -8,11 +8,11 @@ import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pypi_simple import DistributionPackage
 from tqdm import tqdm
 
 from alb_core.errors import AlbError
@@ -20,6 +20,9 @@ from alb_core.history import repository
 from alb_core.history.index import fetch, project_files
 from alb_core.history.lock import FLOOR, Companion, LockedFile, Release
 from alb_core.paths import suite_root
+
+if TYPE_CHECKING:
+    from pypi_simple import DistributionPackage
 
 #: The Python of the benchmark environment, as in wheel tags.
 PYTHON_TAG = "cp311"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -80,11 +81,16 @@ def for_this_platform(wheels: tuple[LockedFile, ...], what: str) -> LockedFile:
 
 def fitting(wheels: tuple[LockedFile, ...]) -> LockedFile | None:
     """Return the best wheel for Python 3.11 on this platform, or None."""
-    tags: list[Tag] = [*cpython_tags(PYTHON), *compatible_tags(PYTHON)]
-    rank = {tag: number for number, tag in enumerate(tags)}
+    rank = _ranks()
     found = []
     for file in wheels:
         ranks = [rank[tag] for tag in parse_wheel_filename(file.name)[3] if tag in rank]
         if ranks:
             found.append((min(ranks), file))
     return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+@functools.cache
+def _ranks() -> dict[Tag, int]:
+    """Place of each tag that fits this machine, the best first; some hundred, and a plan asks for each release."""
+    return {tag: number for number, tag in enumerate([*cpython_tags(PYTHON), *compatible_tags(PYTHON)])}

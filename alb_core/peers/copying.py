@@ -19,6 +19,7 @@ from alb_core.checksum import combined, coo_checksum
 from alb_core.convert import Positions
 from alb_core.datasets.manifest import Manifest
 from alb_core.epoch import require_equal
+from alb_core.errors import AlbError
 
 #: Rows read at once: 100 MB of a dataset with 2,800 non-zeros a row.
 _ROWS = 4096
@@ -84,11 +85,17 @@ def write(dataset: Path, manifest: Manifest, path: Path, form: str) -> None:
         group = file["X"]
         unit = int(np.prod(getattr(group["data"], "shards", None) or group["data"].chunks))
         data, indices = _Array(group["data"], unit), _Array(group["indices"], unit)
-        indptr, positions = [np.zeros(1, np.int64)], Positions(columns)
+        indptr, positions, held = [np.zeros(1, np.int64)], Positions(columns), 0
         with tqdm(total=len(rows), unit=" cells", unit_scale=True, disable=None) as bar:
             for start in range(0, len(rows), _ROWS):
                 part = rows[start : start + _ROWS]
                 matrix = _matrix(read.read_table(x, part, None), Positions(part), positions)
+                held += matrix.nnz
+                if held > manifest.nnz or (start + len(part) == len(rows) and held < manifest.nnz):
+                    raise AlbError(
+                        f"X of {dataset} has {held} values up to row {start + len(part)} of {len(rows)}, "
+                        f"expected {manifest.nnz} in all as its manifest says"
+                    )
                 data.append(matrix.data)
                 indices.append(matrix.indices)
                 indptr.append(indptr[-1][-1] + matrix.indptr[1:].astype(np.int64))

@@ -65,7 +65,15 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
             use_eager_fetch=chosen["use_eager_fetch"],
         )
     # Its own collation keeps numpy arrays, which a worker would send through a pipe; tensors go by shared memory.
-    return iter(experiment_dataloader(dataset, num_workers=chosen["workers"], collate_fn=_collated))
+    return iter(
+        experiment_dataloader(
+            dataset, num_workers=chosen["workers"], collate_fn=_collated, worker_init_fn=_begin_worker
+        )
+    )
+
+
+def _begin_worker(_: int) -> None:
+    _keep_compiled()
 
 
 @cache
@@ -73,7 +81,7 @@ def _keep_compiled() -> None:
     """Have numba keep what it compiles of the loader on the disk.
 
     0.1.0 compiles again in every process, 5 to 10 s: its users pay that once a training, and here it would hide what
-    an epoch costs. Workers are not reached, as they import the loader themselves.
+    an epoch costs.
     """
     from numba.core.dispatcher import Dispatcher
 

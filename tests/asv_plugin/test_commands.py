@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 
 import pytest
-from asv import environment
+from asv import environment, results
 from asv.config import Config
 from asv.plugins.git import Git
 from asv.util import ProcessError
@@ -79,6 +79,27 @@ def test_no_working_tree_is_made_of_a_commit(tmp_path):
     place = tmp_path / "env" / "project"
     Git(str(repository.path), str(tmp_path / "mirror")).checkout(str(place), commit)
     assert list(place.iterdir()) == []
+
+
+def test_a_calibration_beside_results_is_none_of_them(tmp_path, caplog):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "machine.json").write_text('{"machine": "m", "version": 1}')
+    (tmp_path / "m" / "calibration.json").write_text("{}")
+    commands.install()
+    assert list(results.iter_results(str(tmp_path))) == [] and caplog.text == ""
+    (tmp_path / "m" / "damaged.json").write_text("{}")
+    assert list(results.iter_results(str(tmp_path))) == [] and "damaged.json" in caplog.text
+
+
+def test_threads_follow_the_cpus_that_may_be_used_unless_told_otherwise(monkeypatch):
+    for variable in commands.THREADS:
+        # Set first, so that what is set meanwhile goes again.
+        monkeypatch.setenv(variable, "1")
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    commands.steady()
+    assert os.environ["OMP_NUM_THREADS"] == "7" and os.environ["TILEDB_SM_IO_CONCURRENCY_LEVEL"] == "3"
 
 
 def test_asv_still_has_what_the_plugin_holds_on_to():

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import timed_code
+from asv._stats import is_different
 
 from alb_core.asv_plugin.commands import DATASETS
 
@@ -74,6 +75,18 @@ def test_a_changed_fingerprint_is_undecided_until_the_version_changes():
     recorded = {"C": {"version": "1", "fingerprint": "x"}}
     assert timed_code.undecided(recorded, {"C": {"version": "1", "fingerprint": "y"}}) == ["C"]
     assert timed_code.undecided(recorded, {"C": {"version": "2", "fingerprint": "y"}}) == []
+
+
+@pytest.mark.parametrize("name", timed_code.CLASSES)
+def test_the_samples_of_a_class_are_enough_for_asvs_own_test(name):
+    cls = timed_code.benchmark_class(name)
+    count = cls.rounds * cls.repeat
+    slow, fast = [2.0 + i / 100 for i in range(count)], [1.0 + i / 100 for i in range(count)]
+    assert is_different(slow, fast, None, None)
+    # Six a side pass asv's check that there are enough, and can then never differ.
+    assert not is_different(slow[:6], fast[:6], None, None)
+    # asv swaps the order of two commits from round to round: an even number of rounds is balanced.
+    assert cls.rounds % 2 == 0 and cls.number == 1
 
 
 def test_every_dataset_that_a_benchmark_reads_is_made_first():

@@ -20,7 +20,19 @@ RECORD = Path(__file__).with_name("timed_code.json")
 #: Modules in the timed path of each class, in the order in which data passes them.
 READING = ("order", "read", "suite")
 LOADING = ("block_spec", "order", "read", "spent", "selection", "sampling", "encoding", "opened", "convert", "whole")
-LOADING += ("tuning", "budget", "ahead", "lookup", "pool", "buffers", "packed", "streams", "streaming", "handing")
+LOADING += (
+    "tuning",
+    "budget",
+    "ahead",
+    "lookup",
+    "pool",
+    "buffers",
+    "packed",
+    "row_runs",
+    "streams",
+    "streaming",
+    "handing",
+)
 LOADING += ("workers", "remote", "pipelines", "shares", "plan", "arguments", "progress", "loader", "epoch", "suite")
 PEERS = ("block_spec", "epoch", "suite", "peers.contract", "peers.common", "peers.case", "peers.tiledbsoma_ml")
 PEERS += ("peers.cellxgene_census_loader", "peers.scdataset", "peers.annloader", "peers.annbatch")
@@ -32,7 +44,7 @@ CLASSES = {
 }
 
 #: Modules that the timed path imports and that do not run while the clock does.
-UNTIMED = {"checksum", "compiled", "datasets", "errors", "guard", "memory", "paths", "peers.copies", "proof"}
+UNTIMED = {"checksum", "compiled", "datasets", "errors", "guard", "memory", "paths", "warming", "peers.copies", "proof"}
 
 
 def benchmark_class(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tiny import write_tiny
 
 from alb_core.cli.main import main
 from alb_core.datasets.writer_env import ensure_writer
@@ -37,6 +38,15 @@ def alb(*arguments: str) -> int:
         ("make mine --cells 5 --profile none", "'none' is not one of"),
         ("make ../mine --cells 5", "cannot name a dataset"),
         ("make .mine --cells 5", "cannot name a dataset"),
+        ("retile mini", "Missing argument 'DST'"),
+        ("retile mini rows", "alb data make mini makes it"),
+        ("retile ../nothing rows", "no dataset at "),
+        ("retile s3:// rows", "names no bucket"),
+        ("retile s3://bucket/mini rows --tiledb nonsense", "expected KEY=VALUE"),
+        ("retile mini .rows", "cannot name a dataset"),
+        ("retile mini rows --capacity 1", "--capacity is 1, expected 1,024 to 4,194,304"),
+        ("retile mini rows --capacity 5000000", "--capacity is 5,000,000"),
+        ("retile mini rows --fragments 0", "--fragments is 0"),
         ("verify census-benchmark_2:7", "alb download -s 2 -e 7 makes it"),
         ("verify census-benchmark_s:7", "alb download -s 0 -e 7 -S makes it"),
         ("verify ../mine", "no dataset at "),
@@ -55,6 +65,34 @@ def test_bad_input_is_one_line_and_changes_nothing(
     assert said.err.count("\n") == 1
     assert words in said.err
     assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "words"),
+    [
+        ("taken", "taken", "taken is the dataset to be copied and the one to be made"),
+        ("{data}/soma/taken", "taken", "is the dataset to be copied and the one to be made"),
+        ("{data}/soma/taken", "other", "dataset other is there: choose another name, or give --replace"),
+        ("taken", "mini", "mini is the name of a synthetic dataset"),
+        ("taken", "download", "download is the name of something in "),
+        ("taken", "rows --fragments 21", "--fragments is 21, expected 1 to the number of cells (20)"),
+        ("{data}/soma/taken/obs", "rows", "no SOMA experiment at "),
+        ("{data}/soma", "rows", "no SOMA experiment at "),
+    ],
+)
+def test_a_copy_that_makes_no_sense_is_one_line_and_changes_nothing(
+    source: str, name: str, words: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tiny(data / "soma" / "taken", 20, 10)
+    for place in ("soma/other", "download"):
+        (data / place).mkdir()
+    before = sorted(data.rglob("*"))
+    assert alb("retile", source.format(data=data), *name.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert words in said.err
+    assert sorted(data.rglob("*")) == before
 
 
 @pytest.mark.parametrize("command", ["make mini", "list", "verify mini"])

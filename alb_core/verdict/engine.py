@@ -1,0 +1,246 @@
+"""``alb verdict`` without its command line: two commits and a budget, or rounds that are recorded, to a verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asv import util
+from asv.benchmarks import Benchmarks
+from asv.config import Config
+from asv.machine import Machine
+from asv.repo import Repo, get_repo
+from asv.results import Results
+from asv.runner import Spawner
+
+from alb_core.asv_plugin import commands, machines, versions
+from alb_core.errors import AlbError
+from alb_core.locks import locked
+from alb_core.paths import data_root, environment_roots, suite_root
+from alb_core.verdict import calibration, canary
+from alb_core.verdict.cases import STANDARD, Case, check, selected
+from alb_core.verdict.judge import Judge, Verdict
+from alb_core.verdict.measure import measure
+from alb_core.verdict.report import Context
+from alb_core.verdict.rounds import Rounds
+from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, pair_of, spawners
+from alb_core.verdict.store import Store
+
+#: Seconds that are spent where nothing else is asked for.
+BUDGET = 600.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a verdict.
+
+    Attributes
+    ----------
+    base, head
+        Names of commits of the history.
+    budget
+        Seconds to measure, builds and canary apart.
+    patterns
+        Regular expressions of benchmarks; the standard ones by default.
+    threshold
+        Relative change that is called none below it; None for the calibration's, or the default.
+    machine
+        Name; None for asv's own choice.
+    same
+        Whether a commit may be measured against itself.
+    look
+        Whether the canary looks first.
+    attributes
+        asv's attributes of benchmarks to override.
+    """
+
+    base: str = "main"
+    head: str = "HEAD"
+    budget: float = BUDGET
+    patterns: tuple[str, ...] = STANDARD
+    threshold: float | None = None
+    machine: str | None = None
+    same: bool = False
+    look: bool = True
+    attributes: Mapping[str, Any] | None = None
+
+
+def run(asked: Asked) -> tuple[Verdict, Context]:
+    """Measure two commits side by side and judge them.
+
+    Raises
+    ------
+    AlbError
+        If what is asked for makes no sense, or (exit status 3) nothing can be measured.
+    """
+    check(asked.patterns)
+    with _session(asked.machine) as (conf, repo, machine):
+        known = calibration.load(Path(conf.results_dir), machine)
+        names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
+        commits = commits_of(conf, repo, names)
+        if (commits[0] == commits[1]) is not asked.same:
+            raise _unlike(names, commits)
+        base, head = pair_of(conf, names, commits)
+        for side in (base, head):
+            side.install(conf, repo)
+        benchmarks = _discovered(conf, repo, head)
+        cases = selected(conf, benchmarks, asked.patterns)
+        benchmarks.save()
+        seen = canary.look(known.canary if known else None) if asked.look else None
+        if seen is not None:
+            print(f"alb: {seen.said}", file=sys.stderr)
+        store = Store(
+            Path(conf.results_dir), machine, _blank(repo, head, machine), benchmarks, base.commit, head.commit
+        )
+        rounds = Rounds.of(cases)
+        for case in cases:
+            rounds.pairs[case] += store.pairs(case)
+        recorded = sum(map(len, rounds.pairs.values()))
+        judge = Judge(asked.threshold, known.thresholds() if known else {})
+        bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
+        done = measure(bench, store, rounds, asked.budget, judge.still_open)
+    context = Context(
+        base=base.name,
+        head=head.name,
+        base_commit=base.commit,
+        head_commit=head.commit,
+        machine=machine,
+        seconds=done.seconds,
+        budget=asked.budget,
+        recorded=recorded,
+        interrupted=done.interrupted,
+        canary=seen,
+        calibration=known,
+    )
+    return judge.verdict(rounds), context
+
+
+class Bench:
+    """Runs cases on both sides through asv's runner.
+
+    Parameters
+    ----------
+    conf
+        asv's configuration.
+    sides
+        BASE and HEAD, installed.
+    benchmarks
+        asv's benchmarks by name.
+    store
+        Where failures are recorded.
+    attributes
+        asv's attributes of benchmarks to override.
+    """
+
+    def __init__(
+        self,
+        conf: Config,
+        sides: Sequence[Side],
+        benchmarks: Mapping[str, dict[str, Any]],
+        store: Store,
+        attributes: dict[str, Any],
+    ) -> None:
+        self._conf, self._sides, self._benchmarks, self._store = conf, sides, benchmarks, store
+        self._attributes = attributes
+        self._stack = contextlib.ExitStack()
+        self._spawners: list[Spawner] = []
+
+    def open(self) -> None:
+        """Begin a round with new processes to fork from."""
+        self._spawners = self._stack.enter_context(spawners(self._sides, self._conf))
+
+    def close(self) -> None:
+        """End them."""
+        self._stack.close()
+
+    def run(self, case: Case, base_first: bool) -> tuple[Outcome, Outcome]:
+        """Run a case once on each side, a process each."""
+        benchmark = {**self._benchmarks[case.benchmark]}
+        if benchmark.get("timeout") is None:
+            benchmark["timeout"] = self._conf.default_benchmark_timeout
+        found: dict[str, Outcome] = {}
+        order = (0, 1) if base_first else (1, 0)
+        for place in order:
+            side = self._sides[place]
+            outcome = side.run(case, benchmark, self._spawners[place], self._attributes)
+            found[side.label] = outcome
+            if not outcome.samples:
+                value = float("nan") if outcome.absent else None
+                self._store.add_absent(side.commit, case, value, outcome.said)
+                if outcome.said:
+                    print(f"alb: {case.name} failed on {side.label}:\n{outcome.said}", file=sys.stderr)
+        return found["BASE"], found["HEAD"]
+
+
+@contextlib.contextmanager
+def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
+    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
+    with contextlib.chdir(suite_root()):
+        commands.install()
+        conf = Config.load("asv.conf.json")
+        conf.results_dir = str(suite_root() / conf.results_dir)
+        commands.place(conf)
+        commands.ready()
+        commands.steady()
+        machine = machines.settle(Path(conf.results_dir), name)
+        Machine.load(machine_name=machine).save(conf.results_dir)
+        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
+            yield conf, get_repo(conf), machine
+
+
+def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
+    if commits[0] == commits[1]:
+        return AlbError(
+            f"{names[0]} and {names[1]} are the same commit, {commits[0][:8]}: check out your branch in the history, "
+            "or measure it against itself with --aa to see how noisy this machine is"
+        )
+    return AlbError(
+        f"--aa measures a commit against itself, and {names[0]} ({commits[0][:8]}) and {names[1]} ({commits[1][:8]}) "
+        "are two: name one, or leave --aa out"
+    )
+
+
+def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
+    """Let asv find the benchmarks.
+
+    Raises
+    ------
+    CouldNotMeasureError
+        If they cannot be imported under the commit: asv then tries other commits, and one of those is not what is asked
+        for.
+    """
+    try:
+        found = Benchmarks.discover(conf, repo, [side.environment], [side.commit])
+    except util.UserError as error:
+        if "Interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        found = None
+    if found is None or not side.installed:
+        raise CouldNotMeasureError(
+            f"the benchmarks cannot be imported under {side.label} {side.name} ({side.commit[:8]}): see above"
+        )
+    return found
+
+
+def _blank(repo: Repo, side: Side, machine: str) -> Any:
+    """Return what makes empty results of a commit, with the parameters that ``asv run`` would write."""
+    environment = side.environment
+    hardware = Machine.load(machine_name=machine).__dict__
+
+    def blank(commit: str) -> Results:
+        parameters = {**hardware, "python": environment.python, **environment.requirements}
+        return Results(
+            parameters,
+            environment.requirements,
+            commit,
+            repo.get_date(commit),
+            environment.python,
+            environment.name,
+            environment.env_vars,
+        )
+
+    return blank

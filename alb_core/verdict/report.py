@@ -1,0 +1,169 @@
+"""A verdict as text, as Markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tabulate import tabulate
+
+from alb_core.verdict import statistics
+from alb_core.verdict.calibration import Calibration, Rate
+from alb_core.verdict.canary import Canary
+from alb_core.verdict.judge import Change, Row, Verdict
+from alb_core.verdict.statistics import Word
+
+HEADERS = ("benchmark", "time", "95 % interval", "verdict", "visible", "rounds", "peak memory", "verdict")
+
+#: Raised when a field of the JSON changes its meaning.
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a verdict is about.
+
+    Attributes
+    ----------
+    base, head
+        Names as typed.
+    base_commit, head_commit
+        Full object names.
+    machine
+        Where it was measured.
+    seconds
+        That this call measured.
+    budget
+        That it was given (s).
+    recorded
+        Rounds of single benchmarks that were there before.
+    interrupted
+        Whether the user ended it.
+    canary
+        What the machine was like before; None where nobody looked.
+    calibration
+        How good verdicts of this machine are; None where nobody knows.
+    """
+
+    base: str
+    head: str
+    base_commit: str
+    head_commit: str
+    machine: str
+    seconds: float
+    budget: float
+    recorded: int
+    interrupted: bool = False
+    canary: Canary | None = None
+    calibration: Calibration | None = None
+
+
+def headline(verdict: Verdict, context: Context) -> str:
+    """Return the one line for the whole."""
+    who = f"{context.head} ({context.head_commit[:8]}) against {context.base} ({context.base_commit[:8]})"
+    if not verdict.judged:
+        return f"COULD NOT MEASURE {who}: {_why(verdict)}"
+    several = [
+        row.name
+        for row in verdict.rows
+        if row.together and row.time is not None and row.time.word is verdict.word is not Word.UNKNOWN
+    ]
+    counted = ", ".join(f"{count} {word}" for word, count in verdict.counts.items() if count)
+    together = f"; together: {', '.join(several)}" if several else ""
+    return f"{verdict.word.upper()}: {who} on {context.machine}: {counted}{together}"
+
+
+def text(verdict: Verdict, context: Context) -> str:
+    """Return the table, what is to be known beside it, and the line for the whole at its end."""
+    table = tabulate([_cells(row) for row in verdict.rows], HEADERS, tablefmt="plain", disable_numparse=True)
+    return "\n".join([table, "", *_remarks(verdict, context), headline(verdict, context)])
+
+
+def markdown(verdict: Verdict, context: Context) -> str:
+    """Return it as a comment of a pull request."""
+    rows = [_cells(row) for row in verdict.rows]
+    for row in rows:
+        row[0] = f"`{row[0]}`"
+        for place in (3, 7):
+            row[place] = f"**{row[place]}**" if row[place] in {Word.WORSE, Word.BETTER} else row[place]
+    table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
+    remarks = [f"- {line}" for line in _remarks(verdict, context)]
+    return "\n".join([f"### {headline(verdict, context)}", "", table, "", *remarks])
+
+
+def as_json(verdict: Verdict, context: Context) -> str:
+    """Return everything, for programs."""
+    content: dict[str, Any] = {
+        "version": JSON_VERSION,
+        "verdict": str(verdict.word) if verdict.judged else "could not measure",
+        "exit_status": verdict.exit_status,
+        "headline": headline(verdict, context),
+        **{name: getattr(context, name) for name in ("base", "head", "base_commit", "head_commit", "machine")},
+        **{name: getattr(context, name) for name in ("seconds", "budget", "recorded", "interrupted")},
+        "counts": {str(word): count for word, count in verdict.counts.items()},
+        "rows": [asdict(row) for row in verdict.rows],
+        "moved": list(verdict.moved),
+        "canary": None if context.canary is None else asdict(context.canary),
+    }
+    return json.dumps(content, indent=1)
+
+
+def _cells(row: Row) -> list[str]:
+    time = ["", "", "", "", ""] if row.time is None else _time(row.time)
+    memory = ["", ""] if row.memory is None else [_memory(row.memory), str(row.memory.word)]
+    return [row.name, *time, *memory]
+
+
+def _time(change: Change) -> list[str]:
+    if change.change is None or change.low is None or change.high is None or change.visible is None:
+        return ["", "", str(change.word), "", str(change.rounds)]
+    return [
+        _percent(change.change),
+        f"{_percent(change.low)} .. {_percent(change.high)}",
+        str(change.word),
+        _percent(change.visible).lstrip("+"),
+        str(change.rounds),
+    ]
+
+
+def _memory(change: Change) -> str:
+    if change.change is None or change.base is None:
+        return ""
+    megabytes = change.change * change.base / 1e6
+    return f"{_percent(change.change)} ({megabytes:+,.0f} MB)"
+
+
+def _percent(share: float) -> str:
+    if share > 9.99:
+        return "> +999 %"
+    return f"{100 * share:+.1f} %"
+
+
+def _remarks(verdict: Verdict, context: Context) -> list[str]:
+    found = [f"{row.name}: {note}" for row in verdict.rows for note in row.notes]
+    found += [f"a counter moved: {line}" for line in verdict.moved]
+    if context.recorded:
+        found.append(f"{context.recorded} pairs of earlier calls count")
+    if context.canary is not None and context.canary.noisy:
+        found.append(context.canary.said)
+    known = context.calibration
+    if known is not None:
+        power = "; ".join(f"{size} more found in {_rate(rate)}" for size, rate in known.whole.power.items())
+        found.append(f"on this machine, by calibration: false alarms {_rate(known.whole.false_alarms)}; {power}")
+    if context.interrupted:
+        found.append("interrupted: the rounds are kept, and the same command goes on")
+    return found
+
+
+def _rate(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{rate.count} of {rate.of} verdicts ({100 * low:.1f} to {100 * high:.1f} %)"
+
+
+def _why(verdict: Verdict) -> str:
+    notes: Sequence[str] = [note for row in verdict.rows for note in row.notes]
+    if notes:
+        return notes[0]
+    return f"nothing has {statistics.LEAST_ROUNDS} rounds; give a larger --budget, or fewer benchmarks by -b"

@@ -1,0 +1,54 @@
+"""What was measured: rounds of pairs, kept in the order in which they were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from alb_core.verdict import statistics
+from alb_core.verdict.cases import Case
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One round of a case: what a process of each side gave, in seconds, bytes or counts."""
+
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+
+
+@dataclass
+class Rounds:
+    """Pairs of each case, oldest first, and why a case has none.
+
+    Attributes
+    ----------
+    pairs
+        By case; every case that is looked at has an entry.
+    failures
+        By case, what failed, in words; such a case is judged by what it has.
+    absent
+        Cases that a side cannot do (asv's n/a), and which side.
+    """
+
+    pairs: dict[Case, list[Pair]]
+    failures: dict[Case, str] = field(default_factory=dict)
+    absent: dict[Case, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> Rounds:
+        """Rounds of some cases, none measured yet."""
+        return cls({case: [] for case in cases})
+
+    def ratios(self, case: Case) -> list[float]:
+        """Log ratios of a case of time, a round each."""
+        return [statistics.log_ratio(pair.base, pair.head) for pair in self.pairs[case]]
+
+    def flat(self, case: Case) -> tuple[list[float], list[float]]:
+        """All samples of BASE and of HEAD."""
+        pairs = self.pairs[case]
+        return [x for pair in pairs for x in pair.base], [x for pair in pairs for x in pair.head]
+
+    def most(self) -> int:
+        """Rounds of the case that has most."""
+        return max((len(pairs) for pairs in self.pairs.values()), default=0)

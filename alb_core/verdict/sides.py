@@ -1,0 +1,196 @@
+"""The two sides of a verdict: a commit each, installed in an environment of its own, measured by asv's own runner.
+
+Both environments stay as they are from round to round, so that sides change in no time. Each is one of asv's, made from
+the same configuration in another directory; results go by the name that asv gives it, which both share.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asv import util
+from asv.config import Config
+from asv.environment import Environment, ExistingEnvironment, get_environments
+from asv.repo import NoSuchNameError, Repo
+from asv.runner import Spawner, get_spawner, run_benchmark
+
+from alb_core.asv_plugin.commands import prepare
+from alb_core.errors import AlbError
+from alb_core.paths import environment_roots
+from alb_core.verdict.cases import Case
+from alb_core.verdict.twin import twin
+
+
+class CouldNotMeasureError(AlbError):
+    """The input was good, and still nothing could be measured."""
+
+    exit_status = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one process gave.
+
+    Attributes
+    ----------
+    samples
+        In seconds, bytes or counts; empty where there is none.
+    absent
+        The commit cannot do it: asv's n/a.
+    said
+        What a failed process printed.
+    """
+
+    samples: tuple[float, ...] = ()
+    absent: bool = False
+    said: str = ""
+
+
+@dataclass
+class Side:
+    """A commit under measurement.
+
+    Attributes
+    ----------
+    label
+        ``BASE`` or ``HEAD``.
+    name
+        The commit as it was typed.
+    commit
+        Its full object name.
+    environment
+        asv's environment that holds it.
+    """
+
+    label: str
+    name: str
+    commit: str
+    environment: Environment
+
+    @property
+    def installed(self) -> bool:
+        """Whether its environment holds it now."""
+        return bool(self.environment.installed_commit_hash == self.commit)
+
+    def install(self, conf: Config, repo: Repo) -> None:
+        """Build the commit where it is not built, and install it.
+
+        Raises
+        ------
+        CouldNotMeasureError
+            If it cannot be built or installed; what the build said stands above it.
+        """
+        if not self.installed:
+            print(f"alb: installing {self.label} {self.name} ({self.commit[:8]})", file=sys.stderr, flush=True)
+        try:
+            self.environment.install_project(conf, repo, self.commit)
+        except util.ProcessError as error:
+            lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
+            reasons = [line.removeprefix("alb: ") for line in lines if line.startswith("alb: ")] or lines[-1:]
+            raise CouldNotMeasureError(
+                f"{self.label} {self.name} ({self.commit[:8]}) cannot be built or installed: "
+                f"{reasons[-1] if reasons else error}"
+            ) from error
+
+    def run(self, case: Case, benchmark: dict[str, Any], spawner: Spawner, attributes: dict[str, Any]) -> Outcome:
+        """Run a case once, in a process of its own."""
+        done = run_benchmark(benchmark, spawner, False, selected_idx=[case.index], extra_params=attributes)
+        result, samples = done.result[case.index], done.samples[case.index]
+        if result is None or done.errcode:
+            return Outcome(said=done.stderr)
+        if samples is not None:
+            return Outcome(tuple(map(float, samples)))
+        return Outcome((float(result),)) if not math.isnan(result) else Outcome(absent=True)
+
+
+def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
+    """Return the commits that names stand for.
+
+    Raises
+    ------
+    AlbError
+        If one stands for none.
+    """
+    found = []
+    for name in names:
+        try:
+            found.append(str(repo.get_hash_from_name(name)))
+        except (NoSuchNameError, util.ProcessError) as error:
+            raise AlbError(f"{name!r} is no commit of {conf.repo}: expected a branch, a tag or a hash of it") from error
+    return found
+
+
+def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tuple[Side, Side]:
+    """Return BASE and HEAD, each with its environment made and its stack installed, no commit installed yet.
+
+    The environments' paths are equally long: how much of the stack the variables of a process take has been seen to
+    move its speed by percents (Mytkowicz et al. 2009).
+
+    Raises
+    ------
+    AlbError
+        If the configuration has not exactly one environment, or it cannot be made.
+    """
+    first, second = (_environment(conf, root) for root in environment_roots())
+    prepare(first)
+    if not second.check_presence():
+        path, other = Path(first._path), Path(second._path)
+        shutil.rmtree(other, ignore_errors=True)
+        twin(path, other)
+    prepare(second)
+    head, base = first, second
+    # Whoever has a commit already keeps it.
+    if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
+        head, base = second, first
+    return Side("BASE", names[0], commits[0], base), Side("HEAD", names[1], commits[1], head)
+
+
+def _environment(conf: Config, root: Path) -> Environment:
+    own = copy.copy(conf)
+    own.env_dir = str(root)
+    found = list(get_environments(own, None, verbose=False))
+    if len(found) != 1 or isinstance(found[0], ExistingEnvironment):
+        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one for a verdict")
+    return found[0]
+
+
+@contextmanager
+def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
+    """Processes that fork a benchmark's, one for each side, with everything imported; gone at the end.
+
+    Each holds its libraries somewhere else in memory, which makes all of its children a little faster or slower: a
+    round takes new ones, so that this varies from round to round like any other noise.
+
+    Raises
+    ------
+    CouldNotMeasureError
+        If a side cannot import the benchmarks.
+    """
+
+    def opened(side: Side) -> Spawner:
+        return get_spawner(side.environment, conf.benchmark_dir, conf.launch_method)
+
+    with ThreadPoolExecutor(len(sides)) as pool:
+        begun = [pool.submit(opened, side) for side in sides]
+        wait(begun)
+        made = [future.result() for future in begun if future.exception() is None]
+        try:
+            for future in begun:
+                future.result()
+            answers = list(pool.map(lambda spawner: spawner.preimport(), made))
+            for side, (good, out) in zip(sides, answers, strict=True):
+                if not good:
+                    raise CouldNotMeasureError(f"{side.label} {side.name} cannot import the benchmarks: {out.strip()}")
+            yield made
+        finally:
+            for spawner in made:
+                spawner.close()

@@ -1,0 +1,23 @@
+"""Times of one and the same read on a noisy machine of two cores, as measured: the figures are in the tests."""
+
+import numpy as np
+
+
+def times(rng, shape, repeats, slower=0.0):
+    """Seconds, of processes of some shape times repeats.
+
+    A process has a floor of its own, each repeat adds something, and in a quarter of the processes a neighbour's burst
+    takes hold of some of the repeats.
+    """
+    floor = np.abs(rng.normal(0, 0.06, shape))[..., None]
+    each = rng.gamma(0.8, 0.08, (*shape, repeats))
+    caught = (rng.random(shape) < 0.25)[..., None]
+    share = rng.random(shape)[..., None]
+    burst = (rng.random((*shape, repeats)) < share) * caught * rng.gamma(2, 0.25, shape)[..., None]
+    return 0.3 * (1 + slower) * np.exp(floor + each + burst)
+
+
+def ratios(rng, runs, rounds, repeats=2, slower=0.0):
+    """Log ratios of rounds, by run: each process's least time, HEAD's over BASE's."""
+    base = times(rng, (runs, rounds), repeats).min(-1)
+    return np.log(times(rng, (runs, rounds), repeats, slower).min(-1) / base)

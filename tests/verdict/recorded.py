@@ -1,0 +1,61 @@
+"""asv's benchmarks and empty results, and rounds, without asv's environments."""
+
+from asv.results import Results
+from noise import times
+
+from alb_core.verdict.cases import Case, Kind
+from alb_core.verdict.rounds import Pair, Rounds
+
+BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
+MACHINE = "m"
+
+
+def benchmark(name, kind, unit, version="1"):
+    return {
+        "name": name,
+        "params": [["'table'", "'csr'"], ["64", "128"]],
+        "param_names": ["method", "chunk_size"],
+        "unit": unit,
+        "type": kind,
+        "version": version,
+        "code": "",
+    }
+
+
+TIME, PEAK, COUNT = "read.Read.time_epoch", "read.Read.peakmem_epoch", "read.Read.track_tiles"
+BENCHMARKS = {
+    TIME: benchmark(TIME, "time", "seconds"),
+    PEAK: benchmark(PEAK, "peakmemory", "bytes"),
+    COUNT: benchmark(COUNT, "track", "tiles"),
+}
+COMBINATIONS = [("'table'", "64"), ("'table'", "128"), ("'csr'", "64"), ("'csr'", "128")]
+CASES = [Case(TIME, index, parameters, Kind.TIME) for index, parameters in enumerate(COMBINATIONS)]
+PEAKS = [Case(PEAK, index, parameters, Kind.MEMORY) for index, parameters in enumerate(COMBINATIONS)]
+COUNTS = [Case(COUNT, index, parameters, Kind.COUNT) for index, parameters in enumerate(COMBINATIONS)]
+
+
+def blank(commit):
+    """Empty results of a commit, as asv makes them."""
+    return Results({"machine": MACHINE, "python": "3.11"}, {}, commit, 1000, "3.11", "env", {"ALB_STACK": "s"})
+
+
+def noisy(rng, rounds, slower=0.0, repeats=2):
+    """Rounds of one case on the machine of the tests."""
+    base, head = times(rng, (rounds,), repeats), times(rng, (rounds,), repeats, slower)
+    return [Pair(tuple(map(float, one)), tuple(map(float, other))) for one, other in zip(base, head, strict=True)]
+
+
+def quiet(rounds, ratio=1.0, seconds=1.0):
+    """Rounds with a spread of a percent."""
+    wiggles = [1 + 0.01 * ((n * 7) % 5 - 2) for n in range(rounds)]
+    return [Pair((seconds * w, seconds * w * 1.3), (seconds * ratio / w, seconds * ratio * 2)) for w in wiggles]
+
+
+def peaks(rounds, more=0.0):
+    return [Pair((5e8 + n * 1e6,), (5e8 + n * 1e6 + more,)) for n in range(rounds)]
+
+
+def rounds_of(**pairs):
+    """Rounds by the name of a list and an index: ``CASES_0=[...]``."""
+    known = {"CASES": CASES, "PEAKS": PEAKS, "COUNTS": COUNTS}
+    return Rounds({known[name.partition("_")[0]][int(name.partition("_")[2])]: list(v) for name, v in pairs.items()})

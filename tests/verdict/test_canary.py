@@ -1,0 +1,37 @@
+"""How noisy the machine is: fixed work, and what its spread means."""
+
+import pytest
+
+from alb_core.errors import AlbError
+from alb_core.verdict import canary
+
+
+def test_it_runs_for_the_time_it_is_given_and_times_both_parts():
+    seen = canary.look(seconds=0.5)
+    assert set(seen.seconds) == set(seen.spread) == {"numpy", "read"}
+    assert all(0 < seconds < 5 for seconds in seen.seconds.values())
+    assert seen.expected == canary.EXPECTED
+
+
+def test_its_spread_is_that_of_the_middle_four_fifths():
+    seen = canary.seen({"numpy": [100.0, *[1.0] * 20, 0.001]}, {})
+    assert seen.spread == {"numpy": 0.0} and not seen.noisy and "as quiet as it should be" in seen.said
+
+
+def test_more_than_is_expected_is_told_with_what_it_costs():
+    times = {"numpy": [1.0 + 0.04 * n for n in range(11)], "read": [1.0] * 11}
+    seen = canary.seen(times, {"numpy": 0.0889})
+    assert seen.noisy == ["numpy"]
+    assert "numpy 27 % (expected 9 %), read 0 % (expected 35 %)" in seen.said and "9 times the rounds" in seen.said
+    assert canary.seen(times, {"numpy": 0.2}).noisy == []
+
+
+def test_drift_is_how_much_slower_the_machine_became():
+    before, after = canary.seen({"read": [1.0] * 9}, {}), canary.seen({"read": [1.25] * 9}, {})
+    assert canary.drift(before, after) == {"read": pytest.approx(0.25)}
+
+
+def test_a_canary_that_cannot_run_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(canary.sys, "executable", "/nowhere/python")
+    with pytest.raises(AlbError, match="the canary failed"):
+        canary.look(seconds=0.1)
