@@ -13,7 +13,7 @@ class Peers:
         ["none", "block"],
     )
     number = 1
-    repeat = 3
+    repeat = 2
     rounds = 2
     warmup_time = 0
     case = None
