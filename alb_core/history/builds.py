@@ -147,7 +147,7 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
         pins = stack_pins(suite_root() / "constraints.txt")
         again = [f"{name}=={pins[name]}" for name in sorted(surplus & set(pins))]
         if again:
-            _pip(environment, "install", "--no-deps", *again)
+            _pip(environment, "install", "--no-deps", "--ignore-installed", *again)
     wheels = companion_wheels(beside)
     # --no-deps and --no-index: what is installed is what is locked, whatever the index offers today.
     exact = ["--no-deps", "--no-index", "--force-reinstall"]

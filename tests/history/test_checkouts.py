@@ -3,10 +3,11 @@ import subprocess
 
 import pytest
 from toy import Repository
+from wheels import wheel_of
 
 from alb_core import proof
 from alb_core.errors import AlbError
-from alb_core.history import builds, checkouts, lock, releases
+from alb_core.history import builds, checkouts, lock, releases, resolve
 
 BACKEND = """import os, zipfile
 from pathlib import Path
@@ -88,6 +89,21 @@ def test_what_is_no_longer_named_goes_and_is_na(three_releases, environment, tmp
     assert held["packages"]["cellxgene-census"] == "n/a" and held["checkouts"] == {}
     # Not by an import: the fixture's environment sees the packages of this one, too.
     assert not (builds.site_packages(environment) / "cellxgene_census").exists()
+
+
+def test_the_stacks_own_comes_back_where_a_checkout_goes(three_releases, environment, tmp_path, loader, monkeypatch):
+    name = "tiledbsoma_ml-0.1.0-py3-none-any.whl"
+    three_releases.add("tiledbsoma-ml", name, wheel_of("tiledbsoma_ml", "0.1.0"))
+    (tmp_path / "suite" / "constraints.txt").write_text("tiledbsoma-ml==0.1.0\n")
+    monkeypatch.setattr(resolve, "suite_root", lambda: tmp_path / "suite")
+    releases.ensure()
+    assert install(environment, tmp_path)["packages"]["tiledbsoma-ml"].startswith("0+g")
+    monkeypatch.delenv("ALB_TILEDBSOMA_ML")
+    held = install(environment, tmp_path)
+    recorded = held["packages"].get("tiledbsoma-ml"), held["packages"].get("tiledbsoma_ml")
+    assert held["checkouts"] == {} and "0.1.0" in recorded
+    shown = (builds.site_packages(environment) / "tiledbsoma_ml" / "__init__.py").read_text()
+    assert shown == "__version__ = '0.1.0'\n"
 
 
 def test_a_changed_checkout_is_installed_again_though_the_commit_is_the_same(tmp_path, census):
