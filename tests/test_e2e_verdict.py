@@ -8,7 +8,7 @@ from working import READERS, sleeping, working
 
 from alb_core import proof
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 CASE = ("-b", r"ReadChunks.time_epoch\('table', 4096, 'none'\)", "--no-canary")
 ROW = "read_chunks.ReadChunks.epoch('table', 4096, 'none')"
@@ -31,7 +31,7 @@ def test_a_slower_commit_is_worse_and_asv_has_its_rounds(suite, branches):
     unknown = suite.alb("verdict", "main", "nowhere")
     assert unknown.returncode == 2 and "'nowhere' is no commit" in unknown.stderr
 
-    commit = branches.branch("twice", READERS, lambda text: sleeping(text, 1.5))
+    commit = branches.branch("twice", READERS, lambda text: sleeping(text, 3.0))
     # As long as a busy machine needs; it ends as soon as the answer is clear.
     done = suite.alb("verdict", *CASE, "--budget", "8m", "--json")
     assert done.returncode == 1, said(done)
