@@ -19,8 +19,9 @@ from alb_core import budget, buffers, row_runs
 from alb_core.block_spec import BlockSpec, parse_one
 from alb_core.errors import AlbError
 from alb_core.loader import SomaLoader
-from alb_core.opened import Opened
+from alb_core.opened import Opened, Wanted
 from alb_core.order import BLOCK_SHUFFLES, Block
+from alb_core.selection import Selection
 from alb_core.spent import Spent
 from alb_core.streaming import Streaming
 
@@ -37,7 +38,7 @@ def no_thread_is_left():
 @pytest.fixture(scope="module")
 def opened(tiny: Tiny):
     options = {"config": {"soma.init_buffer_bytes": 4096, "py.init_buffer_bytes": 4096}}
-    found = Opened(tiny.uri, "RNA", "raw", obs_joinids=None, var_joinids=None, obs_columns=(), options=options)
+    found = Opened(tiny.uri, Wanted("RNA", "raw", Selection("obs"), Selection("var")), options)
     yield found
     found.close()
 
