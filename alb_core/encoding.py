@@ -83,7 +83,7 @@ def encode(table: pa.Table, categories: Mapping[str, pa.Array]) -> pa.Table:
     """
     for name, values in categories.items():
         column = table.column(name)
-        codes = pa.chunked_array([_codes(name, chunk, values) for chunk in column.chunks], pa.int64())
+        codes = pa.chunked_array([pa.array(_codes(name, chunk, values)) for chunk in column.chunks], pa.int64())
         table = table.set_column(table.column_names.index(name), name, codes)
     return table
 
@@ -100,13 +100,21 @@ def read_codes(dataframe: Any, column: str, joinids: Int64) -> Int64:
     return encoded
 
 
-def _codes(name: str, values: pa.Array, categories: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(values.type):
-        # The words of a table may be fewer, or in another order, than those of the enumeration.
-        found = pc.index_in(values.dictionary.cast(categories.type), value_set=categories).take(values.indices)
-    else:
-        found = pc.index_in(values, value_set=categories)
+def _codes(name: str, values: pa.Array, categories: pa.Array) -> Int64:
+    if not pa.types.is_dictionary(values.type):
+        return _found(name, values, categories)
+    # The words of a table may be fewer, or in another order, than those of the enumeration.
+    known = np.append(_found(name, values.dictionary.cast(categories.type), categories), MISSING)
+    indices = values.indices.cast(pa.int64()).fill_null(MISSING).to_numpy()
+    # Old releases hand out rows without a value not as nulls, but as the lowest index that there is.
+    return known[np.where((indices >= 0) & (indices < len(known) - 1), indices, len(known) - 1)]
+
+
+def _found(name: str, values: pa.Array, categories: pa.Array) -> Int64:
+    """Positions of values among the categories; of nulls -1."""
+    found = pc.index_in(values, value_set=categories)
     if found.null_count != values.null_count:
         stranger = values.filter(pc.and_(found.is_null(), values.is_valid()))[0].as_py()
         raise AlbError(f"column {name} of obs has {stranger!r}, which is not among its {len(categories)} categories")
-    return found.cast(pa.int64()).fill_null(MISSING)
+    codes: Int64 = found.cast(pa.int64()).fill_null(MISSING).to_numpy()
+    return codes

@@ -41,8 +41,6 @@ def work(item):
         time.sleep(value)
     elif kind == "die":
         os.kill(os.getpid(), value)
-    elif kind == "fail":
-        raise AlbError(f"no {value}") from KeyError(value)
     elif kind == "arrays":
         array = np.arange(value, dtype=np.float32)
         yield {"numpy": array[::2], "torch": torch.from_numpy(array), "arrow": pa.table({"a": array[:3]}), "few": [1]}
@@ -132,14 +130,6 @@ def test_no_process_runs_far_ahead(workers: Workers) -> None:
         assert taken[i + 3][0] > taken[i][1]
 
 
-def test_an_error_there_is_raised_here_with_its_cause(nothing_left) -> None:
-    failing = Workers(work, 1)
-    with pytest.raises(AlbError, match=r"^no block$") as caught:
-        list(failing.map([("sleep", 0), ("fail", "block")]))
-    assert isinstance(caught.value.__cause__, RemoteError)
-    assert "KeyError: 'block'" in str(caught.value.__cause__) and "in work" in str(caught.value.__cause__)
-
-
 def test_an_error_that_cannot_travel() -> None:
     try:
         raise OddError(1, 2)
@@ -157,13 +147,6 @@ def test_a_process_that_is_killed(nothing_left) -> None:
     with pytest.raises(AlbError, match=r"^block reader 0 \(process \d+\) was killed by SIGKILL before it handed over"):
         next(results)
     assert time.perf_counter() - start < 5
-    nothing_left()
-
-
-def test_a_consumer_that_stops_early(nothing_left) -> None:
-    for result in Workers(work, 1).map([("arrays", 10**6), ("sleep", 60)]):
-        del result
-        break
     nothing_left()
 
 
@@ -258,4 +241,4 @@ def test_ranks_in_a_plain_data_loader_with_workers(tiny: Tiny) -> None:
 def test_processes_inside_a_worker_of_a_data_loader_are_refused(tiny: Tiny) -> None:
     loader = SomaLoader(tiny.uri, SPEC, num_workers=1)
     with pytest.raises(AlbError, match="num_workers is 1 inside a worker of a DataLoader"):
-        list(DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context="fork"))
+        list(DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context="spawn"))
