@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from census import Census, write_census
@@ -28,6 +33,12 @@ __all__ = [
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made alone: a million objects, through which each collection in a test would look."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +93,11 @@ def s3_census(census: Census, s3_process: S3) -> str:
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """A copy of the suite for the tests of the files test_e2e*.py: making its environment takes a minute."""
     return Suite(tmp_path_factory.mktemp("e2e"))
+
+
+@pytest.fixture(scope="session")
+def virtual_environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Make a virtual environment at a path: a copy of one that was made once, which takes a fifth of the time."""
+    made = tmp_path_factory.mktemp("environment") / "made"
+    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(made)], check=True)
+    return lambda path: Path(shutil.copytree(made, path, symlinks=True))

@@ -1,7 +1,7 @@
 import hashlib
 import json
+import shutil
 import subprocess
-import sys
 
 import pytest
 from wheels import wheel_of
@@ -18,16 +18,32 @@ def wheel(directory, version, module="x = 1\n"):
     return path
 
 
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory, virtual_environment):
+    """A directory with a virtual environment that has a made-up tiledbsoma 1.0.0 of commit aaaa, and its wheel."""
+    root = tmp_path_factory.mktemp("certified")
+    path = virtual_environment(root / "env")
+    install(path, wheel(root, "1.0.0"))
+    certify(path)
+    return root
+
+
 @pytest.fixture
-def environment(tmp_path):
-    """A virtual environment with a made-up tiledbsoma 1.0.0 of commit aaaa, certified; and its site-packages."""
-    path = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(path)], check=True)
-    site = next((path / "lib").glob("python3*")) / "site-packages"
-    install(path, wheel(tmp_path, "1.0.0"))
-    found = proof.certify(site, "a" * 40, "release", "1.0.0", tmp_path / "tiledbsoma-1.0.0-py3-none-any.whl")
-    (path / proof.CERTIFICATE).write_text(json.dumps(found))
-    return path, site
+def environment(certified, tmp_path):
+    """A copy of that environment, beside a copy of the wheel; and its site-packages."""
+    shutil.copytree(certified, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return tmp_path / "env", site_packages(tmp_path / "env")
+
+
+def site_packages(environment):
+    return next((environment / "lib").glob("python3*")) / "site-packages"
+
+
+def certify(environment):
+    """Certify what an environment holds as tiledbsoma 1.0.0 of commit aaaa."""
+    wheel = environment.parent / "tiledbsoma-1.0.0-py3-none-any.whl"
+    found = proof.certify(site_packages(environment), "a" * 40, "release", "1.0.0", wheel)
+    (environment / proof.CERTIFICATE).write_text(json.dumps(found))
 
 
 def install(environment, path):
@@ -104,6 +120,5 @@ def test_a_record_that_lists_nothing_proves_nothing(environment):
     path, site = environment
     record = site / "tiledbsoma-1.0.0.dist-info" / "RECORD"
     record.write_text("")
-    found = proof.certify(site, "a" * 40, "release", "1.0.0", path.parent / "tiledbsoma-1.0.0-py3-none-any.whl")
-    (path / proof.CERTIFICATE).write_text(json.dumps(found))
+    certify(path)
     assert "RECORD" in check(path, "a" * 40)[1][0]

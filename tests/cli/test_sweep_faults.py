@@ -59,6 +59,7 @@ def _is_empty_soon(pid: int) -> bool:
     return not _session(pid)
 
 
+@pytest.mark.quiet
 def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny, load: Any, tmp_path: Path) -> None:
     path = tmp_path / "epochs.parquet"
     interrupted = _started(root, "-d", str(path))

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import sysconfig
 
 import pytest
@@ -72,12 +70,11 @@ def toy_history(toy_release, place):
 
 
 @pytest.fixture
-def environment(tmp_path, monkeypatch):
+def environment(tmp_path, monkeypatch, virtual_environment):
     """A virtual environment, and a suite whose stack is empty; pyarrow comes from the Python that runs the tests."""
     from alb_core.history import builds
 
-    path = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "virtualenv", "-q", str(path)], check=True)
+    path = virtual_environment(tmp_path / "env")
     builds.site_packages(path).joinpath("host.pth").write_text(sysconfig.get_path("purelib") + "\n")
     suite = tmp_path / "suite"
     suite.mkdir()
