@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 import tiledbsoma
 from command import ALB, environment
+from s3 import S3
 from test_make import children, gone
-from tiny import coordinates, write_tables, write_tiny
+from tiny import Tiny, coordinates, write_tables, write_tiny
 
 from alb_core.block_spec import parse_one
 from alb_core.datasets import retile as module
@@ -124,6 +125,13 @@ def test_any_experiment_is_copied_whole(writable: Path, tmp_path: Path) -> None:
             read = x.read().tables().concat()
             assert read.schema.field("soma_data").type == table.schema.field("soma_data").type
             assert read.sort_by("soma_dim_0").to_pydict() == table.sort_by("soma_dim_0").to_pydict()
+
+
+def test_an_experiment_on_s3(writable: Path, tiny_without_gaps: Tiny, s3_server: S3) -> None:
+    uri = s3_server.upload(Path(tiny_without_gaps.uri), "retile", "some/tiny")
+    copy = retile(uri, "copy", report=silent, config=s3_server.tiledb)
+    assert verify("copy") == copy
+    assert (copy.spec["source"], copy.x_sum) == (uri, int(tiny_without_gaps.x.sum(dtype=np.float64)))
 
 
 def test_a_layer_that_was_altered_is_found(writable: Path, tmp_path: Path) -> None:
