@@ -98,7 +98,8 @@ class SomaLoader(IterableDataset[Batch]):
     progress
         Show a bar of rows on a terminal, on the first rank (needs tqdm).
     py_buffer_size, soma_buffer_size, config
-        As :func:`alb_core.read.open_experiment` has them (bytes).
+        As :func:`alb_core.read.open_experiment` has them (bytes). Without ``config`` (and ``{}`` is one), method
+        ``numba`` takes that of :func:`alb_core.tuning.config`, the others the library's defaults.
     max_memory
         Most memory that this process and ``num_workers`` may hold, bytes (method ``numba``): blocks read together,
         TileDB's memory and buffers are sized to it (:mod:`alb_core.budget`), and a block that cannot fit is refused.
@@ -175,7 +176,7 @@ class SomaLoader(IterableDataset[Batch]):
             spec.block_size,
             batch_size,
             drop_last,
-            {"py_buffer_size": py_buffer_size, "soma_buffer_size": soma_buffer_size, "config": dict(config or {})},
+            {"py_buffer_size": py_buffer_size, "soma_buffer_size": soma_buffer_size, "config": config},
             max_memory,
             sparse,
             pin_memory,

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from alb_core import budget, memory
+from alb_core import budget, memory, tuning
 from alb_core.convert import METHODS
 from alb_core.errors import AlbError
 from alb_core.handing import Batch
@@ -50,8 +50,12 @@ class Settings:
 
     def open(self, found: Found | None = None) -> Opened:
         """Open the experiment in this process."""
-        config = budget.config(self.max_memory) if self.max_memory is not None else {}
-        options = {**self.options, "config": {**config, **self.options.get("config", {})}}
+        own, config = self.options["config"], {}
+        if self.max_memory is not None:
+            config = budget.config(self.max_memory)
+        elif own is None and self.method not in METHODS:
+            config = tuning.config()
+        options = {**self.options, "config": {**config, **(own or {})}}
         return Opened(self.uri, self.wanted, options, found)
 
     def pipeline(self, opened: Opened) -> Pipeline:

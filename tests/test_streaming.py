@@ -226,6 +226,20 @@ def test_a_consumer_that_leaves_early_leaves_no_thread(tiny: Tiny) -> None:
         assert sum(len(x) for x, _ in loader) == 700
 
 
+@pytest.mark.parametrize(
+    ("arguments", "trim"),
+    [
+        ({"method": "numba"}, "false"),
+        ({"method": "numba", "max_memory": 4 * 2**30}, "false"),
+        ({"method": "numba", "config": {}}, "true"),
+        ({"method": "scipy.csr"}, "true"),
+    ],
+)
+def test_it_takes_the_tuned_context_by_itself(tiny: Tiny, arguments: dict, trim: str) -> None:
+    with SomaLoader(tiny.uri, SPEC, **arguments) as loader:
+        assert loader._open()._x.context.tiledb_config.get("sm.mem.malloc_trim", "true") == trim
+
+
 def test_two_epochs_at_once(tiny: Tiny) -> None:
     with SomaLoader(tiny.uri, SPEC, method="numba", batch_size=100) as loader:
         for (x, obs), (y, other) in zip(loader, loader, strict=True):
