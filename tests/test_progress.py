@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +26,7 @@ SPEC = BlockSpec(chunk_size=16, chunks_per_block=8)
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """Stderr is a terminal, for as long as the block takes; called once, this tells what was written to it."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     with (
         os.fdopen(ours, "rb", buffering=0) as reader,
         os.fdopen(theirs, "w") as stderr,
