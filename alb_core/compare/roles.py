@@ -55,8 +55,8 @@ def roles_for_goals(
         "shuffled ml default": [Contender(workload, ML, "default")],
         "shuffled ml": _best(workload, ML, settings),
         "consumer": [_ours(replace(workload, consumer_ms=CONSUMER_MS))],
-        "census layout": [_ours(layout)] if retiled else [],
-        "retiled": [_ours(replace(retiled, block_size=LAYOUT_BLOCK))] if retiled else [],
+        "census layout": [Contender(layout, OURS, "tight")] if retiled else [],
+        "retiled": [Contender(replace(retiled, block_size=LAYOUT_BLOCK), OURS, "tight")] if retiled else [],
         "rows": [],
         "proof": [],
     }

@@ -21,9 +21,14 @@ COPIES: tuple[str, ...] = ()
 #: What the loader may hold, bytes: its buffers, tiles and blocks are sized to it.
 MAX_MEMORY = 2 * 2**30
 
+#: So much holds a block of 16,384 rows or two of Census cells, and not many more.
+TIGHT_MEMORY = 1_100_000_000
+
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "best": {"method": "numba", "max_memory": MAX_MEMORY},
+    # A dataset that does not fit: with more, small ones are read whole at once, in any layout equally fast.
+    "tight": {"method": "numba", "max_memory": TIGHT_MEMORY},
 }
 
 

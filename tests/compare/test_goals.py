@@ -127,7 +127,7 @@ def test_who_is_measured_for_the_goals() -> None:
     assert found["sequential"] == [("best", False, 32768)]
     assert found["sequential raw"] == [("16 MiB", False, 32768), ("64 MiB", False, 32768)]
     assert found["shuffled ml default"] == [("default", True, 32768)]
-    assert found["retiled"] == found["census layout"] == [("best", True, 16384)]
+    assert found["retiled"] == found["census layout"] == [("tight", True, 16384)]
     places = [one.workload.location for one in roles["retiled"] + roles["census layout"]]
     assert places == ["/data/tiled", "/data/small"]
     assert roles["consumer"][0].workload.consumer_ms == 100
