@@ -146,7 +146,7 @@ def test_no_garbage_is_collected_for_nought(load: Any) -> None:
         ((), ["np.array"]),
         (("-s",), ["scipy.coo"]),
         (("-ss",), ["scipy.csr"]),
-        (("-m", "scipy.csr, n,scipy.csr"), ["scipy.csr", "np.array"]),
+        (("-m", "scipy.csr, np,scipy.csr"), ["scipy.csr", "np.array"]),
     ],
 )
 def test_methods_by_flags_and_by_names(load: Any, words: tuple[str, ...], methods: list[str]) -> None:
