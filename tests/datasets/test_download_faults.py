@@ -65,7 +65,8 @@ def test_a_longer_fault_is_sat_out_too(
     """More 500s than TileDB repeats a request."""
     s3_proxy.fails(answers(500, "InternalError"), of=X_FILES, times=40, after=15)
     assert cells_read(s3_census, uncached(s3_proxy.s3), Patience([0.01] * 40)) == cells_held(census)
-    assert f"alb: reading {s3_census} failed, again in 0.01 s: " in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert f"alb: reading {s3_census}/census_data/homo_sapiens/ms/RNA/X/raw failed, again in 0.01 s: " in err
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_lasting_fault_is_one_line_and_nothing_counts(
     with pytest.raises(AlbError) as caught:
         downloaded(s3_census, writable, config=uncached(s3_proxy.s3), max_nnz=FEW)
     message = str(caught.value)
-    assert message.startswith(f"cannot read {s3_census}: ")
+    assert message.startswith(f"cannot read {s3_census}")  # or an array of it
     assert re.search(words, message)
     assert "\n" not in message
     assert nothing_counts(writable)
