@@ -187,7 +187,8 @@ def read_rows(
     coordinates = (_coordinates(joinids), slice(0, n_vars - 1))
 
     def attempt() -> list[tuple[UInt16, Int32, npt.NDArray[Any]]] | None:
-        parts, held = [], 0
+        parts: list[tuple[UInt16, Int32, npt.NDArray[Any]]] = []
+        held = 0
         for table in x.read(coords=coordinates).tables():
             held += len(table)
             if held > max_nnz and len(joinids) > 1:
