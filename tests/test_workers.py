@@ -171,7 +171,6 @@ def test_batches_are_the_same_for_any_number_of_workers(
 ) -> None:
     arguments = {"method": method, "sparse": sparse, "batch_size": 100, "seed": 3, "obs_codes": ["cell_type"]}
     arguments |= {"obs_query": "raw_sum > 250", "var_joinids": tiny.var_joinids[::-2]}
-    arguments |= {"max_memory": 4 * 2**30} if sparse else {"drop_last": True}
     columns = tiny.var_joinids[::-2]
     with SomaLoader(tiny.uri, SPEC, **arguments) as alone, SomaLoader(
         tiny.uri, SPEC, num_workers=n_workers, **arguments
