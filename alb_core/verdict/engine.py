@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from alb_core.asv_plugin import commands, machines, versions
 from alb_core.errors import AlbError
 from alb_core.locks import locked
 from alb_core.paths import data_root, environment_roots, suite_root
-from alb_core.verdict import calibration, canary
+from alb_core.verdict import calibration, canary, causes
 from alb_core.verdict.cases import STANDARD, Case, check, selected
+from alb_core.verdict.counting import Counts, counted_by, counters_of
 from alb_core.verdict.judge import Judge, Verdict
-from alb_core.verdict.measure import measure
+from alb_core.verdict.measure import Measured, measure
 from alb_core.verdict.report import Context
 from alb_core.verdict.rounds import Rounds
-from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, pair_of, spawners
+from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, dependencies, pair_of, spawners
 from alb_core.verdict.store import Store
 
 #: Seconds that are spent where nothing else is asked for.
@@ -54,6 +55,8 @@ class Asked:
         Whether a commit may be measured against itself.
     look
         Whether the canary looks first.
+    count
+        Whether counters are looked at after the rounds.
     attributes
         asv's attributes of benchmarks to override.
     """
@@ -66,6 +69,7 @@ class Asked:
     machine: str | None = None
     same: bool = False
     look: bool = True
+    count: bool = True
     attributes: Mapping[str, Any] | None = None
 
 
@@ -103,6 +107,9 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         judge = Judge(asked.threshold, known.thresholds() if known else {})
         bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
         done = measure(bench, store, rounds, asked.budget, judge.still_open)
+        verdict = judge.verdict(rounds)
+        if asked.count and not asked.same:
+            verdict, done.interrupted = _with_causes(conf, (base, head), benchmarks, store, verdict, rounds, done)
     context = Context(
         base=base.name,
         head=head.name,
@@ -116,7 +123,31 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         canary=seen,
         calibration=known,
     )
-    return judge.verdict(rounds), context
+    return verdict, context
+
+
+def _with_causes(
+    conf: Config,
+    sides: tuple[Side, Side],
+    benchmarks: Mapping[str, dict[str, Any]],
+    store: Store,
+    verdict: Verdict,
+    rounds: Rounds,
+    done: Measured,
+) -> tuple[Verdict, bool]:
+    """Say beside a verdict what the counters did; and whether the user ended it."""
+    interrupted = done.interrupted
+    by_row = counters_of(benchmarks, [case for case, pairs in rounds.pairs.items() if pairs])
+    counted = Rounds.of([case for cases in by_row.values() for case in cases])
+    for case in counted.pairs:
+        counted.pairs[case] += store.pairs(case)
+    if not interrupted:
+        try:
+            Counts(counted_by(conf, sides), store, counted, by_row).look(verdict)
+        except KeyboardInterrupt:
+            interrupted = True
+    said = (*verdict.moved, *dependencies(*sides), *causes.told(verdict, counted, by_row))
+    return replace(verdict, moved=said), interrupted
 
 
 class Bench:

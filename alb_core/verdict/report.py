@@ -143,7 +143,7 @@ def _percent(share: float) -> str:
 
 def _remarks(verdict: Verdict, context: Context) -> list[str]:
     found = [f"{row.name}: {note}" for row in verdict.rows for note in row.notes]
-    found += [f"a counter moved: {line}" for line in verdict.moved]
+    found += list(verdict.moved)
     if context.recorded:
         found.append(f"{context.recorded} pairs of earlier calls count")
     if context.canary is not None and context.canary.noisy:

@@ -26,6 +26,7 @@ from asv.runner import Spawner, get_spawner, run_benchmark
 from alb_core.asv_plugin.commands import prepare
 from alb_core.errors import AlbError
 from alb_core.paths import environment_roots
+from alb_core.proof import PACKAGE, certificate
 from alb_core.verdict.cases import Case
 from alb_core.verdict.twin import twin
 
@@ -80,6 +81,12 @@ class Side:
     def installed(self) -> bool:
         """Whether its environment holds it now."""
         return bool(self.environment.installed_commit_hash == self.commit)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Exact version of each installed package, tiledbsoma's own included, as asv's results have them."""
+        found: dict[str, str] = certificate(Path(self.environment._path))["packages"]
+        return found
 
     def install(self, conf: Config, repo: Repo) -> None:
         """Build the commit where it is not built, and install it.
@@ -152,6 +159,15 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
         head, base = second, first
     return Side("BASE", names[0], commits[0], base), Side("HEAD", names[1], commits[1], head)
+
+
+def dependencies(base: Side, head: Side) -> list[str]:
+    """Say which packages the sides have in other versions, tiledbsoma itself apart; a sentence or none."""
+    one, other = base.packages, head.packages
+    names = sorted((one.keys() | other.keys()) - {PACKAGE}, key=str.lower)
+    moved = [f"{name} {one.get(name, 'none')} -> {other.get(name, 'none')}" for name in names]
+    moved = [words for words, name in zip(moved, names, strict=True) if one.get(name) != other.get(name)]
+    return [f"dependencies differ: {', '.join(moved)}"] if moved else []
 
 
 def _environment(conf: Config, root: Path) -> Environment:
