@@ -147,7 +147,7 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     AlbError
         If the configuration has not exactly one environment, or it cannot be made.
     """
-    first, second = (_environment(conf, root) for root in environment_roots())
+    first, second = (environment_at(conf, root) for root in environment_roots())
     prepare(first)
     if not second.check_presence():
         path, other = Path(first._path), Path(second._path)
@@ -170,7 +170,14 @@ def dependencies(base: Side, head: Side) -> list[str]:
     return [f"dependencies differ: {', '.join(moved)}"] if moved else []
 
 
-def _environment(conf: Config, root: Path) -> Environment:
+def environment_at(conf: Config, root: Path) -> Environment:
+    """Return asv's environment in a directory of environments, made or not.
+
+    Raises
+    ------
+    AlbError
+        If the configuration describes not exactly one.
+    """
     own = copy.copy(conf)
     own.env_dir = str(root)
     found = list(get_environments(own, None, verbose=False))
