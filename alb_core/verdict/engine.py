@@ -86,7 +86,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         If what is asked for makes no sense, or (exit status 3) nothing can be measured.
     """
     check(asked.patterns)
-    with _session(asked.machine) as (conf, repo, machine):
+    with session(asked.machine) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
         names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
         commits = commits_of(conf, repo, names)
@@ -95,15 +95,13 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         base, head = pair_of(conf, names, commits)
         for side in (base, head):
             side.install(conf, repo)
-        benchmarks = _discovered(conf, repo, head)
+        benchmarks = discovered(conf, repo, head)
         cases = selected(conf, benchmarks, asked.patterns)
         benchmarks.save()
         seen = canary.look(known.canary if known else None) if asked.look else None
         if seen is not None:
             print(f"alb: {seen.said}", file=sys.stderr)
-        store = Store(
-            Path(conf.results_dir), machine, _blank(repo, head, machine), benchmarks, base.commit, head.commit
-        )
+        store = Store(Path(conf.results_dir), machine, blank(repo, head, machine), benchmarks, base.commit, head.commit)
         rounds = Rounds.of(cases)
         for case in cases:
             rounds.pairs[case] += store.pairs(case)
@@ -237,7 +235,7 @@ class Bench:
 
 
 @contextlib.contextmanager
-def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
+def session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
     """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
     with contextlib.chdir(suite_root()):
         commands.install()
@@ -264,7 +262,7 @@ def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
     )
 
 
-def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
+def discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     """Let asv find the benchmarks.
 
     Raises
@@ -286,12 +284,12 @@ def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     return found
 
 
-def _blank(repo: Repo, side: Side, machine: str) -> Any:
+def blank(repo: Repo, side: Side, machine: str) -> Any:
     """Return what makes empty results of a commit, with the parameters that ``asv run`` would write."""
     environment = side.environment
     hardware = Machine.load(machine_name=machine).__dict__
 
-    def blank(commit: str) -> Results:
+    def made(commit: str) -> Results:
         parameters = {**hardware, "python": environment.python, **environment.requirements}
         return Results(
             parameters,
@@ -303,4 +301,4 @@ def _blank(repo: Repo, side: Side, machine: str) -> Any:
             environment.env_vars,
         )
 
-    return blank
+    return made
