@@ -11,11 +11,13 @@ import math
 import os
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alb_core import fragments, tiledb_stats
 from alb_core.errors import AlbError
-from alb_core.suite import Case
+
+if TYPE_CHECKING:
+    from alb_core.suite import Case
 
 #: Names of combinations to count, as :func:`name_of` has them, a JSON list; all where it is not set.
 CHOSEN = "ALB_COUNT"

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from alb_core.verdict import statistics
 from alb_core.verdict.cases import Case, Kind
 from alb_core.verdict.judge import Verdict
+from alb_core.verdict.leash import Leashed
 from alb_core.verdict.measure import Keeper
 from alb_core.verdict.rounds import Pair, Rounds
 from alb_core.verdict.sides import Side
@@ -169,7 +170,7 @@ def _chosen(names: Sequence[str]) -> Iterator[None]:
 
 def _cache_of(conf: Config, side: Side) -> Figures:
     """What asv's cache of the counters holds for a side; nothing, with a word about it, where it cannot be made."""
-    spawner = Spawner(side.environment, conf.benchmark_dir)
+    spawner = Spawner(Leashed(side.environment), conf.benchmark_dir)
     place, said = spawner.create_setup_cache(f"{MODULE}.ReadChunks.track_tiles-0", 900, "{}")
     if place is None:
         print(f"alb: nothing could be counted on {side.label}:\n{said}", file=sys.stderr)

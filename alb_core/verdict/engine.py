@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,6 +112,8 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
         done = measure(bench, store, rounds, asked.budget, judge.still_open)
         verdict = judge.verdict(rounds)
+        if not asked.same:
+            verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head)))
         if asked.count and not asked.same:
             verdict, done.interrupted = _with_causes(conf, (base, head), benchmarks, store, verdict, rounds, done)
         explained: list[str] = []
@@ -169,7 +173,7 @@ def _with_causes(
             Counts(counted_by(conf, sides), store, counted, by_row).look(verdict)
         except KeyboardInterrupt:
             interrupted = True
-    said = (*verdict.moved, *dependencies(*sides), *causes.told(verdict, counted, by_row))
+    said = (*verdict.moved, *causes.told(verdict, counted, by_row))
     return replace(verdict, moved=said), interrupted
 
 
@@ -244,10 +248,21 @@ def session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         commands.place(conf)
         commands.ready()
         commands.steady()
+        stop_like_interrupt()
         machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
         with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
             yield conf, get_repo(conf), machine
+
+
+def stop_like_interrupt() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: what it started ends, and what it measured is told."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:

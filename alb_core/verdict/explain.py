@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from asv.config import Config
 
@@ -96,12 +95,11 @@ def explain(
         return ["nothing to explain: nothing is worse"]
     said = [] if before is None else [machine(before, canary.look(before.expected))]
     base, head = sides
-    differ = dependencies(base, head)
-    if not differ:
+    if not dependencies(base, head):
         return [*said, "both commits have the same dependencies: the change is the commit's own"]
     cases = worst(verdict, rounds)
     if not cases:
-        return [*said, f"{differ[0]}; no benchmark is worse by itself, so none is measured with one of them changed"]
+        return [*said, "no benchmark is worse by itself: none is measured with other dependencies"]
 
     def against(other: Side) -> Verdict:
         again = Rounds.of(cases)
@@ -116,8 +114,8 @@ def explain(
             code = against(other)
     except AlbError as error:
         # The verdict stands, whatever becomes of this.
-        return [*said, *differ, f"not explained: {error}"]
-    return [*said, *differ, *causes(cases, dependencies_alone=alone, code_alone=code)]
+        return [*said, f"not explained: {error}"]
+    return [*said, *causes(cases, dependencies_alone=alone, code_alone=code)]
 
 
 def causes(cases: list[Case], dependencies_alone: Verdict, code_alone: Verdict) -> list[str]:
@@ -191,9 +189,10 @@ def _word(change: Change | None) -> Word:
 
 
 def _said(verdict: Verdict, case: Case, change: Change | None) -> str:
-    notes: list[Any] = [note for row in verdict.rows if row.name == case.row for note in row.notes]
+    notes = [note for row in verdict.rows if row.name == case.row for note in row.notes]
     if notes:
-        return f"does not run ({notes[0]})"
+        # The side is a mix, which the note calls HEAD.
+        return f"does not run ({notes[0].rpartition('failed on HEAD: ')[2]})"
     if change is None or change.change is None or change.low is None or change.high is None:
         return "not known"
     ends = f"{100 * change.low:+.1f} .. {100 * change.high:+.1f} %"

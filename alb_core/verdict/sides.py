@@ -28,6 +28,7 @@ from alb_core.errors import AlbError
 from alb_core.paths import environment_roots
 from alb_core.proof import PACKAGE, certificate
 from alb_core.verdict.cases import Case
+from alb_core.verdict.leash import Leashed
 from alb_core.verdict.twin import twin
 
 
@@ -200,7 +201,7 @@ def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
     """
 
     def opened(side: Side) -> Spawner:
-        return get_spawner(side.environment, conf.benchmark_dir, conf.launch_method)
+        return get_spawner(Leashed(side.environment), conf.benchmark_dir, conf.launch_method)
 
     with ThreadPoolExecutor(len(sides)) as pool:
         begun = [pool.submit(opened, side) for side in sides]

@@ -57,7 +57,7 @@ def test_a_mix_that_does_not_run_is_not_known():
     broken = rounds_of(CASES_0=[])
     broken.failures[CASES[0]] = "HEAD: ImportError: no tiledb"
     [line] = causes(CASES[:1], dependencies_alone=judged(broken), code_alone=judged(rounds_of(CASES_0=quiet(20, 1.4))))
-    assert "old code with new dependencies does not run" in line and "ImportError: no tiledb" in line
+    assert "old code with new dependencies does not run (ImportError: no tiledb)" in line
     assert line.endswith("the code is a cause")
 
 
@@ -111,8 +111,7 @@ def test_old_code_with_new_dependencies_and_the_reverse(monkeypatch):
     said = explained(side(somacore="1"), side(somacore="2"))
     assert mixes.names == ["the old code with the new dependencies", "the new code with the old dependencies"]
     assert mixes.budgets == [30, 30]
-    assert "not the cause" in said[0] and said[1] == "dependencies differ: somacore 1 -> 2"
-    assert said[2].endswith("the dependencies are the cause")
+    assert "not the cause" in said[0] and said[1].endswith("the dependencies are the cause")
 
 
 def test_where_dependencies_are_the_same_nothing_is_exchanged(monkeypatch):
