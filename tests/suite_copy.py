@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -148,7 +149,15 @@ class SmallSuite(Suite):
         """Start alb and go on; its words are in a file beside the suite."""
         with (self.root.parent / "said").open("w") as file:
             command = [sys.executable, "-m", "alb_core.cli", *arguments]
-            return subprocess.Popen(command, cwd=self.root, env=self.environment(), stdout=file, stderr=file)
+            return subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=self.environment(),
+                stdout=file,
+                stderr=file,
+                # Tests that run in the background of a shell are deaf to Ctrl-C, and so would be what they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
 
 
 def said(done):

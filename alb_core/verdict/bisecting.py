@@ -176,7 +176,8 @@ def _search(found: Found, cases: Sequence[Case], error: float, rounds_of: Any) -
             f"{case.row} {bisection.seen(case, pairs)} in {len(pairs)} rounds" for case, pairs in rounds.pairs.items()
         )
         notes = [f"; {case.name} failed on {why}" for case, why in rounds.failures.items()]
-        found.open = f"nothing is known to have become worse ({seen}{''.join(notes)})"
+        more = ": give a larger --budget" if undecided(rounds) else ""
+        found.open = f"nothing is known to have become worse ({seen}{''.join(notes)}){more}"
         return
     print(f"alb: {what.case.row} is {what.said}; what is more than half of it is bad", file=sys.stderr, flush=True)
     while (place := search.next()) is not None and not found.interrupted:

@@ -36,6 +36,9 @@ from alb_core.verdict.statistics import Word
 #: What alb_core.counters looks for in the environment; that module needs tiledbsoma, which a verdict does not.
 CHOSEN = "ALB_COUNT"
 
+#: Seconds that the counted epochs of a side may take.
+TIMEOUT = 900
+
 #: asv's module of counters.
 MODULE = "counters"
 
@@ -146,14 +149,26 @@ class Counts:
             self._rounds.pairs[case].append(pair)
 
 
-def counted_by(conf: Config, sides: Sequence[Side]) -> Callable[[Sequence[str], bool], tuple[Figures, Figures]]:
-    """Return what runs epochs of some combinations on both sides, a process each, by asv's cache of the counters."""
+def counted_by(
+    conf: Config, sides: Sequence[Side], counter: str
+) -> Callable[[Sequence[str], bool], tuple[Figures, Figures]]:
+    """Return what runs epochs of some combinations on both sides, a process each.
+
+    Parameters
+    ----------
+    conf
+        asv's configuration.
+    sides
+        BASE and HEAD, installed.
+    counter
+        asv's name of some counter: all of them share one cache, and it is made for one.
+    """
 
     def count(names: Sequence[str], base_first: bool) -> tuple[Figures, Figures]:
         found: dict[str, Figures] = {}
         for side in sides if base_first else reversed(sides):
             with _chosen(names):
-                found[side.label] = _cache_of(conf, side)
+                found[side.label] = _cache_of(conf, side, counter)
         return found["BASE"], found["HEAD"]
 
     return count
@@ -168,10 +183,10 @@ def _chosen(names: Sequence[str]) -> Iterator[None]:
         del os.environ[CHOSEN]
 
 
-def _cache_of(conf: Config, side: Side) -> Figures:
+def _cache_of(conf: Config, side: Side, counter: str) -> Figures:
     """What asv's cache of the counters holds for a side; nothing, with a word about it, where it cannot be made."""
     spawner = Spawner(Leashed(side.environment), conf.benchmark_dir)
-    place, said = spawner.create_setup_cache(f"{MODULE}.ReadChunks.track_tiles-0", 900, "{}")
+    place, said = spawner.create_setup_cache(f"{counter}-0", TIMEOUT, "{}")
     if place is None:
         print(f"alb: nothing could be counted on {side.label}:\n{said}", file=sys.stderr)
         return {}

@@ -74,7 +74,7 @@ class Asked:
     machine: str | None = None
     same: bool = False
     look: bool = True
-    count: bool = True
+    count: bool = False
     explain: bool = False
     attributes: Mapping[str, Any] | None = None
 
@@ -168,9 +168,10 @@ def _with_causes(
     counted = Rounds.of([case for cases in by_row.values() for case in cases])
     for case in counted.pairs:
         counted.pairs[case] += store.pairs(case)
-    if not interrupted:
+    if counted.pairs and not interrupted:
         try:
-            Counts(counted_by(conf, sides), store, counted, by_row).look(verdict)
+            counter = next(iter(counted.pairs)).benchmark
+            Counts(counted_by(conf, sides, counter), store, counted, by_row).look(verdict)
         except KeyboardInterrupt:
             interrupted = True
     said = (*verdict.moved, *causes.told(verdict, counted, by_row))

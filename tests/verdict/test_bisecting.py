@@ -106,7 +106,7 @@ def test_where_nothing_is_worse_nothing_is_bisected(said):
 def test_what_the_budget_leaves_open_is_told(said):
     history = History(most=2)
     found = searched(history)
-    assert found.exit_status == 3 and "nothing is known" in said(found)[-1]
+    assert found.exit_status == 3 and said(found)[-1].endswith("nothing in 2 rounds): give a larger --budget")
     history.most = 200
     searched(history, count=2)
     history.kept[COMMITS[9], CASES[0]] = quiet(20, 1.4)

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems d
 #: A server like asv's: it forks a child, and both wait for ever.
 SERVER = """
 import os, sys, time, statistics
-print(os.getpid(), os.fork() or os.getpid(), statistics.__file__, *sys.argv[1:], flush=True)
+os.fork()
+# At once, or the lines of the two would mix.
+os.write(1, " ".join(map(str, (os.getpid(), statistics.__file__, *sys.argv[1:], "\\n"))).encode())
 time.sleep(600)
 """
 #: A command that starts one, by the environment's Python.
@@ -48,9 +50,9 @@ def server(tmp_path):
 def test_a_server_and_its_children_end_with_the_command(server, number):
     command = subprocess.Popen([sys.executable, "-c", COMMAND, server], stdout=subprocess.PIPE, text=True)
     lines = [command.stdout.readline().split() for _ in range(2)]
-    pids = {int(pid) for line in lines for pid in line[:2]}
+    pids = {int(line[0]) for line in lines}
     # The script sees its own words, and Python's modules, not those beside the leash.
-    assert len(pids) == 2 and all(line[3:] == ["word"] and "verdict" not in line[2] for line in lines)
+    assert len(pids) == 2 and all(line[2:] == ["word"] and "verdict" not in line[1] for line in lines)
     assert all(map(alive, pids))
     command.send_signal(number)
     command.wait()
@@ -75,3 +77,17 @@ def test_an_environment_is_as_before_but_for_what_it_runs():
     words, options = leash.Leashed(Environment()).run(["script.py", "a"], cwd="here")
     assert words == [leash.__file__, str(os.getpid()), "script.py", "a"] and options == {"cwd": "here"}
     assert leash.Leashed(Environment()).name == "abc"
+
+
+def test_a_polite_end_is_taken_as_ctrl_c():
+    program = """
+import os, signal
+from alb_core.verdict.engine import stop_like_interrupt
+stop_like_interrupt()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "interrupted\n"
