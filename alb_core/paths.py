@@ -43,6 +43,11 @@ def environment_roots() -> tuple[Path, Path]:
     return data_root() / "env", data_root() / "duo"
 
 
+def mixed_root() -> Path:
+    """Directory of the environment of one commit with another one's dependencies, gone after use; as long a name."""
+    return data_root() / "mix"
+
+
 def history_root() -> Path:
     """The git repository of tiledb-soma whose commits are measured."""
     return data_root() / "tiledb-soma"

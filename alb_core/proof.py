@@ -41,8 +41,6 @@ def certify(site_packages: Path, commit: str, kind: str, base: str, wheel: Path)
         That wheel.
     """
     distribution = _installed([str(site_packages)])
-    everything = importlib.metadata.distributions(path=[str(site_packages)])
-    packages = {item.metadata["Name"]: item.version for item in everything}
     return {
         "commit": commit,
         "kind": kind,
@@ -51,8 +49,15 @@ def certify(site_packages: Path, commit: str, kind: str, base: str, wheel: Path)
         "wheel": wheel.name,
         "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
         "record_sha256": _record_sha256(distribution),
-        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        "packages": versions(site_packages),
     }
+
+
+def versions(site_packages: Path) -> dict[str, str]:
+    """Return the version of each project that is installed in an environment, by name."""
+    everything = importlib.metadata.distributions(path=[str(site_packages)])
+    packages = {item.metadata["Name"]: item.version for item in everything}
+    return dict(sorted(packages.items(), key=lambda item: item[0].lower()))
 
 
 def certificate(environment: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from pathlib import Path
 
 from alb_core import compiled, order, read, tuning
 from alb_core.block_spec import parse_one
@@ -43,7 +44,12 @@ class Case(ABC):
         self._uri = str(datasets_root() / dataset)
         self._stack = ExitStack()
 
-    def epoch(self, *, prove: bool = False) -> None:
+    @property
+    def location(self) -> Path:
+        """The dataset's directory."""
+        return Path(self._uri)
+
+    def epoch(self, *, prove: bool = False) -> Counted:
         """Run one epoch over all rows, and hold what it delivered against the dataset's manifest.
 
         Parameters
@@ -52,6 +58,11 @@ class Case(ABC):
             Compute the checksum of every value at its place, too. It takes about as long as the epoch and a few MB,
             so it goes with a measurement of memory and not with one of time.
 
+        Returns
+        -------
+        Counted
+            What it delivered.
+
         Raises
         ------
         AlbError
@@ -59,7 +70,9 @@ class Case(ABC):
         """
         held = self._manifest
         x_checksum = int(held.x_checksum, 16)
-        require_equal(self._run(prove), n_obs=held.n_obs, nnz=held.nnz, x_sum=held.x_sum, x_checksum=x_checksum)
+        counted = self._run(prove)
+        require_equal(counted, n_obs=held.n_obs, nnz=held.nnz, x_sum=held.x_sum, x_checksum=x_checksum)
+        return counted
 
     def close(self) -> None:
         """Close the experiment."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ class Suite:
 
     def __init__(self, root):
         self.root, self.home = root / "suite", root / "home"
+        self.data = self.root / "data"
         self.home.mkdir()
         cache = subprocess.run([sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True).stdout
         self.pip_cache = {"PIP_CACHE_DIR": cache.strip()} if cache else {}
@@ -62,6 +64,100 @@ class Suite:
     def benchmark_environment(self):
         [path] = (self.root / "data" / "env").glob(f"*/{proof.CERTIFICATE}")
         return path.parent
+
+
+#: A benchmark that takes no time to import: neither torch nor scipy.
+SMALL = '''"""A few rows."""
+
+from pathlib import Path
+
+import numpy as np
+
+from alb_core import proof, read
+from alb_core.paths import datasets_root
+
+
+class Case:
+    location = Path(datasets_root() / "mini")
+
+    def __init__(self, rows):
+        proof.require_commit()
+        self.rows = np.arange(rows)
+        self.opened = read.open_experiment(str(self.location))
+        self.experiment = self.opened.__enter__()
+
+    def epoch(self):
+        return read.read_table(self.experiment.ms["RNA"].X["raw"], self.rows, None)
+
+    def close(self):
+        self.opened.__exit__(None, None, None)
+
+
+class Small:
+    """Seconds to read some rows."""
+
+    version = "1"
+    param_names = ("rows",)
+    params = ([256, 512, 1024],)
+    number = 1
+    repeat = 2
+    rounds = 2
+    warmup_time = 0
+
+    def setup(self, rows):
+        self.case = Case(rows)
+
+    def teardown(self, rows):
+        self.case.close()
+
+    def time_epoch(self, rows):
+        self.case.epoch()
+'''
+COUNTED = '''"""The same, counted."""
+
+from alb_core import counters
+
+from .small import Case
+
+
+def setup_cache():
+    return counters.count_all(("Small", (rows,), Case) for rows in Small.params[0])
+
+
+class Small(counters.Reading):
+    version = "1"
+    param_names = ("rows",)
+    params = ([256, 512, 1024],)
+'''
+
+
+class SmallSuite(Suite):
+    """A copy of the suite with one small benchmark, over the data and the environments of another copy."""
+
+    def __init__(self, suite, root):
+        super().__init__(root)
+        self.data = suite.root / "data"
+        for path in (self.root / "benchmarks").glob("[!_]*.py"):
+            path.unlink()
+        (self.root / "benchmarks" / "small.py").write_text(SMALL)
+        (self.root / "benchmarks" / "counters.py").write_text(COUNTED)
+
+    def environment(self):
+        return {**super().environment(), "ALB_DATA": str(self.data)}
+
+    def start(self, *arguments):
+        """Start alb and go on; its words are in a file beside the suite."""
+        with (self.root.parent / "said").open("w") as file:
+            command = [sys.executable, "-m", "alb_core.cli", *arguments]
+            return subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=self.environment(),
+                stdout=file,
+                stderr=file,
+                # Tests that run in the background of a shell are deaf to Ctrl-C, and so would be what they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
 
 
 def said(done):

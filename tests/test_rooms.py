@@ -27,7 +27,12 @@ ASKING = {
     "sweep": {"pyarrow"},
 }
 #: What runs in those processes.
-ASKED = {"tiledb_stats": {"tiledbsoma"}, "measure": {"tiledbsoma", "torch", "tqdm"}}
+ASKED = {
+    "tiledb_stats": {"tiledbsoma"},
+    "fragments": set(),
+    "counters": set(),
+    "measure": {"tiledbsoma", "torch", "tqdm"},
+}
 STACK = {"numpy", "scipy", "pyarrow", "torch", "tiledbsoma"}
 
 

@@ -43,6 +43,40 @@ def test_each_count_begins_at_nothing(tiny: Tiny) -> None:
             assert read_bytes() == 0
 
 
+def test_what_the_oldest_releases_print_is_what_the_others_say(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with reading(tiny) as read_x, tiledb_stats.counting_all() as counts:
+        read_x()
+        said = counts()
+        monkeypatch.delattr(tiledbsoma, "tiledbsoma_stats_as_py")
+        assert said == counts()
+    assert said is not None and set(said) == set(tiledb_stats.COUNTERS) and min(said.values()) > 0
+    # Nothing of it is left on the standard output, which works again.
+    print("here", flush=True)
+    assert capfd.readouterr().out == "here\n"
+
+
+def test_twice_the_reading_is_twice_the_tiles(tiny: Tiny) -> None:
+    with reading(tiny) as read_x, tiledb_stats.counting_all() as counts:
+        read_x()
+        once = counts()
+        read_x()
+        twice = counts()
+    assert once is not None and twice is not None and twice["tiles"] == 2 * once["tiles"]
+    assert once["requests"] < twice["requests"]
+
+
+def test_a_release_that_prints_something_else(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(tiledbsoma, "tiledbsoma_stats_as_py")
+    monkeypatch.setattr(tiledbsoma, "tiledbsoma_stats_dump", lambda: None)
+    with tiledb_stats.counting_all() as counts:
+        assert counts() is None
+    monkeypatch.delattr(tiledbsoma, "tiledbsoma_stats_enable")
+    with tiledb_stats.counting_all() as counts:
+        assert counts() is None
+
+
 @pytest.mark.parametrize("missing", ["tiledbsoma_stats_enable", "tiledbsoma_stats_as_py"])
 def test_a_release_that_does_not_say(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     monkeypatch.delattr(tiledbsoma, missing)

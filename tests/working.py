@@ -34,16 +34,16 @@ class Branches:
         self.root = suite.root.parent / name
         made = suite.alb("history", "releases")
         assert made.returncode == 0, said(made)
-        self.git("clone", "-q", str(suite.root / "data" / "tiledb-soma"), str(self.root), at=None)
+        self.git("clone", "-q", str(suite.data / "tiledb-soma"), str(self.root), at=None)
         self.commits = []
 
     def git(self, *arguments, at="here"):
         command = ["git", *(["-C", str(self.root)] if at else []), "-c", "user.name=n", "-c", "user.email=e@f"]
         return subprocess.run([*command, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
-    def branch(self, name, path, change):
+    def branch(self, name, path, change, base="main"):
         """Commit a change of one file on a branch of its own, and leave it checked out."""
-        self.git("switch", "-q", "-c", name, "main")
+        self.git("switch", "-q", "-c", name, base)
         file = self.root / path
         file.write_text(change(file.read_text()))
         self.git("commit", "-qam", name)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from alb_core import __version__
+from alb_core.cli.bisect import bisect
 from alb_core.cli.build import build
 from alb_core.cli.compare_loaders import compare_loaders
 from alb_core.cli.data import data
@@ -29,7 +30,7 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    *(quickstart, verdict, read_chunks, data_loader, compare_loaders, download, plot),
+    *(quickstart, verdict, bisect, read_chunks, data_loader, compare_loaders, download, plot),
     *(data, history, machines, build),
 )
 

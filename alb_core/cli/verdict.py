@@ -20,6 +20,8 @@ from alb_core.errors import AlbError
 @click.option("--machine", help="Name of this computer; asv's own choice by default.")
 @click.option("--aa", "same", is_flag=True, help="Measure a commit against itself: all that differs is noise.")
 @click.option("--no-canary", is_flag=True, help="Do not look first how noisy the machine is.")
+@click.option("--no-counters", is_flag=True, help="Do not look for what moved with a change.")
+@click.option("--explain", is_flag=True, help="Tell code, dependencies and machine apart where something is worse.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, for a comment of a pull request.")
 def verdict(
@@ -31,6 +33,8 @@ def verdict(
     machine: str | None,
     same: bool,
     no_canary: bool,
+    no_counters: bool,
+    explain: bool,
     form: str | None,
 ) -> int:
     """Say whether commit HEAD is slower, or takes more memory, than commit BASE of the tiledb-soma history.
@@ -44,7 +48,9 @@ def verdict(
     from alb_core.verdict.cases import STANDARD
     from alb_core.verdict.engine import Asked, run
 
-    asked = Asked(base, head, seconds, patterns or STANDARD, relative, machine, same, not no_canary)
+    asked = Asked(
+        base, head, seconds, patterns or STANDARD, relative, machine, same, not no_canary, not no_counters, explain
+    )
     # asv tells of its work on stdout, which is for the verdict alone.
     with contextlib.redirect_stdout(sys.stderr):
         found, context = run(asked)

@@ -86,7 +86,9 @@ def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> l
     AlbError
         If nothing matches.
     """
-    chosen = Benchmarks(conf, benchmarks.values(), regex=list(patterns))
+    # Counters go with the benchmark that they count, in runs of their own (:mod:`alb_core.verdict.counting`).
+    alone = [benchmark for benchmark in benchmarks.values() if not benchmark.get("setup_cache_key")]
+    chosen = Benchmarks(conf, alone, regex=list(patterns))
     found = [
         Case(name, index, parameters, kind_of(benchmark))
         for name, benchmark in sorted(chosen.items())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,15 @@ from alb_core.asv_plugin import commands, machines, versions
 from alb_core.errors import AlbError
 from alb_core.locks import locked
 from alb_core.paths import data_root, environment_roots, suite_root
-from alb_core.verdict import calibration, canary
+from alb_core.verdict import calibration, canary, causes
 from alb_core.verdict.cases import STANDARD, Case, check, selected
+from alb_core.verdict.counting import Counts, counted_by, counters_of
+from alb_core.verdict.explain import Nowhere, explain
 from alb_core.verdict.judge import Judge, Verdict
-from alb_core.verdict.measure import measure
+from alb_core.verdict.measure import Measured, measure
 from alb_core.verdict.report import Context
 from alb_core.verdict.rounds import Rounds
-from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, pair_of, spawners
+from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, dependencies, pair_of, spawners
 from alb_core.verdict.store import Store
 
 #: Seconds that are spent where nothing else is asked for.
@@ -54,6 +58,10 @@ class Asked:
         Whether a commit may be measured against itself.
     look
         Whether the canary looks first.
+    count
+        Whether counters are looked at after the rounds.
+    explain
+        Whether code, dependencies and machine are told apart where something is worse.
     attributes
         asv's attributes of benchmarks to override.
     """
@@ -66,6 +74,8 @@ class Asked:
     machine: str | None = None
     same: bool = False
     look: bool = True
+    count: bool = False
+    explain: bool = False
     attributes: Mapping[str, Any] | None = None
 
 
@@ -78,7 +88,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         If what is asked for makes no sense, or (exit status 3) nothing can be measured.
     """
     check(asked.patterns)
-    with _session(asked.machine) as (conf, repo, machine):
+    with session(asked.machine) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
         names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
         commits = commits_of(conf, repo, names)
@@ -87,15 +97,13 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         base, head = pair_of(conf, names, commits)
         for side in (base, head):
             side.install(conf, repo)
-        benchmarks = _discovered(conf, repo, head)
+        benchmarks = discovered(conf, repo, head)
         cases = selected(conf, benchmarks, asked.patterns)
         benchmarks.save()
         seen = canary.look(known.canary if known else None) if asked.look else None
         if seen is not None:
             print(f"alb: {seen.said}", file=sys.stderr)
-        store = Store(
-            Path(conf.results_dir), machine, _blank(repo, head, machine), benchmarks, base.commit, head.commit
-        )
+        store = Store(Path(conf.results_dir), machine, blank(repo, head, machine), benchmarks, base.commit, head.commit)
         rounds = Rounds.of(cases)
         for case in cases:
             rounds.pairs[case] += store.pairs(case)
@@ -103,6 +111,14 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         judge = Judge(asked.threshold, known.thresholds() if known else {})
         bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
         done = measure(bench, store, rounds, asked.budget, judge.still_open)
+        verdict = judge.verdict(rounds)
+        if not asked.same:
+            verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head)))
+        if asked.count and not asked.same:
+            verdict, done.interrupted = _with_causes(conf, (base, head), benchmarks, store, verdict, rounds, done)
+        explained: list[str] = []
+        if asked.explain and not asked.same and not done.interrupted:
+            explained, done.interrupted = _explained(asked, conf, bench, (base, head), verdict, rounds, judge, seen)
     context = Context(
         base=base.name,
         head=head.name,
@@ -115,8 +131,51 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         interrupted=done.interrupted,
         canary=seen,
         calibration=known,
+        explained=tuple(explained),
     )
-    return judge.verdict(rounds), context
+    return verdict, context
+
+
+def _explained(
+    asked: Asked,
+    conf: Config,
+    bench: Bench,
+    sides: tuple[Side, Side],
+    verdict: Verdict,
+    rounds: Rounds,
+    judge: Judge,
+    seen: canary.Canary | None,
+) -> tuple[list[str], bool]:
+    """Say whether code, dependencies or machine became worse; and whether the user ended it."""
+    try:
+        return explain(conf, sides, verdict, rounds, asked.budget, judge, bench.between, seen), False
+    except KeyboardInterrupt:
+        return ["interrupted: what was measured to explain it is not kept"], True
+
+
+def _with_causes(
+    conf: Config,
+    sides: tuple[Side, Side],
+    benchmarks: Mapping[str, dict[str, Any]],
+    store: Store,
+    verdict: Verdict,
+    rounds: Rounds,
+    done: Measured,
+) -> tuple[Verdict, bool]:
+    """Say beside a verdict what the counters did; and whether the user ended it."""
+    interrupted = done.interrupted
+    by_row = counters_of(benchmarks, [case for case, pairs in rounds.pairs.items() if pairs])
+    counted = Rounds.of([case for cases in by_row.values() for case in cases])
+    for case in counted.pairs:
+        counted.pairs[case] += store.pairs(case)
+    if counted.pairs and not interrupted:
+        try:
+            counter = next(iter(counted.pairs)).benchmark
+            Counts(counted_by(conf, sides, counter), store, counted, by_row).look(verdict)
+        except KeyboardInterrupt:
+            interrupted = True
+    said = (*verdict.moved, *causes.told(verdict, counted, by_row))
+    return replace(verdict, moved=said), interrupted
 
 
 class Bench:
@@ -141,13 +200,17 @@ class Bench:
         conf: Config,
         sides: Sequence[Side],
         benchmarks: Mapping[str, dict[str, Any]],
-        store: Store,
+        store: Store | Nowhere,
         attributes: dict[str, Any],
     ) -> None:
         self._conf, self._sides, self._benchmarks, self._store = conf, sides, benchmarks, store
         self._attributes = attributes
         self._stack = contextlib.ExitStack()
         self._spawners: list[Spawner] = []
+
+    def between(self, sides: tuple[Side, Side]) -> Bench:
+        """Return one of other sides, whose results are kept nowhere."""
+        return Bench(self._conf, sides, self._benchmarks, Nowhere(), self._attributes)
 
     def open(self) -> None:
         """Begin a round with new processes to fork from."""
@@ -177,7 +240,7 @@ class Bench:
 
 
 @contextlib.contextmanager
-def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
+def session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
     """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
     with contextlib.chdir(suite_root()):
         commands.install()
@@ -186,10 +249,21 @@ def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         commands.place(conf)
         commands.ready()
         commands.steady()
+        stop_like_interrupt()
         machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
         with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
             yield conf, get_repo(conf), machine
+
+
+def stop_like_interrupt() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: what it started ends, and what it measured is told."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
@@ -204,7 +278,7 @@ def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
     )
 
 
-def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
+def discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     """Let asv find the benchmarks.
 
     Raises
@@ -226,12 +300,12 @@ def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     return found
 
 
-def _blank(repo: Repo, side: Side, machine: str) -> Any:
+def blank(repo: Repo, side: Side, machine: str) -> Any:
     """Return what makes empty results of a commit, with the parameters that ``asv run`` would write."""
     environment = side.environment
     hardware = Machine.load(machine_name=machine).__dict__
 
-    def blank(commit: str) -> Results:
+    def made(commit: str) -> Results:
         parameters = {**hardware, "python": environment.python, **environment.requirements}
         return Results(
             parameters,
@@ -243,4 +317,4 @@ def _blank(repo: Repo, side: Side, machine: str) -> Any:
             environment.env_vars,
         )
 
-    return blank
+    return made

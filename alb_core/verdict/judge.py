@@ -96,7 +96,7 @@ class Verdict:
     counts
         How many benchmarks (time and memory apart) are of each word.
     moved
-        Counters that moved, in words.
+        Counters and dependencies that moved, in words.
     """
 
     rows: tuple[Row, ...]
@@ -288,5 +288,5 @@ def _moved(rounds: Rounds) -> list[str]:
     for case, pairs in rounds.pairs.items():
         base, head = rounds.flat(case)
         if case.kind is Kind.COUNT and pairs and (min(head) > max(base) or max(head) < min(base)):
-            found.append(f"{case.name}: {plain.median(base):,.10g} -> {plain.median(head):,.10g}")
+            found.append(f"a counter moved: {case.name}: {plain.median(base):,.10g} -> {plain.median(head):,.10g}")
     return found

@@ -69,6 +69,7 @@ def measure(
     budget: float,
     still_open: Callable[[Rounds], Sequence[Case]],
     *,
+    whole: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> Measured:
     """Add rounds to what there is.
@@ -88,6 +89,8 @@ def measure(
         Seconds.
     still_open
         The cases whose answer is not clear yet.
+    whole
+        Refuse a budget that ends before each case has one round.
     clock
         Seconds since some time.
 
@@ -99,7 +102,7 @@ def measure(
     Raises
     ------
     AlbError
-        If the budget ends before each case has one round.
+        If the budget ends before each case has one round, and ``whole``.
     """
     done = Measured()
     begun = clock()
@@ -118,7 +121,7 @@ def measure(
                 raise
             done.interrupted = True
     done.seconds = clock() - begun
-    if not done.interrupted:
+    if whole and not done.interrupted:
         _require_one_round(rounds, done, budget)
     return done
 

@@ -45,6 +45,8 @@ class Context:
         What the machine was like before; None where nobody looked.
     calibration
         How good verdicts of this machine are; None where nobody knows.
+    explained
+        Whether the code, the dependencies or the machine is the cause, in sentences.
     """
 
     base: str
@@ -58,6 +60,7 @@ class Context:
     interrupted: bool = False
     canary: Canary | None = None
     calibration: Calibration | None = None
+    explained: tuple[str, ...] = ()
 
 
 def headline(verdict: Verdict, context: Context) -> str:
@@ -105,6 +108,7 @@ def as_json(verdict: Verdict, context: Context) -> str:
         "counts": {str(word): count for word, count in verdict.counts.items()},
         "rows": [asdict(row) for row in verdict.rows],
         "moved": list(verdict.moved),
+        "explained": list(context.explained),
         "canary": None if context.canary is None else asdict(context.canary),
     }
     return json.dumps(content, indent=1)
@@ -143,7 +147,7 @@ def _percent(share: float) -> str:
 
 def _remarks(verdict: Verdict, context: Context) -> list[str]:
     found = [f"{row.name}: {note}" for row in verdict.rows for note in row.notes]
-    found += [f"a counter moved: {line}" for line in verdict.moved]
+    found += [*verdict.moved, *context.explained]
     if context.recorded:
         found.append(f"{context.recorded} pairs of earlier calls count")
     if context.canary is not None and context.canary.noisy:

@@ -26,7 +26,9 @@ from asv.runner import Spawner, get_spawner, run_benchmark
 from alb_core.asv_plugin.commands import prepare
 from alb_core.errors import AlbError
 from alb_core.paths import environment_roots
+from alb_core.proof import PACKAGE, certificate
 from alb_core.verdict.cases import Case
+from alb_core.verdict.leash import Leashed
 from alb_core.verdict.twin import twin
 
 
@@ -80,6 +82,12 @@ class Side:
     def installed(self) -> bool:
         """Whether its environment holds it now."""
         return bool(self.environment.installed_commit_hash == self.commit)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Exact version of each installed package, tiledbsoma's own included, as asv's results have them."""
+        found: dict[str, str] = certificate(Path(self.environment._path))["packages"]
+        return found
 
     def install(self, conf: Config, repo: Repo) -> None:
         """Build the commit where it is not built, and install it.
@@ -140,7 +148,7 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     AlbError
         If the configuration has not exactly one environment, or it cannot be made.
     """
-    first, second = (_environment(conf, root) for root in environment_roots())
+    first, second = (environment_at(conf, root) for root in environment_roots())
     prepare(first)
     if not second.check_presence():
         path, other = Path(first._path), Path(second._path)
@@ -154,7 +162,23 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     return Side("BASE", names[0], commits[0], base), Side("HEAD", names[1], commits[1], head)
 
 
-def _environment(conf: Config, root: Path) -> Environment:
+def dependencies(base: Side, head: Side) -> list[str]:
+    """Say which packages the sides have in other versions, tiledbsoma itself apart; a sentence or none."""
+    one, other = base.packages, head.packages
+    names = sorted((one.keys() | other.keys()) - {PACKAGE}, key=str.lower)
+    moved = [f"{name} {one.get(name, 'none')} -> {other.get(name, 'none')}" for name in names]
+    moved = [words for words, name in zip(moved, names, strict=True) if one.get(name) != other.get(name)]
+    return [f"dependencies differ: {', '.join(moved)}"] if moved else []
+
+
+def environment_at(conf: Config, root: Path) -> Environment:
+    """Return asv's environment in a directory of environments, made or not.
+
+    Raises
+    ------
+    AlbError
+        If the configuration describes not exactly one.
+    """
     own = copy.copy(conf)
     own.env_dir = str(root)
     found = list(get_environments(own, None, verbose=False))
@@ -177,7 +201,7 @@ def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
     """
 
     def opened(side: Side) -> Spawner:
-        return get_spawner(side.environment, conf.benchmark_dir, conf.launch_method)
+        return get_spawner(Leashed(side.environment), conf.benchmark_dir, conf.launch_method)
 
     with ThreadPoolExecutor(len(sides)) as pool:
         begun = [pool.submit(opened, side) for side in sides]

@@ -42,6 +42,10 @@ CLASSES = {
     "contexts.LoaderContexts": LOADING,
     "peers.Peers": PEERS,
 }
+#: Classes that count and time nothing: what they run is what the others time, and their figures are those of one run.
+COUNTING = ("counters", "fragments", "tiledb_stats")
+COUNTERS = ("counters.ReadChunks", "counters.DataLoader", "counters.LoaderContexts", "counters.Peers")
+CLASSES |= dict.fromkeys(COUNTERS, COUNTING)
 
 #: Modules that the timed path imports and that do not run while the clock does.
 UNTIMED = {"checksum", "compiled", "datasets", "errors", "guard", "memory", "paths", "warming", "peers.copies", "proof"}

@@ -147,7 +147,7 @@ def test_where_everything_failed_nothing_was_measured():
 def test_counters_that_moved_are_told_and_decide_nothing():
     moved = [Pair((7.0,), (9.0,))] * 2
     found = verdict(rounds_of(CASES_0=quiet(20), COUNTS_0=moved, COUNTS_1=[Pair((7.0,), (7.0,))] * 2))
-    assert found.moved == ("read.Read.track_tiles('table', 64): 7 -> 9",)
+    assert found.moved == ("a counter moved: read.Read.track_tiles('table', 64): 7 -> 9",)
     assert found.word is Word.SAME and len(found.rows) == 1
 
 

@@ -1,0 +1,212 @@
+"""Counters of both sides, each in a run of its own: asv's cache of ``benchmarks/counters.py``, made for a few cases.
+
+asv would fork a process for each figure; here they are read out of the cache that those processes share, and appended
+to asv's results as rounds like any others.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from asv import util
+from asv.config import Config
+from asv.runner import Spawner
+from tqdm import tqdm
+
+from alb_core.verdict import statistics
+from alb_core.verdict.cases import Case, Kind
+from alb_core.verdict.judge import Verdict
+from alb_core.verdict.leash import Leashed
+from alb_core.verdict.measure import Keeper
+from alb_core.verdict.rounds import Pair, Rounds
+from alb_core.verdict.sides import Side
+from alb_core.verdict.statistics import Word
+
+#: What alb_core.counters looks for in the environment; that module needs tiledbsoma, which a verdict does not.
+CHOSEN = "ALB_COUNT"
+
+#: Seconds that the counted epochs of a side may take.
+TIMEOUT = 900
+
+#: asv's module of counters.
+MODULE = "counters"
+
+#: Looks at a count that differs: of equal commits, nothing but three such pairs apart in a row is told.
+COUNTS = 3
+
+#: Rows whose seconds of reading, converting and waiting are looked at closely, those that changed most.
+CLOSELY = 4
+
+#: Figures of each combination by counter, or words for why there are none.
+Figures = Mapping[str, Mapping[str, Any]]
+
+
+def counters_of(benchmarks: Mapping[str, dict[str, Any]], cases: Iterable[Case]) -> dict[str, list[Case]]:
+    """Return, by row, the counters of some cases; rows outside the part of the grid that is counted have none."""
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        if case.row in found:
+            continue
+        own = []
+        cls = case.benchmark.split(".")[-2]
+        for name, benchmark in benchmarks.items():
+            combinations = list(itertools.product(*benchmark["params"]))
+            if name.startswith(f"{MODULE}.{cls}.track_") and case.parameters in combinations:
+                kind = Kind.TIME if benchmark["unit"] == "seconds" else Kind.COUNT
+                own.append(Case(name, combinations.index(case.parameters), case.parameters, kind))
+        if own:
+            found[case.row] = own
+    return found
+
+
+class Counts:
+    """Counts epochs of both sides.
+
+    Parameters
+    ----------
+    count
+        Runs epochs of combinations on both sides, BASE first where its second argument says so.
+    keeper
+        Where each pair is kept.
+    rounds
+        What there is, of all counters; added to.
+    by_row
+        Counters by row.
+    """
+
+    def __init__(
+        self,
+        count: Callable[[Sequence[str], bool], tuple[Figures, Figures]],
+        keeper: Keeper,
+        rounds: Rounds,
+        by_row: Mapping[str, Sequence[Case]],
+    ) -> None:
+        self._count, self._keeper, self._rounds, self._by_row = count, keeper, rounds, by_row
+
+    def look(self, verdict: Verdict) -> None:
+        """Count once, again what differs, and often enough to judge seconds what became slower."""
+        with tqdm(total=None, unit="look", desc="counting", disable=None, leave=False) as bar:
+            for _ in range(statistics.LEAST_ROUNDS):
+                rows = self._open(verdict)
+                if not rows:
+                    return
+                self._once(rows)
+                bar.update()
+
+    def _open(self, verdict: Verdict) -> list[str]:
+        """Rows that another look could say more of."""
+        slower = [row for row in verdict.rows if row.time and row.time.word is Word.WORSE and not row.together]
+        slower.sort(key=lambda row: -(row.time.change or 0.0) if row.time else 0.0)
+        closely = {row.name for row in slower[:CLOSELY]}
+        return [
+            row
+            for row, cases in self._by_row.items()
+            if any(len(self._rounds.pairs[case]) < self._wanted(case, row in closely) for case in cases)
+        ]
+
+    def _wanted(self, case: Case, closely: bool) -> int:
+        if case in self._rounds.failures or case in self._rounds.absent:
+            return 0
+        if case.kind is Kind.TIME:
+            return statistics.LEAST_ROUNDS if closely else 1
+        base, head = self._rounds.flat(case)
+        return COUNTS if base != head else 1
+
+    def _once(self, rows: Sequence[str]) -> None:
+        names = {row: _combination(self._by_row[row][0]) for row in rows}
+        base_first = self._rounds.most() % 2 == 0
+        started, at = datetime.now(UTC), time.monotonic()
+        base, head = self._count(list(names.values()), base_first)
+        each = (time.monotonic() - at) / sum(len(self._by_row[row]) for row in rows)
+        for row in rows:
+            one, other = base.get(names[row], {}), head.get(names[row], {})
+            for case in self._by_row[row]:
+                self._take(case, one, other, started, each)
+
+    def _take(
+        self, case: Case, base: Mapping[str, Any], head: Mapping[str, Any], started: datetime, seconds: float
+    ) -> None:
+        failed = [side for side, figures in (("BASE", base), ("HEAD", head)) if "failed" in figures]
+        values = [figures.get(_counter(case)) for figures in (base, head)]
+        if failed:
+            self._rounds.failures[case] = " and ".join(failed)
+        elif values[0] is None or values[1] is None:
+            self._rounds.absent[case] = "a side"
+        else:
+            pair = Pair((float(values[0]),), (float(values[1]),))
+            self._keeper.add(case, pair, started, seconds)
+            self._rounds.pairs[case].append(pair)
+
+
+def counted_by(
+    conf: Config, sides: Sequence[Side], counter: str
+) -> Callable[[Sequence[str], bool], tuple[Figures, Figures]]:
+    """Return what runs epochs of some combinations on both sides, a process each.
+
+    Parameters
+    ----------
+    conf
+        asv's configuration.
+    sides
+        BASE and HEAD, installed.
+    counter
+        asv's name of some counter: all of them share one cache, and it is made for one.
+    """
+
+    def count(names: Sequence[str], base_first: bool) -> tuple[Figures, Figures]:
+        found: dict[str, Figures] = {}
+        for side in sides if base_first else reversed(sides):
+            with _chosen(names):
+                found[side.label] = _cache_of(conf, side, counter)
+        return found["BASE"], found["HEAD"]
+
+    return count
+
+
+@contextmanager
+def _chosen(names: Sequence[str]) -> Iterator[None]:
+    os.environ[CHOSEN] = json.dumps(list(names))
+    try:
+        yield
+    finally:
+        del os.environ[CHOSEN]
+
+
+def _cache_of(conf: Config, side: Side, counter: str) -> Figures:
+    """What asv's cache of the counters holds for a side; nothing, with a word about it, where it cannot be made."""
+    spawner = Spawner(Leashed(side.environment), conf.benchmark_dir)
+    place, said = spawner.create_setup_cache(f"{counter}-0", TIMEOUT, "{}")
+    if place is None:
+        print(f"alb: nothing could be counted on {side.label}:\n{said}", file=sys.stderr)
+        return {}
+    try:
+        found: dict[str, dict[str, Any]] = pickle.loads((Path(place) / "cache.pickle").read_bytes())
+    finally:
+        util.long_path_rmtree(place, True)
+    for name, figures in found.items():
+        if "failed" in figures:
+            print(f"alb: {name} cannot be counted on {side.label}:\n{figures['failed']}", file=sys.stderr)
+    return {
+        name: {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in one.items()}
+        for name, one in found.items()
+    }
+
+
+def _combination(case: Case) -> str:
+    """A combination's name as alb_core.counters has it."""
+    return f"{case.benchmark.split('.')[-2]}({', '.join(case.parameters)})"
+
+
+def _counter(case: Case) -> str:
+    return case.benchmark.rpartition(".track_")[2]
