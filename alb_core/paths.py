@@ -43,6 +43,11 @@ def environment_roots() -> tuple[Path, Path]:
     return data_root() / "env", data_root() / "duo"
 
 
+def campaign_root() -> Path:
+    """Directory of the environments of a campaign: a directory for each release, named by its commit."""
+    return data_root() / "campaign"
+
+
 def history_root() -> Path:
     """The git repository of tiledb-soma whose commits are measured."""
     return data_root() / "tiledb-soma"

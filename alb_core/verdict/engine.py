@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         If what is asked for makes no sense, or (exit status 3) nothing can be measured.
     """
     check(asked.patterns)
-    with _session(asked.machine) as (conf, repo, machine):
+    with session(asked.machine, environment_roots()) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
         names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
         commits = commits_of(conf, repo, names)
@@ -87,15 +87,13 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         base, head = pair_of(conf, names, commits)
         for side in (base, head):
             side.install(conf, repo)
-        benchmarks = _discovered(conf, repo, head)
+        benchmarks = discovered(conf, repo, head)
         cases = selected(conf, benchmarks, asked.patterns)
         benchmarks.save()
         seen = canary.look(known.canary if known else None) if asked.look else None
         if seen is not None:
             print(f"alb: {seen.said}", file=sys.stderr)
-        store = Store(
-            Path(conf.results_dir), machine, _blank(repo, head, machine), benchmarks, base.commit, head.commit
-        )
+        store = Store(Path(conf.results_dir), machine, blank(repo, head, machine), benchmarks, base.commit, head.commit)
         rounds = Rounds.of(cases)
         for case in cases:
             rounds.pairs[case] += store.pairs(case)
@@ -177,8 +175,26 @@ class Bench:
 
 
 @contextlib.contextmanager
-def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
-    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
+def session(name: str | None, roots: Iterable[Path]) -> Iterator[tuple[Config, Repo, str]]:
+    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs.
+
+    Parameters
+    ----------
+    name
+        The machine's; None for asv's own choice.
+    roots
+        Directories of the environments whose versions are recorded with results.
+
+    Yields
+    ------
+    asv.config.Config, asv.repo.Repo, str
+        Configuration, history, and the machine's name.
+
+    Raises
+    ------
+    AlbError
+        If one of them cannot be had.
+    """
     with contextlib.chdir(suite_root()):
         commands.install()
         conf = Config.load("asv.conf.json")
@@ -188,7 +204,7 @@ def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         commands.steady()
         machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
-        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
+        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*roots):
             yield conf, get_repo(conf), machine
 
 
@@ -204,7 +220,7 @@ def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
     )
 
 
-def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
+def discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     """Let asv find the benchmarks.
 
     Raises
@@ -226,12 +242,12 @@ def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     return found
 
 
-def _blank(repo: Repo, side: Side, machine: str) -> Any:
+def blank(repo: Repo, side: Side, machine: str) -> Callable[[str], Results]:
     """Return what makes empty results of a commit, with the parameters that ``asv run`` would write."""
     environment = side.environment
     hardware = Machine.load(machine_name=machine).__dict__
 
-    def blank(commit: str) -> Results:
+    def made(commit: str) -> Results:
         parameters = {**hardware, "python": environment.python, **environment.requirements}
         return Results(
             parameters,
@@ -243,4 +259,4 @@ def _blank(repo: Repo, side: Side, machine: str) -> Any:
             environment.env_vars,
         )
 
-    return blank
+    return made

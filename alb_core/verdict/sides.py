@@ -140,7 +140,7 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     AlbError
         If the configuration has not exactly one environment, or it cannot be made.
     """
-    first, second = (_environment(conf, root) for root in environment_roots())
+    first, second = (environment_in(conf, root) for root in environment_roots())
     prepare(first)
     if not second.check_presence():
         path, other = Path(first._path), Path(second._path)
@@ -154,12 +154,19 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     return Side("BASE", names[0], commits[0], base), Side("HEAD", names[1], commits[1], head)
 
 
-def _environment(conf: Config, root: Path) -> Environment:
+def environment_in(conf: Config, root: Path) -> Environment:
+    """Return the one environment that the configuration describes, in a directory of its own, made or not.
+
+    Raises
+    ------
+    AlbError
+        If it describes none, or several.
+    """
     own = copy.copy(conf)
     own.env_dir = str(root)
     found = list(get_environments(own, None, verbose=False))
     if len(found) != 1 or isinstance(found[0], ExistingEnvironment):
-        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one for a verdict")
+        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one")
     return found[0]
 
 

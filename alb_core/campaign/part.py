@@ -1,0 +1,56 @@
+"""What a campaign measures of the suite's grid, of which releases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alb_core.errors import AlbError
+from alb_core.history import lock
+from alb_core.history.lock import Release
+from alb_core.verdict.cases import Case, Kind
+
+#: The part of the grid that carries the most, as regular expressions over asv's names: each reader and method that
+#: works differently, in order and shuffled, in time, and its peaks where they are its own.
+STANDARD = (
+    r"read_chunks\.ReadChunks\.time_epoch\('(table|blockwise_scipy_csr)', 1024, '(none|global)'\)",
+    r"read_chunks\.ReadChunks\.peakmem_epoch\('(table|blockwise_scipy_csr)', 1024, 'none'\)",
+    r"data_loader\.DataLoader\.time_epoch\('scipy\.csr', '8x64', '(none|block)'\)",
+    r"data_loader\.DataLoader\.time_epoch\('np\.array', '8x64', 'block'\)",
+    r"data_loader\.DataLoader\.peakmem_epoch\('scipy\.csr', '8x64', 'block'\)",
+)
+
+#: Rounds of a case of time where nobody says otherwise. docs/history.md has what that many can tell.
+ROUNDS = 12
+
+#: Rounds of a peak or a count, which hardly vary: as many as a verdict asks for before it says anything.
+FEW_ROUNDS = 4
+
+
+def wanted(case: Case, rounds: int) -> int:
+    """Return how many rounds a case gets in a campaign of so many."""
+    return rounds if case.kind is Kind.TIME else min(rounds, FEW_ROUNDS)
+
+
+def chosen(words: str, releases: Sequence[Release]) -> list[Release]:
+    """Return the releases of a range, oldest first.
+
+    Parameters
+    ----------
+    words
+        ``1.15.0..2.0.0`` (both are in it), ``1.15.0..``, ``..1.15.0``, one version alone, or ``..`` for all.
+    releases
+        All there are, oldest first.
+
+    Raises
+    ------
+    AlbError
+        If a version is none of them, or the range is empty.
+    """
+    first, dots, last = words.strip().partition("..")
+    last = last if dots else first
+    order = list(releases)
+    low = order.index(lock.find(order, first)) if first else 0
+    high = order.index(lock.find(order, last)) if last else len(order) - 1
+    if low > high:
+        raise AlbError(f"the range {words!r} is empty: {first} is newer than {last}, so type {last}..{first}")
+    return order[low : high + 1]
