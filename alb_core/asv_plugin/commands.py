@@ -45,9 +45,9 @@ from alb_core.paths import data_root, environment_roots, history_root
 from alb_core.peers.copies import ensure_copy
 
 #: Datasets of the suite, made where missing before anything is measured.
-DATASETS = ("mini",)
+DATASETS = ("mini", "mini-soma", "mini-32")
 
-#: Formats in which loaders that read no SOMA get them.
+#: Formats in which loaders that read no SOMA get the first of them.
 COPIES = ("h5ad",)
 
 #: Where libraries read how many threads to start: OpenMP, its makers' own names, numba, and TileDB's two pools.
@@ -88,10 +88,9 @@ def place(conf: Config) -> None:
 
 def ready() -> None:
     """Make the dataset and the history where they are missing, and say what of the history is not measured."""
-    for name in DATASETS:
-        path = ensure_dataset(name)
-        for form in COPIES:
-            ensure_copy(path, quick_check(path), form)
+    path, *_ = [ensure_dataset(name) for name in DATASETS]
+    for form in COPIES:
+        ensure_copy(path, quick_check(path), form)
     _warn_of_uncommitted(ensure_history())
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from asv.benchmarks import Benchmarks
 from asv.config import Config
+from asv.repo import Repo
 from asv.results import Results
 from asv.util import UserError
 
@@ -27,7 +28,7 @@ from alb_core.history.lock import Release
 from alb_core.paths import suite_root
 from alb_core.verdict.cases import Case, check, selected
 from alb_core.verdict.engine import blank, discovered, session
-from alb_core.verdict.sides import Outcome, Side, spawners
+from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, spawners
 from alb_core.verdict.store import CAMPAIGN, CommitResults, session_now
 
 #: Seconds that are spent where nothing else is asked for: all releases on two cores.
@@ -137,7 +138,7 @@ def run(asked: Asked) -> Campaign:
         for version, reason in missing.items():
             print(f"alb: release {version} is left out: {reason}", file=sys.stderr)
         sides = [side for side in sides if side.name not in missing]
-        benchmarks = discovered(conf, repo, sides[-1])
+        benchmarks = _discovered(conf, repo, sides)
         cases = selected(conf, benchmarks, asked.patterns)
         benchmarks.save()
         installing = time.monotonic() - begun
@@ -243,6 +244,16 @@ def _checked(asked: Asked) -> list[Release]:
     if asked.rounds < 1:
         raise AlbError(f"--rounds is {asked.rounds}, expected 1 or more")
     return chosen(asked.words, lock.load())
+
+
+def _discovered(conf: Config, repo: Repo, sides: Sequence[Side]) -> Benchmarks:
+    """Let asv find the benchmarks under the newest release that can import them."""
+    for side in reversed(sides[1:]):
+        try:
+            return discovered(conf, repo, side)
+        except CouldNotMeasureError as error:
+            _tell(str(error))
+    return discovered(conf, repo, sides[0])
 
 
 def _require_releases() -> None:

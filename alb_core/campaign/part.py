@@ -9,14 +9,20 @@ from alb_core.history import lock
 from alb_core.history.lock import Release
 from alb_core.verdict.cases import Case, Kind
 
-#: The part of the grid that carries the most, as regular expressions over asv's names: each reader and method that
-#: works differently, in order and shuffled, in time, and its peaks where they are its own.
+#: The part of the grid that carries the most, as regular expressions over asv's names: what users do with the library,
+#: each once. Of the readers and methods those that work differently; peaks where they are their own.
 STANDARD = (
-    r"read_chunks\.ReadChunks\.time_epoch\('(table|blockwise_scipy_csr)', 1024, '(none|global)'\)",
+    r"importing\.Importing\.timeraw_import\('tiledbsoma'\)",
+    r"opening\.Opening\.time_open\('x'\)",
+    r"queries\.AxisQueries\.time_query\('enumerated', 'joinids'\)",
+    r"queries\.AxisQueries\.(time|peakmem)_query\('number', 'x'\)",
+    r"read_chunks\.ReadChunks\.time_epoch\('table', 1024, '(none|global)'\)",
+    r"read_chunks\.ReadChunks\.time_epoch\('blockwise_scipy_csr', 1024, 'none'\)",
     r"read_chunks\.ReadChunks\.peakmem_epoch\('(table|blockwise_scipy_csr)', 1024, 'none'\)",
-    r"data_loader\.DataLoader\.time_epoch\('scipy\.csr', '8x64', '(none|block)'\)",
-    r"data_loader\.DataLoader\.time_epoch\('np\.array', '8x64', 'block'\)",
-    r"data_loader\.DataLoader\.peakmem_epoch\('scipy\.csr', '8x64', 'block'\)",
+    r"layouts\.Layouts\.time_epoch\('(mini-soma|mini-32)', 'table', 'none'\)",
+    r"data_loader\.DataLoader\.(time|peakmem)_epoch\('scipy\.csr', '8x64', 'block'\)",
+    r"contexts\.LoaderContexts\.peakmem_epoch\('scipy\.csr', 'default'\)",
+    r"repeats\.RepeatedReads\.track_growth\('open'\)",
 )
 
 #: Rounds of a case of time where nobody says otherwise. docs/history.md has what that many can tell.
@@ -47,8 +53,9 @@ def chosen(words: str, releases: Sequence[Release]) -> list[Release]:
         If a version is none of them, or the range is empty.
     """
     first, dots, last = words.strip().partition("..")
-    last = last if dots else first
     order = list(releases)
+    if not dots:
+        return [lock.find(order, first)]
     low = order.index(lock.find(order, first)) if first else 0
     high = order.index(lock.find(order, last)) if last else len(order) - 1
     if low > high:

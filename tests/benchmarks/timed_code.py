@@ -41,6 +41,11 @@ CLASSES = {
     "data_loader.DataLoader": LOADING,
     "contexts.LoaderContexts": LOADING,
     "peers.Peers": PEERS,
+    "opening.Opening": ("read", "access"),
+    "queries.AxisQueries": ("read", "access"),
+    "importing.Importing": (),
+    "repeats.RepeatedReads": ("read", "access"),
+    "layouts.Layouts": READING,
 }
 
 #: Modules that the timed path imports and that do not run while the clock does.
