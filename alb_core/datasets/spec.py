@@ -242,6 +242,8 @@ KNOWN: Mapping[str, Spec] = MappingProxyType(
         "small": Spec(cells=32_768, vars=20_000),
         # As many cells and vars as datasets 2 to 7 of the collection that loaders have been measured with.
         "census-2:7": Spec(cells=133_790, vars=20_000),
+        # Eight of the largest blocks that are measured, 131,072 cells (design rule 8).
+        "blocks": Spec(cells=1_048_576, vars=20_000),
     }
 )
 

@@ -10,6 +10,7 @@ import timed_code
 from asv._stats import is_different
 
 from alb_core.asv_plugin.commands import DATASETS
+from alb_core.asv_plugin.profiles import PROFILES
 
 RECORDED = json.loads(timed_code.RECORD.read_text())
 ADVICE = "decide with `python tests/benchmarks/timed_code.py` (its docstring says how)"
@@ -104,4 +105,4 @@ def test_every_dataset_that_a_benchmark_reads_is_made_first():
                 first = node.args[0]
                 # A name is a parameter's; anything else is the dataset itself.
                 read |= {first.value} if isinstance(first, ast.Constant) else datasets_of(cls, first.id)
-    assert read == set(DATASETS)
+    assert read == {*DATASETS, *(name for profile in PROFILES.values() for name in profile.datasets)}

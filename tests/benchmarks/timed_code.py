@@ -46,6 +46,8 @@ CLASSES = {
     "importing.Importing": (),
     "repeats.RepeatedReads": ("read", "access"),
     "layouts.Layouts": READING,
+    "full.LoaderBlocks": LOADING,
+    "full.ReaderChunks": READING,
 }
 
 #: Modules that the timed path imports and that do not run while the clock does.
