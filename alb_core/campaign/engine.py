@@ -93,31 +93,54 @@ def plan(asked: Asked) -> Campaign:
     AlbError
         If what is asked for makes no sense.
     """
-    releases = _checked(asked)
     with contextlib.chdir(suite_root()):
-        conf = Config.load("asv.conf.json")
-        conf.results_dir = str(suite_root() / conf.results_dir)
-        commands.place(conf)
-        machine = asked.machine or machines.default_name()
-        machines.check_name(machine)
-        try:
-            benchmarks = Benchmarks.load(conf)
-        except UserError as error:
-            raise AlbError(
-                f"{conf.results_dir} has no list of benchmarks yet: `asv run --bench just-discover`"
-            ) from error
-        sides = environments.sides_of(conf, releases)
-        environment = sides[0].environment
+        machine, sides, keeper, cases = _recorded(asked)
+        return Campaign(machine, keeper.grid(cases, asked.rounds), [side.name for side in sides if not side.installed])
 
-        def empty(commit: str) -> Results:
-            requirements = environment.requirements
-            params = {"machine": machine, "python": environment.python, **requirements}
-            variables = environment.env_vars
-            return Results(params, requirements, commit, 0, environment.python, environment.name, variables)
 
-        keeper = Keeper(Path(conf.results_dir), machine, empty, benchmarks, sides)
-        grid = keeper.grid(selected(conf, benchmarks, asked.patterns), asked.rounds)
-        return Campaign(machine, grid, [side.name for side in sides if not side.installed])
+def recorded(asked: Asked) -> dict[Case, dict[str, dict[tuple[int, int], tuple[float, ...]]]]:
+    """Return the rounds that stand in a machine's results: samples by case, release (oldest first) and round.
+
+    Raises
+    ------
+    AlbError
+        If there are none.
+    """
+    with contextlib.chdir(suite_root()):
+        machine, sides, keeper, cases = _recorded(asked)
+    found = {
+        case: {side.name: rounds for side in sides if (rounds := keeper.rounds(side.name, case))} for case in cases
+    }
+    if not any(found.values()):
+        raise AlbError(
+            f"machine {machine} has no rounds of a campaign: `alb campaign --machine {machine}` measures them"
+        )
+    return found
+
+
+def _recorded(asked: Asked) -> tuple[str, list[Side], Keeper, list[Case]]:
+    """The machine, the releases, what is kept of them, and the cases, by what lies on the disk; nothing is changed."""
+    releases = _checked(asked)
+    conf = Config.load("asv.conf.json")
+    conf.results_dir = str(suite_root() / conf.results_dir)
+    commands.place(conf)
+    machine = asked.machine or machines.default_name()
+    machines.check_name(machine)
+    try:
+        benchmarks = Benchmarks.load(conf)
+    except UserError as error:
+        raise AlbError(f"{conf.results_dir} has no list of benchmarks yet: `asv run --bench just-discover`") from error
+    sides = environments.sides_of(conf, releases)
+    environment = sides[0].environment
+
+    def empty(commit: str) -> Results:
+        requirements = environment.requirements
+        params = {"machine": machine, "python": environment.python, **requirements}
+        variables = environment.env_vars
+        return Results(params, requirements, commit, 0, environment.python, environment.name, variables)
+
+    keeper = Keeper(Path(conf.results_dir), machine, empty, benchmarks, sides)
+    return machine, sides, keeper, selected(conf, benchmarks, asked.patterns)
 
 
 def run(asked: Asked) -> Campaign:
@@ -225,6 +248,12 @@ class Keeper:
                 elif results.lacks(case):
                     grid.absent.add((version, case))
         return grid
+
+    def rounds(self, version: str, case: Case) -> dict[tuple[int, int], tuple[float, ...]]:
+        """Return a case's samples by session and number of the round; the number goes on over sessions."""
+        sessions = self._results[version].rounds(CAMPAIGN, case)
+        named = [(session, samples) for session, rounds in sessions.items() for samples in rounds]
+        return {(session, number): samples for number, (session, samples) in enumerate(named)}
 
     def add(self, version: str, case: Case, samples: tuple[float, ...], started: datetime, seconds: float) -> None:
         """Append a round to a release's results and save them."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from alb_core.campaign.engine import Campaign
 from alb_core.campaign.measure import in_words, said_left
 from alb_core.campaign.part import wanted
+from alb_core.campaign.steps import Line, Step
+from alb_core.history import lock
+from alb_core.verdict.cases import Kind
 
 
 def lines(campaign: Campaign) -> Iterator[str]:
@@ -42,6 +45,33 @@ def lines(campaign: Campaign) -> Iterator[str]:
         yield f"failed     {case.name} at {version}: {reason}"
     again = "" if campaign.measured is None or not grid.left().processes else "; the same command goes on"
     yield f"left       {said_left(grid)}{again}"
+
+
+def history(found: Sequence[Line]) -> Iterator[str]:
+    """Yield the steps of all cases by release, then the noise of each case."""
+    steps = [step for line in found for step in line.steps]
+    releases = list(dict.fromkeys(release.version for release in lock.load()))
+    for step in sorted(steps, key=lambda step: releases.index(step.version)):
+        interval = f"{_change(step, step.change)} ({_change(step, step.low)} to {_change(step, step.high)})"
+        levels = f"{_level(step, step.old)} -> {_level(step, step.new)}"
+        yield f"{step.version:8} {step.case.name}: {interval}, {levels}, since {step.before}"
+    if not steps:
+        yield "no step over the noise"
+    for line in found:
+        noise = _bytes(line.noise) if line.case.kind is Kind.COUNT else f"{line.noise:.1%}"
+        yield f"noise    {line.case.name}: {noise} a round, {line.rounds} rounds or more"
+
+
+def _change(step: Step, value: float) -> str:
+    return _bytes(value, "+") if step.case.kind is Kind.COUNT else f"{value:+.1%}"
+
+
+def _level(step: Step, value: float) -> str:
+    return f"{value:.3g} s" if step.case.kind is Kind.TIME else _bytes(value)
+
+
+def _bytes(value: float, sign: str = "") -> str:
+    return f"{value / 2**20:{sign}.3g} MiB"
 
 
 def exit_status(campaign: Campaign) -> int:

@@ -25,7 +25,7 @@ def alb(*arguments: str) -> int:
         ("make", "Missing argument 'NAME'"),
         (
             "make nothing",
-            "known are mini, mini-soma, mini-32, small, census-2:7, blocks; 'alb data make nothing --cells N' makes one",
+            "known are mini, mini-soma, mini-32, small, census-2:7, blocks; 'alb data make nothing --cells N'",
         ),
         ("make mini --cells 5", "mini has cells 4096 (not 5): choose a name of your own"),
         ("make mini --fragments 0", "fragments is 0, expected 1 to the number of cells (4,096)"),
