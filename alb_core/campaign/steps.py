@@ -31,7 +31,7 @@ LEAST_ROUNDS = 3
 
 #: How much stricter a boundary is judged because it was found by looking, and because Student's t is a little lenient
 #: with trimmed means: by simulation, tests/campaign/test_steps.py.
-_LOOKING = 4
+_LOOKING = 10
 
 #: Least spread of a release's figures, as a share: coarse clocks and pages would else make anything certain.
 _LEAST_SPREAD = 1e-3
