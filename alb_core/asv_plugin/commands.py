@@ -31,6 +31,7 @@ from asv.plugins.git import Git
 from asv.util import ProcessError
 
 from alb_core.asv_plugin import machines, profiles, versions
+from alb_core.asv_plugin.measured import only_measured
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.datasets.manifest import quick_check
@@ -178,7 +179,8 @@ def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
         print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
         machines.settle(Path(conf.results_dir), None)
         Run.run(conf, bench=["just-discover"])
-    return run()
+    with only_measured():
+        return run()
 
 
 def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:
