@@ -48,6 +48,11 @@ def mixed_root() -> Path:
     return data_root() / "mix"
 
 
+def campaign_root() -> Path:
+    """Directory of the environments of a campaign: a directory for each release, named by its commit."""
+    return data_root() / "campaign"
+
+
 def history_root() -> Path:
     """The git repository of tiledb-soma whose commits are measured."""
     return data_root() / "tiledb-soma"

@@ -14,7 +14,7 @@ MEASURING = [
     *("block_spec", "order", "read", "spent", "selection", "sampling", "encoding", "opened", "convert", "whole"),
     *("tuning", "budget", "ahead", "lookup", "pool", "buffers", "packed", "row_runs", "streams", "streaming"),
     *("handing", "workers", "remote", "pipelines", "shares", "plan", "arguments", "progress"),
-    *("loader", "epoch", "guard", "warming", "compiled", "suite"),
+    *("loader", "epoch", "guard", "warming", "compiled", "suite", "access"),
 ]
 #: Rooms of the commands that measure, on top of those: what asks for epochs and passes imports nothing of the stack
 #: but numpy and pyarrow, so that a command answers at once and measures in processes that hold nothing else.

@@ -30,7 +30,8 @@ from asv.environment import Environment, ExistingEnvironment, get_environments
 from asv.plugins.git import Git
 from asv.util import ProcessError
 
-from alb_core.asv_plugin import machines, versions
+from alb_core.asv_plugin import machines, profiles, versions
+from alb_core.asv_plugin.measured import only_measured
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.datasets.manifest import quick_check
@@ -44,10 +45,10 @@ from alb_core.locks import locked
 from alb_core.paths import data_root, environment_roots, history_root
 from alb_core.peers.copies import ensure_copy
 
-#: Datasets of the suite, made where missing before anything is measured.
-DATASETS = ("mini",)
+#: Datasets of the default grid, made where missing before anything is measured.
+DATASETS = ("mini", "mini-soma", "mini-32")
 
-#: Formats in which loaders that read no SOMA get them.
+#: Formats in which loaders that read no SOMA get the first of them.
 COPIES = ("h5ad",)
 
 #: Where libraries read how many threads to start: OpenMP, its makers' own names, numba, and TileDB's two pools.
@@ -88,10 +89,9 @@ def place(conf: Config) -> None:
 
 def ready() -> None:
     """Make the dataset and the history where they are missing, and say what of the history is not measured."""
-    for name in DATASETS:
-        path = ensure_dataset(name)
-        for form in COPIES:
-            ensure_copy(path, quick_check(path), form)
+    path, *_ = [ensure_dataset(name) for name in (*DATASETS, *profiles.current().datasets)]
+    for form in COPIES:
+        ensure_copy(path, quick_check(path), form)
     _warn_of_uncommitted(ensure_history())
 
 
@@ -114,6 +114,8 @@ _ITER_RESULTS_PATHS = results.iter_results_paths
 
 
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
+    if not getattr(args, "bench", True):
+        args.bench = list(profiles.current().patterns)
     ready()
     steady()
     # Without samples `asv compare` has intervals alone, and a verdict's rounds would be dropped.
@@ -177,7 +179,8 @@ def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
         print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
         machines.settle(Path(conf.results_dir), None)
         Run.run(conf, bench=["just-discover"])
-    return run()
+    with only_measured():
+        return run()
 
 
 def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:

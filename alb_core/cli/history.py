@@ -10,6 +10,7 @@ import click
 
 from alb_core.asv_plugin import machines
 from alb_core.cli.machines import results_root
+from alb_core.cli.steps import steps
 from alb_core.errors import AlbError
 from alb_core.history import cache, lock, places, plans, releases
 from alb_core.history.objects import Objects
@@ -22,6 +23,9 @@ from alb_core.history.repository import git
 @click.group()
 def history() -> None:
     """Choose, update and describe the tiledb-soma history that is measured, and plan its builds."""
+
+
+history.add_command(steps)
 
 
 @history.command("releases")

@@ -236,9 +236,14 @@ class RowLayout:
 KNOWN: Mapping[str, Spec] = MappingProxyType(
     {
         "mini": Spec(cells=4_096, vars=20_000),
+        # The same cells, laid out otherwise.
+        "mini-soma": Spec(cells=4_096, vars=20_000, layout="soma"),
+        "mini-32": Spec(cells=4_096, vars=20_000, fragments=32),
         "small": Spec(cells=32_768, vars=20_000),
         # As many cells and vars as datasets 2 to 7 of the collection that loaders have been measured with.
         "census-2:7": Spec(cells=133_790, vars=20_000),
+        # Eight of the largest blocks that are measured, 131,072 cells (design rule 8).
+        "blocks": Spec(cells=1_048_576, vars=20_000),
     }
 )
 

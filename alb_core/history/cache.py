@@ -24,7 +24,7 @@ from alb_core.errors import AlbError
 from alb_core.files import sha256_of, write_atomically
 from alb_core.history.lock import Companion, LockedFile
 from alb_core.history.package import FINGERPRINT_VERSION
-from alb_core.paths import environment_roots, wheels_root
+from alb_core.paths import campaign_root, environment_roots, wheels_root
 
 #: Environment variable: size of the wheel cache in GiB.
 LIMIT_VARIABLE = "ALB_WHEEL_CACHE"
@@ -222,7 +222,8 @@ def _size(item: Path) -> int:
 def _installed() -> set[str]:
     """Names of the wheels that the suite's environments hold."""
     names: set[str] = set()
-    for path in chain.from_iterable(root.glob(f"*/{proof.CERTIFICATE}") for root in environment_roots()):
+    roots = (*environment_roots(), *campaign_root().glob("*"))
+    for path in chain.from_iterable(root.glob(f"*/{proof.CERTIFICATE}") for root in roots):
         try:
             content = proof.certificate(path.parent)
         except AlbError:

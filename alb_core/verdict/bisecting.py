@@ -16,7 +16,7 @@ from alb_core.history import plans
 from alb_core.history.objects import Objects
 from alb_core.history.package import Packages
 from alb_core.history.repository import git
-from alb_core.paths import history_root
+from alb_core.paths import environment_roots, history_root
 from alb_core.verdict import bisection
 from alb_core.verdict.bisection import Regression, Search
 from alb_core.verdict.cases import Case, Kind, check, selected
@@ -106,7 +106,7 @@ def run(asked: Asked) -> Found:
         If what is asked for makes no sense, or (exit status 3) GOOD or BAD cannot be measured.
     """
     check(asked.patterns)
-    with session(asked.machine) as (conf, repo, machine):
+    with session(asked.machine, environment_roots()) as (conf, repo, machine):
         good, bad = commits_of(conf, repo, (asked.good, asked.bad))
         chain = [good, *between(history_root(), (asked.good, asked.bad), good, bad)]
         sides = pair_of(conf, (asked.good, asked.bad), (good, chain[-1]))

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         If what is asked for makes no sense, or (exit status 3) nothing can be measured.
     """
     check(asked.patterns)
-    with session(asked.machine) as (conf, repo, machine):
+    with session(asked.machine, environment_roots()) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
         names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
         commits = commits_of(conf, repo, names)
@@ -240,8 +240,26 @@ class Bench:
 
 
 @contextlib.contextmanager
-def session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
-    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
+def session(name: str | None, roots: Iterable[Path]) -> Iterator[tuple[Config, Repo, str]]:
+    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs.
+
+    Parameters
+    ----------
+    name
+        The machine's; None for asv's own choice.
+    roots
+        Directories of the environments whose versions are recorded with results.
+
+    Yields
+    ------
+    asv.config.Config, asv.repo.Repo, str
+        Configuration, history, and the machine's name.
+
+    Raises
+    ------
+    AlbError
+        If one of them cannot be had.
+    """
     with contextlib.chdir(suite_root()):
         commands.install()
         conf = Config.load("asv.conf.json")
@@ -252,7 +270,7 @@ def session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         stop_like_interrupt()
         machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
-        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
+        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*roots):
             yield conf, get_repo(conf), machine
 
 
@@ -300,7 +318,7 @@ def discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     return found
 
 
-def blank(repo: Repo, side: Side, machine: str) -> Any:
+def blank(repo: Repo, side: Side, machine: str) -> Callable[[str], Results]:
     """Return what makes empty results of a commit, with the parameters that ``asv run`` would write."""
     environment = side.environment
     hardware = Machine.load(machine_name=machine).__dict__

@@ -183,7 +183,7 @@ def environment_at(conf: Config, root: Path) -> Environment:
     own.env_dir = str(root)
     found = list(get_environments(own, None, verbose=False))
     if len(found) != 1 or isinstance(found[0], ExistingEnvironment):
-        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one for a verdict")
+        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one")
     return found[0]
 
 

@@ -1,10 +1,10 @@
 """Rounds in asv's own results files.
 
 A round's samples are appended to those of its commit and environment, as ``asv run --append-samples`` would, so
-asv's own commands see them. Which of them are rounds of which two commits stands in the same file, under
-``durations``: asv keeps entries in angle brackets there, seconds each, and passes over those that it does not know.
-An entry names the samples by place and by digest: where a later ``asv run`` measured anew, it no longer fits, and its
-rounds are not counted.
+asv's own commands see them. Which of them are rounds, and of what (a verdict on two commits, a campaign over all
+releases), stands in the same file, under ``durations``: asv keeps entries in angle brackets there, seconds each, and
+passes over those that it does not know. An entry names the samples by place and by digest: where a later ``asv run``
+measured anew, it no longer fits, and its rounds are not counted.
 """
 
 from __future__ import annotations
@@ -30,21 +30,25 @@ from alb_core.verdict.cases import Case, Kind
 from alb_core.verdict.rounds import Pair
 
 _ENTRY = re.compile(
-    r"<verdict (?P<other>[0-9a-f]{40}) (?P<benchmark>\S+?)-(?P<index>\d+) (?P<session>\d+) "
+    r"<(?P<label>verdict [0-9a-f]{40}|campaign) (?P<benchmark>\S+?)-(?P<index>\d+) (?P<session>\d+) "
     r"(?P<offset>\d+)\+(?P<count>\d+)x(?P<size>\d+) (?P<digest>[0-9a-f]{12})>"
 )
+
+#: Label of the rounds of a campaign (:mod:`alb_core.campaign`).
+CAMPAIGN = "campaign"
 
 
 @dataclass(frozen=True)
 class _Segment:
-    """Rounds of one call of the command that stand side by side in a case's samples.
+    """Rounds of one call of a command that stand side by side in a case's samples.
 
     Attributes
     ----------
-    other
-        The commit that they were paired with; the own one where a commit was measured against itself.
+    label
+        What they are rounds of: :data:`CAMPAIGN`, or ``verdict`` and the commit that they were paired with (the own
+        one where a commit was measured against itself).
     session
-        When the call began, in ms since 1970: the same on both sides.
+        When the call began, in ms since 1970: the same for all commits that it measured.
     offset
         Of the first sample.
     count
@@ -55,7 +59,7 @@ class _Segment:
         Of all of them.
     """
 
-    other: str
+    label: str
     benchmark: str
     index: int
     session: int
@@ -67,7 +71,7 @@ class _Segment:
     @property
     def key(self) -> str:
         return (
-            f"<verdict {self.other} {self.benchmark}-{self.index} {self.session} "
+            f"<{self.label} {self.benchmark}-{self.index} {self.session} "
             f"{self.offset}+{self.count}x{self.size} {self.digest}>"
         )
 
@@ -81,7 +85,7 @@ class _Segment:
         if found is None:
             return None
         whole = {name: int(found[name]) for name in ("index", "session", "offset", "count", "size")}
-        return cls(found["other"], found["benchmark"], digest=found["digest"], **whole)
+        return cls(found["label"], found["benchmark"], digest=found["digest"], **whole)
 
     def rounds(self, samples: Sequence[float] | None) -> list[tuple[float, ...]] | None:
         """The rounds out of a case's samples; None where they no longer stand there."""
@@ -89,6 +93,185 @@ class _Segment:
         if len(mine) != self.count * self.size or _digest(mine) != self.digest:
             return None
         return [tuple(mine[at : at + self.size]) for at in range(0, len(mine), self.size)]
+
+
+class CommitResults:
+    """asv's results of one commit in one environment on one machine, and the rounds that stand in them.
+
+    Parameters
+    ----------
+    results
+        asv's results directory.
+    machine
+        The machine's name.
+    empty
+        Empty results of the commit, as asv makes them before it measures; filled with what the file holds.
+    benchmarks
+        asv's benchmarks by name.
+
+    Attributes
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    AlbError
+        If the file holds another commit's results, or another machine's.
+    """
+
+    def __init__(self, results: Path, machine: str, empty: Results, benchmarks: Mapping[str, dict[str, Any]]) -> None:
+        self._root, self._machine, self._benchmarks = results, machine, benchmarks
+        self.path = results / empty._filename
+        self._results = self._load(empty)
+
+    def rounds(self, label: str, case: Case) -> dict[int, list[tuple[float, ...]]]:
+        """Rounds of a case by session, each in the order in which it was measured."""
+        samples = self._column(self._results.get_result_samples, case)
+        found: dict[int, list[tuple[float, ...]]] = {}
+        for segment in self._segments(case):
+            rounds = segment.rounds(samples) if segment.label == label else None
+            if rounds is not None:
+                found.setdefault(segment.session, []).extend(rounds)
+        return found
+
+    def seconds(self, label: str, case: Case) -> float | None:
+        """Seconds that a round of a case took, on average; None where there is none."""
+        mine = [segment for segment in self._segments(case) if segment.label == label]
+        count = sum(segment.count for segment in mine)
+        return sum(self._results.duration[segment.key] for segment in mine) / count if count else None
+
+    def lacks(self, case: Case) -> bool:
+        """Whether a campaign found that the commit cannot do a case; asv's NaN alone may mean: not measured."""
+        return self._lacking(case) in self._results.duration
+
+    def append(
+        self, label: str, session: int, case: Case, samples: tuple[float, ...], started: datetime, seconds: float
+    ) -> None:
+        """Append a round to the samples of a case, and save.
+
+        Parameters
+        ----------
+        label
+            What it is a round of.
+        session
+            When the call began, in ms since 1970.
+        case
+            The case.
+        samples
+            What its process gave.
+        started
+            When.
+        seconds
+            How long it took.
+
+        Raises
+        ------
+        AlbError
+            If the file cannot be written.
+        """
+        results = self._results
+        before = list(self._column(results.get_result_samples, case) or [])
+        segments = self._segments(case)
+        for segment in segments:
+            # What asv measured anew since then left no round of it.
+            if segment.rounds(before) is None:
+                del results.duration[segment.key]
+        last = next((s for s in reversed(segments) if s.session == session and s.key in results.duration), None)
+        spent = 0.0
+        if last is not None and last.end == len(before) and (last.label, last.size) == (label, len(samples)):
+            spent = results.duration.pop(last.key)
+            grown = replace(last, count=last.count + 1)
+        else:
+            grown = _Segment(label, case.benchmark, case.index, session, len(before), 1, len(samples), "")
+        everything = [*before, *samples]
+        value = None if case.kind is Kind.TIME else statistics.median(everything)
+        taken = (results.duration.get(case.benchmark) or 0.0) + seconds
+        self._put(case, value, list(samples), 1 if case.kind is Kind.TIME else None, started, taken, "")
+        grown = replace(grown, digest=_digest(everything[grown.offset :]))
+        results.duration[grown.key] = spent + seconds
+        self.save()
+
+    def add_absent(self, case: Case, value: float | None, said: str) -> None:
+        """Record that the commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
+        if self._column(self._results.get_result_value, case) is None:
+            self._put(case, value, None, None, datetime.now(UTC), None, said)
+            self.save()
+
+    def add_lacking(self, case: Case, seconds: float) -> None:
+        """Record that a campaign found that the commit cannot do a case."""
+        self._results.duration[self._lacking(case)] = seconds
+        self.add_absent(case, math.nan, "")
+        self.save()
+
+    def save(self) -> None:
+        """Write the file, whole."""
+        self._results.save(str(self._root))
+
+    def _lacking(self, case: Case) -> str:
+        # Another version of the benchmark may do it.
+        return f"<{CAMPAIGN} lacks {case.benchmark}-{case.index} {self._benchmarks[case.benchmark]['version']}>"
+
+    def _segments(self, case: Case) -> list[_Segment]:
+        """A case's segments, in the order of their samples."""
+        parsed = [segment for segment in map(_Segment.parse, self._results.duration) if segment is not None]
+        mine = [segment for segment in parsed if (segment.benchmark, segment.index) == (case.benchmark, case.index)]
+        return sorted(mine, key=lambda segment: segment.offset)
+
+    def _put(
+        self,
+        case: Case,
+        value: float | None,
+        samples: list[float] | None,
+        number: int | None,
+        started: datetime,
+        duration: float | None,
+        said: str,
+    ) -> None:
+        """Let asv add a result of one combination to those that it has of the others."""
+        benchmark = self._benchmarks[case.benchmark]
+        count = math.prod(len(values) for values in benchmark["params"])
+        result: list[Any] = [math.nan] * count
+        columns: list[list[Any]] = [[None] * count, [None] * count]
+        # asv computes a time from its samples, and takes anything there as "there is a result".
+        result[case.index] = True if number else value
+        columns[0][case.index], columns[1][case.index] = samples, number
+        made = BenchmarkResult(result, columns[0], columns[1], 0 if samples or value else 1, said, None)
+        self._results.add_result(
+            benchmark,
+            made,
+            selected_idx=[case.index],
+            started_at=started,
+            duration=duration,
+            record_samples=True,
+            append_samples=samples is not None,
+        )
+
+    def _column(self, get: Callable[[str, Any], Any], case: Case) -> Any:
+        """What results hold of a case, under the version that is measured now."""
+        benchmark = self._benchmarks[case.benchmark]
+        if case.benchmark not in self._results.get_result_keys({case.benchmark: benchmark}):
+            return None
+        return get(case.benchmark, benchmark["params"])[case.index]
+
+    def _load(self, results: Results) -> Results:
+        path = self.path
+        try:
+            results.load_data(str(self._root))
+            if path.is_file():
+                content = json.loads(path.read_text())
+                found, machine = content["commit_hash"], content["params"].get("machine")
+        except (util.UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            print(f"alb: {path} cannot be read as results of asv; set aside as {set_aside(path).name}", file=sys.stderr)
+            for line in str(error).splitlines()[:1]:
+                print(f"alb:   {line}", file=sys.stderr)
+            return results
+        if path.is_file() and (machine != self._machine or found != results.commit_hash):
+            raise AlbError(
+                f"{path} holds results of commit {found} on machine {machine}, expected {results.commit_hash} on "
+                f"{self._machine}: move it to where it belongs"
+            )
+        return results
 
 
 class Store:
@@ -117,14 +300,16 @@ class Store:
         base: str,
         head: str,
     ) -> None:
-        self._root, self._machine, self._benchmarks = results, machine, benchmarks
         self._base, self._head = base, head
-        self._session = int(datetime.now(UTC).timestamp() * 1000)
-        self._results = {commit: self._load(blank(commit)) for commit in dict.fromkeys((base, head))}
+        self._session = session_now()
+        self._results = {
+            commit: CommitResults(results, machine, blank(commit), benchmarks) for commit in dict.fromkeys((base, head))
+        }
 
     def pairs(self, case: Case) -> list[Pair]:
         """Return the rounds of a case that stand in both commits' results, oldest first."""
-        base, head = self._rounds(self._base, self._head, case), self._rounds(self._head, self._base, case)
+        base = self._results[self._base].rounds(_verdict(self._head), case)
+        head = self._results[self._head].rounds(_verdict(self._base), case)
         if self._base == self._head:
             halves = [(r[: len(r) // 2], r[len(r) // 2 :]) for session in sorted(base) for r in base[session]]
             return [Pair(one, other) for one, other in halves]
@@ -161,110 +346,22 @@ class Store:
 
     def add_absent(self, commit: str, case: Case, value: float | None, said: str) -> None:
         """Record that a commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
-        results = self._results[commit]
-        if self._column(results.get_result_value, results, case) is None:
-            self._put(results, case, value, None, None, datetime.now(UTC), None, said)
-            self._save(results)
-
-    def _rounds(self, commit: str, other: str, case: Case) -> dict[int, list[tuple[float, ...]]]:
-        results = self._results[commit]
-        samples = self._column(results.get_result_samples, results, case)
-        found: dict[int, list[tuple[float, ...]]] = {}
-        for segment in self._segments(results, case):
-            rounds = segment.rounds(samples) if segment.other == other else None
-            if rounds is not None:
-                found.setdefault(segment.session, []).extend(rounds)
-        return found
-
-    def _segments(self, results: Results, case: Case) -> list[_Segment]:
-        """A case's segments, in the order of their samples."""
-        parsed = [segment for segment in map(_Segment.parse, results.duration) if segment is not None]
-        mine = [segment for segment in parsed if (segment.benchmark, segment.index) == (case.benchmark, case.index)]
-        return sorted(mine, key=lambda segment: segment.offset)
+        self._results[commit].add_absent(case, value, said)
 
     def _append(
         self, commit: str, other: str, case: Case, samples: tuple[float, ...], started: datetime, seconds: float
     ) -> None:
-        results = self._results[commit]
-        before = list(self._column(results.get_result_samples, results, case) or [])
-        segments = self._segments(results, case)
-        for segment in segments:
-            # What asv measured anew since then left no round of it.
-            if segment.rounds(before) is None:
-                del results.duration[segment.key]
-        last = next((s for s in reversed(segments) if s.session == self._session and s.key in results.duration), None)
-        spent = 0.0
-        if last is not None and last.end == len(before) and (last.other, last.size) == (other, len(samples)):
-            spent = results.duration.pop(last.key)
-            grown = replace(last, count=last.count + 1)
-        else:
-            grown = _Segment(other, case.benchmark, case.index, self._session, len(before), 1, len(samples), "")
-        everything = [*before, *samples]
-        value = None if case.kind is Kind.TIME else statistics.median(everything)
-        taken = (results.duration.get(case.benchmark) or 0.0) + seconds
-        self._put(results, case, value, list(samples), 1 if case.kind is Kind.TIME else None, started, taken, "")
-        grown = replace(grown, digest=_digest(everything[grown.offset :]))
-        results.duration[grown.key] = spent + seconds
-        self._save(results)
+        self._results[commit].append(_verdict(other), self._session, case, samples, started, seconds)
 
-    def _put(
-        self,
-        results: Results,
-        case: Case,
-        value: float | None,
-        samples: list[float] | None,
-        number: int | None,
-        started: datetime,
-        duration: float | None,
-        said: str,
-    ) -> None:
-        """Let asv add a result of one combination to those that it has of the others."""
-        benchmark = self._benchmarks[case.benchmark]
-        count = math.prod(len(values) for values in benchmark["params"])
-        result: list[Any] = [math.nan] * count
-        columns: list[list[Any]] = [[None] * count, [None] * count]
-        # asv computes a time from its samples, and takes anything there as "there is a result".
-        result[case.index] = True if number else value
-        columns[0][case.index], columns[1][case.index] = samples, number
-        made = BenchmarkResult(result, columns[0], columns[1], 0 if samples or value else 1, said, None)
-        results.add_result(
-            benchmark,
-            made,
-            selected_idx=[case.index],
-            started_at=started,
-            duration=duration,
-            record_samples=True,
-            append_samples=samples is not None,
-        )
 
-    def _column(self, get: Callable[[str, Any], Any], results: Results, case: Case) -> Any:
-        """What results hold of a case, under the version that is measured now."""
-        benchmark = self._benchmarks[case.benchmark]
-        if case.benchmark not in results.get_result_keys({case.benchmark: benchmark}):
-            return None
-        return get(case.benchmark, benchmark["params"])[case.index]
+def session_now() -> int:
+    """Return what a call names its rounds by: ms since 1970."""
+    return int(datetime.now(UTC).timestamp() * 1000)
 
-    def _load(self, results: Results) -> Results:
-        path = self._root / results._filename
-        try:
-            results.load_data(str(self._root))
-            if path.is_file():
-                content = json.loads(path.read_text())
-                found, machine = content["commit_hash"], content["params"].get("machine")
-        except (util.UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            print(f"alb: {path} cannot be read as results of asv; set aside as {set_aside(path).name}", file=sys.stderr)
-            for line in str(error).splitlines()[:1]:
-                print(f"alb:   {line}", file=sys.stderr)
-            return results
-        if path.is_file() and (machine != self._machine or found != results.commit_hash):
-            raise AlbError(
-                f"{path} holds results of commit {found} on machine {machine}, expected {results.commit_hash} on "
-                f"{self._machine}: move it to where it belongs"
-            )
-        return results
 
-    def _save(self, results: Results) -> None:
-        results.save(str(self._root))
+def _verdict(other: str) -> str:
+    """Label of the rounds of a verdict that were paired with a commit."""
+    return f"verdict {other}"
 
 
 def set_aside(path: Path) -> Path:

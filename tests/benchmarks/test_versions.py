@@ -1,13 +1,16 @@
 """Design rule 5: parameters are literal and append-only, and timed code does not change under a version."""
 
 import ast
+import inspect
 import json
+import textwrap
 
 import pytest
 import timed_code
 from asv._stats import is_different
 
 from alb_core.asv_plugin.commands import DATASETS
+from alb_core.asv_plugin.profiles import PROFILES
 
 RECORDED = json.loads(timed_code.RECORD.read_text())
 ADVICE = "decide with `python tests/benchmarks/timed_code.py` (its docstring says how)"
@@ -92,11 +95,17 @@ def test_the_samples_of_a_class_are_enough_for_asvs_own_test(name):
     assert cls.rounds % 2 == 0 and cls.number == 1
 
 
+def datasets_of(cls, name):
+    return set(cls.params[cls.param_names.index(name)])
+
+
 def test_every_dataset_that_a_benchmark_reads_is_made_first():
-    read = {
-        node.args[0].value
-        for path in (timed_code.ROOT / "benchmarks").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Case")
-    }
-    assert read == set(DATASETS)
+    read = set()
+    for name in timed_code.CLASSES:
+        cls = timed_code.benchmark_class(name)
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls.setup)))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                first = node.args[0]
+                # A name is a parameter's; anything else is the dataset itself.
+                read |= {first.value} if isinstance(first, ast.Constant) else datasets_of(cls, first.id)
+    assert read == {*DATASETS, *(name for profile in PROFILES.values() for name in profile.datasets)}

@@ -41,6 +41,13 @@ CLASSES = {
     "data_loader.DataLoader": LOADING,
     "contexts.LoaderContexts": LOADING,
     "peers.Peers": PEERS,
+    "opening.Opening": ("read", "access"),
+    "queries.AxisQueries": ("read", "access"),
+    "importing.Importing": (),
+    "repeats.RepeatedReads": ("read", "access"),
+    "layouts.Layouts": READING,
+    "full.LoaderBlocks": LOADING,
+    "full.ReaderChunks": READING,
 }
 #: Classes that count and time nothing: what they run is what the others time, and their figures are those of one run.
 COUNTING = ("counters", "fragments", "tiledb_stats")

@@ -23,7 +23,10 @@ def alb(*arguments: str) -> int:
     ("arguments", "words"),
     [
         ("make", "Missing argument 'NAME'"),
-        ("make nothing", "known are mini, small, census-2:7; 'alb data make nothing --cells N' makes one"),
+        (
+            "make nothing",
+            "known are mini, mini-soma, mini-32, small, census-2:7, blocks; 'alb data make nothing --cells N'",
+        ),
         ("make mini --cells 5", "mini has cells 4096 (not 5): choose a name of your own"),
         ("make mini --fragments 0", "fragments is 0, expected 1 to the number of cells (4,096)"),
         ("make mine --cells 0", "cells is 0"),
@@ -120,8 +123,11 @@ def test_list_names_what_could_be_made(data: Path, capsys: pytest.CaptureFixture
     assert lines[0].split() == ["name", "cells", "vars", "non-zeros", "size", "layout", "state"]
     assert [line.split() for line in lines[1:]] == [
         ["mini", "4,096", "20,000", "census", "not", "made"],
+        ["mini-soma", "4,096", "20,000", "soma", "not", "made"],
+        ["mini-32", "4,096", "20,000", "census", "not", "made"],
         ["small", "32,768", "20,000", "census", "not", "made"],
         ["census-2:7", "133,790", "20,000", "census", "not", "made"],
+        ["blocks", "1,048,576", "20,000", "census", "not", "made"],
     ]
     assert not data.exists()
 

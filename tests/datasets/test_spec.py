@@ -67,7 +67,9 @@ def test_known_names_stand_for_their_specification() -> None:
 
 def test_unknown_names_take_cells() -> None:
     assert resolved("mine", cells=7, layout="soma") == Spec(cells=7, vars=20_000, layout="soma")
-    with pytest.raises(AlbError, match=r"known are mini, small, census-2:7; 'alb data make mine --cells N'"):
+    with pytest.raises(
+        AlbError, match=r"known are mini, mini-soma, mini-32, small, census-2:7, blocks; 'alb data make mine --cells N'"
+    ):
         resolved("mine", vars=5)
 
 

@@ -1,0 +1,1 @@
+"""All releases, measured round by round on one machine."""

@@ -1,0 +1,64 @@
+"""What a campaign measures of the suite's grid, of which releases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alb_core.errors import AlbError
+from alb_core.history import lock
+from alb_core.history.lock import Release
+from alb_core.verdict.cases import Case, Kind
+
+#: The part of the grid that carries the most, as regular expressions over asv's names: what users do with the library,
+#: each once. Of the readers and methods those that work differently; peaks where they are their own.
+STANDARD = (
+    r"importing\.Importing\.timeraw_import\('tiledbsoma'\)",
+    r"opening\.Opening\.time_open\('x'\)",
+    r"queries\.AxisQueries\.time_query\('enumerated', 'joinids'\)",
+    r"queries\.AxisQueries\.(time|peakmem)_query\('number', 'x'\)",
+    r"read_chunks\.ReadChunks\.time_epoch\('table', 1024, '(none|global)'\)",
+    r"read_chunks\.ReadChunks\.time_epoch\('blockwise_scipy_csr', 1024, 'none'\)",
+    r"read_chunks\.ReadChunks\.peakmem_epoch\('(table|blockwise_scipy_csr)', 1024, 'none'\)",
+    r"layouts\.Layouts\.time_epoch\('(mini-soma|mini-32)', 'table', 'none'\)",
+    r"data_loader\.DataLoader\.(time|peakmem)_epoch\('scipy\.csr', '8x64', 'block'\)",
+    r"contexts\.LoaderContexts\.peakmem_epoch\('scipy\.csr', 'default'\)",
+    r"repeats\.RepeatedReads\.track_growth\('open'\)",
+)
+
+#: Rounds of a case of time where nobody says otherwise: 5 % between levels of several releases, 10 to 15 % at a single
+#: one, is found by simulation in most histories of a shared machine (tests/campaign/test_steps.py).
+ROUNDS = 12
+
+#: Rounds of a peak or a count, which hardly vary: as many as a verdict asks for before it says anything.
+FEW_ROUNDS = 4
+
+
+def wanted(case: Case, rounds: int) -> int:
+    """Return how many rounds a case gets in a campaign of so many."""
+    return rounds if case.kind is Kind.TIME else min(rounds, FEW_ROUNDS)
+
+
+def chosen(words: str, releases: Sequence[Release]) -> list[Release]:
+    """Return the releases of a range, oldest first.
+
+    Parameters
+    ----------
+    words
+        ``1.15.0..2.0.0`` (both are in it), ``1.15.0..``, ``..1.15.0``, one version alone, or ``..`` for all.
+    releases
+        All there are, oldest first.
+
+    Raises
+    ------
+    AlbError
+        If a version is none of them, or the range is empty.
+    """
+    first, dots, last = words.strip().partition("..")
+    order = list(releases)
+    if not dots:
+        return [lock.find(order, first)]
+    low = order.index(lock.find(order, first)) if first else 0
+    high = order.index(lock.find(order, last)) if last else len(order) - 1
+    if low > high:
+        raise AlbError(f"the range {words!r} is empty: {first} is newer than {last}, so type {last}..{first}")
+    return order[low : high + 1]

@@ -1,0 +1,40 @@
+"""``alb campaign``: all releases on one machine, interleaved."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import click
+
+from alb_core.cli.verdict import duration
+
+
+@click.command()
+@click.argument("words", metavar="[RANGE]", default="..")
+@click.option("--budget", default="150m", show_default=True, metavar="TIME", help="Time for all of it: 45m, 2h.")
+@click.option("--rounds", type=int, metavar="N", help="Rounds of each benchmark of time.  [default: 12]")
+@click.option("-b", "--bench", "patterns", multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable.")
+@click.option("--machine", help="Name of this computer; asv's own choice by default.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done and how long it takes; change nothing.")
+def campaign(
+    words: str, budget: str, rounds: int | None, patterns: tuple[str, ...], machine: str | None, dry_run: bool
+) -> int:
+    """Measure releases of tiledb-soma round by round: the first round of each, then the second of each, and so on.
+
+    RANGE is 1.15.0..2.0.0 (both are in it), 1.15.0.., ..2.0.0 or one version; all releases by default. Samples are
+    appended to asv's results. What is measured is skipped, so the same command goes on where one ended. Exit status: 0
+    done, or the budget is spent; 1 something failed; 2 bad input; 3 could not measure.
+    """
+    seconds = duration(budget)
+    # Here, so that `alb --help` and a wrong option answer at once.
+    from alb_core.campaign import engine, report
+    from alb_core.campaign.part import ROUNDS, STANDARD
+
+    asked = engine.Asked(words, seconds, ROUNDS if rounds is None else rounds, patterns or STANDARD, machine)
+    # asv tells of its work on stdout, which is for the report alone.
+    with contextlib.redirect_stdout(sys.stderr):
+        found = engine.plan(asked) if dry_run else engine.run(asked)
+    for line in report.lines(found):
+        click.echo(line)
+    return report.exit_status(found)
