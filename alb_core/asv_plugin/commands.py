@@ -32,6 +32,7 @@ from asv.util import ProcessError
 
 from alb_core.asv_plugin import machines, versions
 from alb_core.asv_plugin.offline import OwnScripts
+from alb_core.asv_plugin.pages import SpeedPage, TrustPage
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.datasets.manifest import quick_check
 from alb_core.errors import AlbError
@@ -61,7 +62,7 @@ THREADS = (
 )
 
 #: What is added to a published site. asv finds publishers by their base class: importing one is what brings it in.
-PUBLISHERS = (OwnScripts,)
+PUBLISHERS = (SpeedPage, TrustPage, OwnScripts)
 
 Runner = Callable[..., Any]
 
@@ -106,8 +107,9 @@ def steady() -> None:
 
 
 def _results_paths(root: str) -> Iterator[tuple[str, str, str]]:
-    """Stand in for asv's search for results files: a calibration beside them is none, and no cause to warn."""
-    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] != machines.CALIBRATION)
+    """Stand in for asv's search for results files: what else lies beside them is none, and no cause to warn."""
+    others = (machines.CALIBRATION, machines.LOADERS)
+    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] not in others)
 
 
 _ITER_RESULTS_PATHS = results.iter_results_paths
