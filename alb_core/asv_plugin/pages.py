@@ -12,6 +12,7 @@ from asv.console import log
 from asv.publishing import OutputPublisher
 from asv.results import iter_results
 
+from alb_core.asv_plugin.sound import behind
 from alb_core.errors import AlbError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TrustPage(OutputPublisher):  # type: ignore[misc]
         def write() -> None:
             site = Path(conf.html_dir)
             pages.add(site)
-            for fault in trust.write(site, Path(conf.results_dir)):
+            for fault in trust.write(site, behind(Path(conf.results_dir))):
                 print(f"alb: not on the site: {fault}", file=sys.stderr)
 
         _said(write)

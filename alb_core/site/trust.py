@@ -43,7 +43,7 @@ def machines(results: Path) -> list[str]:
 
 def _machine(results: Path, name: str, faults: list[str]) -> dict[str, Any]:
     """Return what is known of a machine; a file that cannot be read is said, here and on the page."""
-    found: dict[str, Any] = {"name": name, "faults": []}
+    found: dict[str, Any] = {"name": name, "hardware": _hardware(results, name), "faults": []}
 
     def read(key: str, what: Any) -> None:
         try:
@@ -52,15 +52,17 @@ def _machine(results: Path, name: str, faults: list[str]) -> dict[str, Any]:
             found["faults"].append(str(error))
             found[key] = None
 
-    read("hardware", lambda: _hardware(results, name))
     read("calibration", lambda: _calibration(calibration.load(results, name)))
     read("loaders", lambda: [_comparison(one) for one in kept.load(results, name)])
     faults += found["faults"]
     return found
 
 
-def _hardware(results: Path, name: str) -> str:
-    owner: Mapping[str, str] = registered(results, name) or {}
+def _hardware(results: Path, name: str) -> str | None:
+    try:
+        owner: Mapping[str, str] = registered(results, name) or {}
+    except AlbError:
+        return None  # its results are not published either, and why is said there
     return describe({field: str(owner.get(field) or "") for field in ("cpu", "num_cpu", "ram", "arch")})
 
 
