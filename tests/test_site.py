@@ -100,6 +100,18 @@ def test_a_graph_draws_the_points_of_every_commit(page):
     assert shown.evaluate("$('#main-graph .flot-y-axis').text()")
 
 
+@pytest.mark.parametrize("width", [1000, 1280, 1600])
+def test_the_navigation_stays_one_line_over_a_long_name(page, width):
+    shown = page(f"index.html#{BENCHMARK}")
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    shown.tell("Emulation.setDeviceMetricsOverride", **size)
+    try:
+        shown.wait_for(f"$('#title').text() == '{BENCHMARK}'")
+        assert shown.evaluate("$('#nav').outerHeight()") < 56, "where asv's pages begin"
+    finally:
+        shown.tell("Emulation.clearDeviceMetricsOverride")
+
+
 def test_the_regressions_name_the_step(site, page):
     shown = page("index.html#/regressions")
     rows = "$('#regressions-body table tbody tr').toArray().map(row => row.innerText)"
