@@ -48,7 +48,9 @@ class Site:
         git = ["git", "-C", str(place), "-c", "user.name=n", "-c", "user.email=e@f"]
         subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
         for number in range(COMMITS):
-            dated = {**os.environ, "GIT_COMMITTER_DATE": f"2026-01-{number + 1:02} 12:00:00 +0000"}
+            date = f"2026-01-{number + 1:02} 12:00:00 +0000"
+            # The same commits each time.
+            dated = {**os.environ, "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
             made = [*git, "commit", "-q", "--allow-empty", "-m", f"commit {number}"]
             subprocess.run(made, env=dated, check=True)
         for number, version in RELEASES.items():
