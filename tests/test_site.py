@@ -168,6 +168,17 @@ def test_speed_against_memory_is_drawn_for_the_newest_release(site, page):
     assert shown.evaluate("$('#alb-speed-table tbody tr').length") == len(expected)
 
 
+def test_a_panel_chooses_another_figure_and_the_address_keeps_it(site, page):
+    shown = page(SPEED)
+    drawn(shown)
+    button = "$('#alb-speed-navigation a').filter((i, one) => $(one).text() == 'read_chunks.ReadChunks')"
+    shown.evaluate(f"{button}[0].click()")
+    readers = [text.strip("'") for text in site.benchmarks[BENCHMARK]["params"][0]]
+    shown.wait_for(f"{MARKS}.length && {MARKS}.every(one => {json.dumps(readers)}.includes(one.chunk_method))")
+    assert shown.wait_for(f"{button}.hasClass('active')")
+    assert "benchmark=read_chunks.ReadChunks" in shown.evaluate("location.hash")
+
+
 def test_the_slider_shows_another_release_under_the_same_axes(site, page):
     shown = page(f"{SPEED.replace('data_loader.DataLoader', 'read_chunks.ReadChunks')}&shuffle=none")
     axes = "$('#alb-speed-figure .role-axis-label').text()"
