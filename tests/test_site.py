@@ -195,6 +195,13 @@ def test_the_slider_shows_another_release_under_the_same_axes(site, page):
     assert "release=1.7.3" in shown.evaluate("location.hash")
     shown.evaluate("$('#alb-speed-all')[0].click()")
     shown.wait_for(f"{MARKS}.length == {COMMITS * len(found)}")
+    cells = "$('#alb-speed-table tr').toArray().map(row => $(row).children().first().text())"
+    head, *named = shown.evaluate(cells)
+    assert head == "Release" and len(named) == COMMITS * len(found) and {"1.7.3", "2.3.0"} < set(named)
+    shown.evaluate("void $('#alb-speed-table th').eq(4).click()")
+    rates = "$('#alb-speed-table td:nth-child(5)').toArray().map(cell => parseFloat(cell.innerText.replace(',', '')))"
+    shown.wait_for("$('#alb-speed-table th').eq(4).hasClass('sorting-asc')")
+    assert shown.evaluate(rates) == sorted(shown.evaluate(rates)), "by the figures, not by their letters"
 
 
 def test_a_mark_that_is_pointed_at_says_all_its_settings(page):
