@@ -2,80 +2,20 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import asv
 import browser
 import pytest
-from asv import util
+from asv_site import BENCHMARK, COMMITS, FIGURES, STEP, Site
 from browser import Browser, served
 
-from alb_core.paths import data_root, scripts_root, suite_root
+from alb_core.asv_plugin.offline import references
+from alb_core.paths import data_root, scripts_root
 
-COMMITS = 12
-#: The seventh commit takes twice as long as those before it.
-STEP = 6
-BENCHMARK = "read_chunks.ReadChunks.time_epoch"
 NOWHERE = "http://127.0.0.1:9"
 
 pytestmark = pytest.mark.skipif(browser.installed() is None, reason="no chromium")
-
-
-class Site:
-    """A suite's configuration with a history of a dozen commits, and results of each."""
-
-    def __init__(self, root):
-        self.root, self.data = root, root / "data"
-        configuration = util.load_json(str(suite_root() / "asv.conf.json"), js_comments=True)
-        (root / "asv.conf.json").write_text(json.dumps(configuration))
-        self.commits = self._history(self.data / "tiledb-soma")
-        self._results(self.data / "results")
-
-    def _history(self, place):
-        place.mkdir(parents=True)
-        git = ["git", "-C", str(place), "-c", "user.name=n", "-c", "user.email=e@f"]
-        subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
-        for number in range(COMMITS):
-            dated = {**os.environ, "GIT_COMMITTER_DATE": f"2026-01-{number + 1:02} 12:00:00 +0000"}
-            made = [*git, "commit", "-q", "--allow-empty", "-m", f"commit {number}"]
-            subprocess.run(made, env=dated, check=True)
-        listed = subprocess.run(
-            [*git, "log", "--reverse", "--format=%H %ct"], capture_output=True, text=True, check=True
-        )
-        return [line.split() for line in listed.stdout.splitlines()]
-
-    def _results(self, place):
-        """Results as they are committed, under each commit of the history."""
-        committed = suite_root() / "data" / "results"
-        first = next(path for path in sorted(committed.glob("*/*-*.json")) if BENCHMARK in path.read_text())
-        (place / first.parent.name).mkdir(parents=True)
-        shutil.copy2(committed / "benchmarks.json", place)
-        shutil.copy2(first.parent / "machine.json", place / first.parent.name)
-        self.machine = first.parent.name
-        for number, (commit, seconds) in enumerate(self.commits):
-            content = json.loads(first.read_text())
-            content.update(commit_hash=commit, date=int(seconds) * 1000)
-            row = content["results"][BENCHMARK]
-            row[0] = [value * (2 if number >= STEP else 1) for value in row[0]]
-            name = f"{commit[:8]}-{content['env_name']}.json"
-            (place / first.parent.name / name).write_text(json.dumps(content))
-
-    def publish(self, html, **variables):
-        """Publish as typed; returns what asv said."""
-        done = subprocess.run(
-            [sys.executable, "-m", "asv", "publish", "--html-dir", html],
-            cwd=self.root,
-            env={**os.environ, "HOME": str(self.root), "ALB_DATA": str(self.data), **variables},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +26,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def published(site):
     """Address of the site, published with the packages of the registry that is configured here."""
+    site.know()
     scripts_root().mkdir(parents=True, exist_ok=True)
     (site.data / "site").symlink_to(scripts_root())
     # npm's own configuration is in the true home.
@@ -159,6 +100,18 @@ def test_a_graph_draws_the_points_of_every_commit(page):
     assert shown.evaluate("$('#main-graph .flot-y-axis').text()")
 
 
+@pytest.mark.parametrize("width", [1000, 1280, 1600])
+def test_the_navigation_stays_one_line_over_a_long_name(page, width):
+    shown = page(f"index.html#{BENCHMARK}")
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    shown.tell("Emulation.setDeviceMetricsOverride", **size)
+    try:
+        shown.wait_for(f"$('#title').text() == '{BENCHMARK}'")
+        assert shown.evaluate("$('#nav').outerHeight()") < 56, "where asv's pages begin"
+    finally:
+        shown.tell("Emulation.clearDeviceMetricsOverride")
+
+
 def test_the_regressions_name_the_step(site, page):
     shown = page("index.html#/regressions")
     rows = "$('#regressions-body table tbody tr').toArray().map(row => row.innerText)"
@@ -168,15 +121,144 @@ def test_the_regressions_name_the_step(site, page):
     assert all(factor == pytest.approx(2, abs=0.01) for factor in shown.evaluate(factors))
 
 
+SPEED = "index.html#/speed?benchmark=data_loader.DataLoader"
+#: What the tooltips of marks say, each as pairs of a title and a value.
+MARKS = """$('#alb-speed-figure .mark-symbol.role-mark path').toArray()
+    .filter(path => path.__data__ && path.__data__.datum.samples_per_second).map(path => path.__data__.datum)"""
+
+
+def drawn(shown):
+    """Points of the marks in the figure."""
+    return shown.wait_for(f"$('#alb-speed-release').text() && {MARKS}.length && {MARKS}")
+
+
+def test_the_navigation_leads_to_both_pages_and_back(page):
+    shown = page("index.html")
+    shown.wait_for("$('#summarygrid-display .benchmark-text').length")
+    for name, label in (("speed", "Speed and memory"), ("trust", "Verdicts and loaders")):
+        assert shown.evaluate(f"$('#nav-li-{name} a').text()") == label
+        shown.evaluate(f"$('#nav-li-{name} a')[0].click()")
+        visible = "$('body > div:visible').toArray().map(one => one.id).filter(id => id.endsWith('-display'))"
+        assert shown.wait_for(f"{visible}.includes('alb-{name}-display') && {visible}") == [f"alb-{name}-display"]
+        assert shown.evaluate("$('#nav li.active').attr('id')") == f"nav-li-{name}"
+    shown.evaluate("$('#nav-li- a')[0].click()")
+    assert shown.wait_for(f"{visible}.includes('summarygrid-display') && {visible}") == ["summarygrid-display"]
+
+
+def test_speed_against_memory_is_drawn_for_the_newest_release(site, page):
+    shown = page(SPEED)
+    found = drawn(shown)
+    benchmark = site.benchmarks["data_loader.DataLoader.time_epoch"]
+    methods, specs, shuffles = ([text.strip("'") for text in texts] for texts in benchmark["params"])
+    combinations = [(m, spec, shuffle) for m in methods for spec in specs for shuffle in shuffles][:-1]
+    (seconds, more), (peak, further) = FIGURES["time"], FIGURES["peakmemory"]
+    expected = {
+        one: (4096 / (seconds + more * place), (peak + further * place) / 2**30)
+        for place, one in enumerate(combinations)
+    }
+    got = {(one["chunk_method"], one["block_spec"], one["shuffle"]): one for one in found}
+    assert set(got) == set(expected)
+    for one, (rate, gib) in expected.items():
+        assert got[one]["samples_per_second"] == pytest.approx(rate, rel=1e-4)
+        assert got[one]["peak_gib"] == pytest.approx(gib, rel=1e-4)
+        assert got[one]["release"] == "2.3.0"
+    assert shown.evaluate("$('#alb-speed-release').text()").startswith("2.3.0 (2026-01-12, ")
+    said = shown.evaluate("$('#alb-speed-said').text()")
+    assert f"{site.machine}: " in said and "mini, 4,096 rows" in said and said.count("have no figure here") == 1
+    assert shown.evaluate("$('#alb-speed-table tbody tr').length") == len(expected)
+
+
+def test_a_panel_chooses_another_figure_and_the_address_keeps_it(site, page):
+    shown = page(SPEED)
+    drawn(shown)
+    button = "$('#alb-speed-navigation a').filter((i, one) => $(one).text() == 'read_chunks.ReadChunks')"
+    shown.evaluate(f"{button}[0].click()")
+    readers = [text.strip("'") for text in site.benchmarks[BENCHMARK]["params"][0]]
+    shown.wait_for(f"{MARKS}.length && {MARKS}.every(one => {json.dumps(readers)}.includes(one.chunk_method))")
+    assert shown.wait_for(f"{button}.hasClass('active')")
+    assert "benchmark=read_chunks.ReadChunks" in shown.evaluate("location.hash")
+
+
+def test_the_slider_shows_another_release_under_the_same_axes(site, page):
+    shown = page(f"{SPEED.replace('data_loader.DataLoader', 'read_chunks.ReadChunks')}&shuffle=none")
+    axes = "$('#alb-speed-figure .role-axis-label').text()"
+    slow = max(one["samples_per_second"] for one in drawn(shown))
+    before = shown.evaluate(axes)
+    assert shown.evaluate("$('#alb-speed-slider').attr('max')") == str(COMMITS - 1)
+    shown.evaluate("void $('#alb-speed-slider').val(0).trigger('input')")
+    shown.wait_for("$('#alb-speed-release').text().startsWith('1.7.3 ')")
+    found = drawn(shown)
+    # Before the step the same read takes half as long.
+    assert max(one["samples_per_second"] for one in found) == pytest.approx(2 * slow, rel=1e-4)
+    assert {one["shuffle"] for one in found} == {"none"} and {one["release"] for one in found} == {"1.7.3"}
+    assert shown.evaluate(axes) == before
+    assert "release=1.7.3" in shown.evaluate("location.hash")
+    shown.evaluate("$('#alb-speed-all')[0].click()")
+    shown.wait_for(f"{MARKS}.length == {COMMITS * len(found)}")
+    cells = "$('#alb-speed-table tr').toArray().map(row => $(row).children().first().text())"
+    head, *named = shown.evaluate(cells)
+    assert head == "Release" and len(named) == COMMITS * len(found) and {"1.7.3", "2.3.0"} < set(named)
+    shown.evaluate("void $('#alb-speed-table th').eq(4).click()")
+    rates = "$('#alb-speed-table td:nth-child(5)').toArray().map(cell => parseFloat(cell.innerText.replace(',', '')))"
+    shown.wait_for("$('#alb-speed-table th').eq(4).hasClass('sorting-asc')")
+    assert shown.evaluate(rates) == sorted(shown.evaluate(rates)), "by the figures, not by their letters"
+
+
+def test_a_mark_that_is_pointed_at_says_all_its_settings(page):
+    shown = page(SPEED)
+    drawn(shown)
+    place = shown.evaluate(
+        "(() => { const at = $('#alb-speed-figure .mark-symbol.role-mark path')[0].getBoundingClientRect();"
+        " return [at.x + at.width / 2, at.y + at.height / 2] })()"
+    )
+    shown.tell("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
+    said = shown.wait_for("$('#vg-tooltip-element.visible').text()")
+    for title in (
+        "Samples/s",
+        "Peak memory (GiB)",
+        "Method",
+        "Block spec",
+        "Shuffle",
+        "Machine",
+        "tiledbsoma",
+        "release",
+    ):
+        assert title in said
+
+
+def test_what_verdicts_and_loaders_are_worth(site, page):
+    shown = page("index.html#/trust")
+    rows = "$('#alb-trust-body tr').toArray().map(row => $(row).children().toArray().map(cell => cell.innerText))"
+    found = shown.wait_for(f"{rows}.length && {rows}")
+    assert found[:3] == [
+        ["benchmark", "false alarms", "finds 10%", "finds 25%", "threshold"],
+        ["the verdict as a whole", "2 of 40 (1 to 17 %)", "20 of 20 (83 to 100 %)", "20 of 20 (83 to 100 %)", ""],
+        [f"{BENCHMARK}('table', 1024, 'none')", "1 of 40 (0 to 13 %)", "18 of 20 (68 to 99 %)", "", "5 %"],
+    ]
+    assert found[3][:4] == ["loader", "setting", "version", "cells/s"]
+    assert [row[:4] for row in found[4:]] == [
+        ["raw tables()", "default (best)", "2.3.0", "3,000"],
+        ["alb_core", "best", "0.1.0", "3,000"],
+    ]
+    said = shown.evaluate("$('#alb-trust-body').text()")
+    assert "<b>  best  n/a: <i>not</i> installed" in said, "text is text, whatever it looks like"
+    assert "me" not in (site.results / "loaders.json").read_text().split('"')
+
+
 def test_without_the_registry_the_site_is_as_asv_makes_it_and_says_so(site, chromium):
     empty = site.root / "empty"
     empty.mkdir()
     (empty / "tiledb-soma").symlink_to(site.data / "tiledb-soma")
+    # What draws is put together from an installed package, in seconds.
+    (empty / "site").mkdir()
+    for made in scripts_root().glob("vega-*.js"):
+        (empty / "site" / made.name).symlink_to(made)
     done = site.publish("bare", ALB_DATA=str(empty), NPM_CONFIG_REGISTRY=NOWHERE)
     [line] = [line for line in done.stderr.splitlines() if line.startswith("alb:")]
     assert line.startswith(f"alb: the site needs a network to open: cannot get {NOWHERE}/jquery/")
-    template = Path(asv.__file__).parent / "www"
-    assert (site.root / "bare" / "index.html").read_bytes() == (template / "index.html").read_bytes()
+    # Its own pages are there all the same.
+    page, template = site.root / "bare" / "index.html", Path(asv.__file__).parent / "www" / "index.html"
+    assert references(page.read_text()) == references(template.read_text())
     assert not (site.root / "bare" / "vendor").exists()
     # And so this browser, which reaches no one, cannot show it.
     with served(site.root / "bare") as address:

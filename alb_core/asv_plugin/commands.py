@@ -15,7 +15,7 @@ from typing import Any
 
 from asv import results
 from asv.benchmarks import Benchmarks
-from asv.commands import Command
+from asv.commands import Command, preview
 from asv.commands.asv_profiling import Profile
 from asv.commands.check import Check
 from asv.commands.compare import Compare
@@ -28,11 +28,14 @@ from asv.commands.show import Show
 from asv.config import Config
 from asv.environment import Environment, ExistingEnvironment, get_environments
 from asv.plugins.git import Git
+from asv.repo import get_repo
 from asv.util import ProcessError
 
-from alb_core.asv_plugin import machines, profiles, versions
+from alb_core.asv_plugin import machines, profiles, serving, sound, versions
 from alb_core.asv_plugin.measured import only_measured
 from alb_core.asv_plugin.offline import OwnScripts
+from alb_core.asv_plugin.pages import SpeedPage, TrustPage
+from alb_core.asv_plugin.site_place import place_of, require_site, staged
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.datasets.manifest import quick_check
 from alb_core.errors import AlbError
@@ -62,7 +65,7 @@ THREADS = (
 )
 
 #: What is added to a published site. asv finds publishers by their base class: importing one is what brings it in.
-PUBLISHERS = (OwnScripts,)
+PUBLISHERS = (SpeedPage, TrustPage, OwnScripts)
 
 Runner = Callable[..., Any]
 
@@ -72,6 +75,7 @@ def install() -> None:
     os.environ[HOST_PYTHON] = sys.executable
     Git.checkout = _without_checkout
     results.iter_results_paths = _results_paths
+    preview.create_httpd = serving.server
     for command in (Run, Continuous, Find, Profile):
         _wrap(command, _measuring)
     for command in (Check, Compare, Show):
@@ -106,8 +110,8 @@ def steady() -> None:
 
 
 def _results_paths(root: str) -> Iterator[tuple[str, str, str]]:
-    """Stand in for asv's search for results files: a calibration beside them is none, and no cause to warn."""
-    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] != machines.CALIBRATION)
+    """Stand in for asv's search for results files: what else lies beside them is none, and no cause to warn."""
+    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] not in sound.OTHERS)
 
 
 _ITER_RESULTS_PATHS = results.iter_results_paths
@@ -174,13 +178,29 @@ def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
 
 
 def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
+    require_site(place_of(conf, args))
     ensure_history()
     if not Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).is_file():
         print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
         machines.settle(Path(conf.results_dir), None)
         Run.run(conf, bench=["just-discover"])
-    with only_measured():
-        return run()
+    place = Path(conf.results_dir)
+    known = sound.sift(place, sound.benchmarks_of(place), _published(conf))
+    for line in known.said(f"{', '.join(conf.branches)} of {conf.repo}"):
+        print(f"alb: {line}", file=sys.stderr)
+    with staged(conf, args), sound.view(place, known) as seen, only_measured():
+        conf.results_dir = str(seen)
+        try:
+            return run()
+        finally:
+            conf.results_dir = str(place)
+
+
+def _published(conf: Config) -> set[str]:
+    """Commits that asv publishes: those of its branches, and tags."""
+    repository = get_repo(conf)
+    branches = (repository.get_branch_commits(branch) for branch in conf.branches)
+    return {*repository.get_tags().values(), *(commit for commits in branches for commit in commits)}
 
 
 def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:

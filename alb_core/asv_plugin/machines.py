@@ -25,6 +25,9 @@ HARDWARE = ("arch", "cpu", "num_cpu", "ram")
 #: What is known of verdicts on a machine, beside its results (:mod:`alb_core.verdict.calibration`).
 CALIBRATION = "calibration.json"
 
+#: Loaders side by side on a machine, beside its results (:mod:`alb_core.compare.kept`).
+LOADERS = "loaders.json"
+
 
 @dataclass(frozen=True)
 class Known:

@@ -22,7 +22,17 @@ from alb_core.files import write_atomically
 from alb_core.sweep import ENOUGH_BLOCKS
 
 #: What the goals say themselves, and no option can.
-_NOT_WITH_GOALS = ("peers", "settings", "chunk_size", "block_size", "batch_size", "shuffle", "consumer_ms", "figure")
+_NOT_WITH_GOALS = (
+    "peers",
+    "settings",
+    "chunk_size",
+    "block_size",
+    "batch_size",
+    "shuffle",
+    "consumer_ms",
+    "figure",
+    "keep",
+)
 
 
 @click.command("compare-loaders")
@@ -48,6 +58,8 @@ _NOT_WITH_GOALS = ("peers", "settings", "chunk_size", "block_size", "batch_size"
 @click.option("--goals", is_flag=True, help="Measure what the goals of this package's loader need, a line for each.")
 @click.option("--retiled", metavar="NAME", help="A copy of DATASET by `alb data retile`, for the goals.")
 @click.option("--json", "document", metavar="FILE", help="All figures as one JSON document; - for stdout.")
+@click.option("--keep", is_flag=True, help="Keep the figures beside this machine's results, for the published site.")
+@click.option("--machine", metavar="NAME", help="Of this computer, for --keep; asv's own choice by default.")
 @click.option("--figure", metavar="FILE", help="Speed against peak memory: .png, .svg, .html or .json.")
 @click.pass_context
 def compare_loaders(
@@ -63,6 +75,8 @@ def compare_loaders(
     goals: bool,
     retiled: str | None,
     document: str | None,
+    keep: bool,
+    machine: str | None,
     figure: str | None,
     **given: Any,
 ) -> int:
@@ -81,6 +95,7 @@ def compare_loaders(
     spec = BlockSpec(chunk_size, block_size // chunk_size)
     _require_places(document, figure)
     modules, chosen = _modules(peers), _settings(settings)
+    results, machine = _place_to_keep(keep, machine)
     if goals:
         _require_nothing_else(context)
     elif retiled is not None:
@@ -103,8 +118,13 @@ def compare_loaders(
             lines = _table(outcomes)
     if document != "-":
         click.echo("\n".join(lines))
+    whole = {**about, "loaders": [outcome.as_json() for outcome in outcomes]}
     if document is not None:
-        _write(document, {**about, "loaders": [outcome.as_json() for outcome in outcomes]})
+        _write(document, whole)
+    if machine is not None:
+        from alb_core.compare import kept
+
+        _say(f"kept in {kept.keep(results, machine, whole)}")
     if figure is not None:
         from alb_core.compare.figure import drawing
 
@@ -172,6 +192,25 @@ def _require_places(document: str | None, figure: str | None) -> None:
         from alb_core.compare.figure import require_drawable
 
         require_drawable(Path(figure))
+
+
+def _place_to_keep(keep: bool, machine: str | None) -> tuple[Path, str | None]:
+    """Return asv's results directory, and the name under which figures are kept there; None for not at all.
+
+    Before anything is measured: a name that belongs to another computer is refused.
+    """
+    from alb_core.cli.machines import results_root
+
+    if not keep:
+        if machine is not None:
+            raise AlbError(f"--machine {machine} is for --keep: give both, or neither")
+        return results_root(), None
+    from alb_core.asv_plugin import machines
+    from alb_core.compare import kept
+
+    name = machines.settle(results_root(), machine)
+    kept.load(results_root(), name)
+    return results_root(), name
 
 
 def _goals(session: Any, workload: Any, copy: Source | None) -> Any:

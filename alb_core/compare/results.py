@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from statistics import median
 from typing import Any
 
-from alb_core.compare.plan import Contender
+from alb_core.compare.plan import Contender, Workload
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,31 @@ class Outcome:
             "reason": self.reason,
             "runs": runs,
         }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Outcome:
+        """Read what :meth:`as_json` wrote; where the experiment lay is not in it.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is something else.
+        """
+        known = {one.name for one in fields(Run)}
+        runs = [Run(**{name: value for name, value in run.items() if name in known}) for run in content["runs"]]
+        contender = Contender(
+            Workload(location="", **content["workload"]), str(content["module"]), str(content["setting"])
+        )
+        return cls(
+            contender,
+            str(content["loader"]),
+            content["version"],
+            dict(content["versions"]),
+            dict(content["options"]),
+            runs,
+            str(content["state"]),
+            content["reason"],
+        )
 
 
 @dataclass(frozen=True)

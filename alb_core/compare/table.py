@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from alb_core.compare.loaders import RAW
 from alb_core.compare.results import Outcome, fastest, ratio
 
-#: Title and, where a column of figures, the width that figures of the usual size take.
 COLUMNS = (
     "loader",
     "setting",
@@ -21,7 +20,7 @@ COLUMNS = (
     "shuffle",
     "of raw read",
 )
-_TEXTS = 3  # columns that begin at the left
+TEXTS = 3  # columns that begin at the left
 
 
 def lines(outcomes: Sequence[Outcome]) -> list[str]:
@@ -32,21 +31,32 @@ def lines(outcomes: Sequence[Outcome]) -> list[str]:
     outcomes
         Of one workload.
     """
+    shown, others = rows(outcomes)
+    widths = [max(len(row[column]) for row in shown) for column in range(len(COLUMNS))]
+    found = [
+        "  ".join(_aligned(text, width, column) for column, (text, width) in enumerate(zip(row, widths, strict=True)))
+        for row in shown
+    ]
+    return [line.rstrip() for line in found] + others
+
+
+def rows(outcomes: Sequence[Outcome]) -> tuple[list[list[str]], list[str]]:
+    """Cells of the table, its head first, and a line for each that was not measured.
+
+    Parameters
+    ----------
+    outcomes
+        Of one workload.
+    """
     limit = fastest([outcome for outcome in outcomes if outcome.contender.peer == RAW])
     measured = [outcome for outcome in outcomes if outcome.is_measured]
     measured.sort(key=lambda one: (one.contender.peer != RAW, -(one.middle(lambda run: run.rate) or 0.0)))
-    rows = [list(COLUMNS), *(_cells(outcome, limit) for outcome in measured)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    found = [
-        "  ".join(_aligned(text, width, column) for column, (text, width) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
     others = [outcome for outcome in outcomes if not outcome.is_measured]
-    return [line.rstrip() for line in found] + [_reason(outcome) for outcome in others]
+    return [list(COLUMNS), *(_cells(outcome, limit) for outcome in measured)], [_reason(one) for one in others]
 
 
 def _aligned(text: str, width: int, column: int) -> str:
-    return text.ljust(width) if column < _TEXTS else text.rjust(width)
+    return text.ljust(width) if column < TEXTS else text.rjust(width)
 
 
 def _reason(outcome: Outcome) -> str:

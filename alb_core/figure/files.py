@@ -122,11 +122,11 @@ def page(spec: Mapping[str, Any], failed: list[dict[str, str]], *, title: str = 
     """
     # The text of a script ends at the first "</script", wherever that stands.
     inert = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return _PAGE.format(title=escape(title), name=escape(name), failed=_failed(failed), scripts=_scripts(), spec=inert)
+    return _PAGE.format(title=escape(title), name=escape(name), failed=_failed(failed), scripts=scripts(), spec=inert)
 
 
 @lru_cache
-def _scripts() -> str:
+def scripts() -> str:
     """Vega, Vega-Lite and Vega-Embed in one."""
     bundle = vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=_RELEASE)
     return str(bundle).replace("</script", "<\\/script")

@@ -20,7 +20,7 @@ from test_isolated import is_alive, until
 from tiny import Tiny
 
 from alb_core.cli.main import main
-from alb_core.compare import loaders, roles, trial
+from alb_core.compare import kept, loaders, roles, table, trial
 from alb_core.paths import DATA_VARIABLE
 from alb_core.peers import child
 from alb_core.peers.child import Task
@@ -121,6 +121,27 @@ def test_what_loaders_are_asked_for(compare: Any, at_once: list[Task]) -> None:
     assert {task.consumer_ms for task in proofs} == {0}
     assert len(timed) == 2 * len(proofs) == 2 * 7
     assert sorted({task.wanted.epoch for task in timed}) == [0, 1]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_kept_lies_beside_the_results_of_the_machine(
+    compare: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("alb_core.cli.machines.results_root", lambda: tmp_path / "results")
+    words = ("tried", "--peers", "ours", "--settings", "default", *SMALL)
+    status, out, err = compare(*words, "--keep", "--machine", "m")
+    path = tmp_path / "results" / "m" / "loaders.json"
+    assert (status, err[-1]) == (0, f"alb: kept in {path}")
+    [found] = kept.load(tmp_path / "results", "m")
+    assert (found.dataset, found.n_rows, table.lines(found.outcomes)) == ("tried", 700, out)
+
+    path.write_text("{")
+    status, _, err = compare(*words, "--keep", "--machine", "m")
+    assert status == 2 and err[-1].startswith(f"alb: {path} cannot be read as comparisons"), "before minutes are spent"
+    assert path.read_text() == "{"
+    status, _, err = compare(*words, "--machine", "m")
+    assert (status, err) == (2, ["alb: --machine m is for --keep: give both, or neither"])
 
 
 def test_goals_by_one_interleaved_run(

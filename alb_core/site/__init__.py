@@ -1,0 +1,1 @@
+"""What the published site has beside asv's own pages: speed against memory, and what verdicts and loaders are worth."""

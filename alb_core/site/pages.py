@@ -1,0 +1,74 @@
+"""The pages put into a published site: entries of asv's own navigation, their scripts, and what draws figures."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from alb_core.errors import AlbError
+from alb_core.files import write_atomically
+from alb_core.paths import scripts_root
+
+#: The pages, by the name that stands in their address, as asv's navigation calls them.
+PAGES = {"speed": "Speed and memory", "trust": "Verdicts and loaders"}
+
+#: Directory of all that is added, within the site.
+PLACE = "alb"
+
+_OWN = Path(__file__).parent / "www"
+#: Where asv's page has its last own entry, its last own style and its last own script.
+_AFTER_ENTRY = '<li id="nav-li-regressions"><a href="#/regressions">Regressions</a></li>'
+_AFTER_STYLE = '<link href="summarylist.css" rel="stylesheet" type="text/css"/>'
+_BEFORE_DISPLAY = '<div id="regressions-display"'
+
+
+def add(site: Path) -> None:
+    """Add the pages to a site whose template stands; a second call changes nothing.
+
+    Raises
+    ------
+    AlbError
+        If asv's page is not the one that is known here, or something cannot be written; the page is then what it was.
+    """
+    index = site / "index.html"
+    try:
+        page = index.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise AlbError(f"cannot read {index}: {error}") from error
+    if f'id="{PLACE}-' in page:
+        return
+    for known in (_AFTER_ENTRY, _AFTER_STYLE, _BEFORE_DISPLAY):
+        if page.count(known) != 1:
+            raise AlbError(f"{index} has no place for the pages of this suite: expected one {known}")
+    entries = "".join(
+        f'\n\t<li id="nav-li-{name}"><a href="#/{name}">{label}</a></li>' for name, label in PAGES.items()
+    )
+    displays = "".join(
+        f'<div id="{PLACE}-{name}-display" class="{PLACE}-display" style="display: none"></div>\n    ' for name in PAGES
+    )
+    linked = f'\n    <link href="{PLACE}/pages.css" rel="stylesheet" type="text/css"/>' + "".join(
+        f'\n    <script src="{PLACE}/{script}"></script>' for script in ("pages.js", *(f"{name}.js" for name in PAGES))
+    )
+    page = page.replace(_AFTER_ENTRY, _AFTER_ENTRY + entries)
+    page = page.replace(_AFTER_STYLE, _AFTER_STYLE + linked)
+    page = page.replace(_BEFORE_DISPLAY, displays + _BEFORE_DISPLAY)
+    for path in sorted(_OWN.iterdir()):
+        if path.suffix in (".js", ".css"):
+            write_atomically(site / PLACE / path.name, path.read_bytes())
+    write_atomically(site / PLACE / "vega.js", _drawing())
+    write_atomically(index, page.encode())
+
+
+def _drawing() -> bytes:
+    """Return Vega, Vega-Lite and Vega-Embed in one script; putting it together takes seconds, so it is kept."""
+    kept = scripts_root() / f"vega-{version('vl-convert-python')}-{version('altair')}.js"
+    try:
+        return kept.read_bytes()
+    except OSError:
+        # altair takes a second to import, which asv's other commands do without.
+        from alb_core.figure.files import scripts
+
+        # In a scope of its own: its names are short ones, jQuery's $ among them.
+        content = f"(function() {{\n{scripts()}\n}})();\n".encode()
+    write_atomically(kept, content)
+    return content

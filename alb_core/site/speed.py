@@ -1,0 +1,123 @@
+"""Speed against memory, for every machine, release and dataset: the files that the page of the site reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from alb_core.errors import AlbError
+from alb_core.files import write_atomically
+from alb_core.records import as_table
+from alb_core.site.epochs import Measured, Subject
+
+#: Within the site.
+INDEX, FIGURES = "alb/speed.json", "alb/speed"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A commit as the page names it.
+
+    Attributes
+    ----------
+    name
+        Its tag; else its short name.
+    commit
+        Full object name.
+    date
+        Milliseconds since 1970, as asv has it.
+    order
+        Place in the history.
+    """
+
+    name: str
+    commit: str
+    date: int
+    order: int
+
+
+def write(site: Path, found: Iterable[Measured], releases: Mapping[str, Release]) -> int:
+    """Write a file for each figure, and their list; return how many figures there are.
+
+    Parameters
+    ----------
+    site
+        The published site.
+    found
+        What commits have of subjects; commits that are no ``releases`` are left out.
+    releases
+        Those that are shown, by commit.
+    """
+    by_subject: dict[Subject, list[Measured]] = {}
+    for one in found:
+        if one.commit in releases:
+            by_subject.setdefault(one.subject, []).append(one)
+    listed: list[dict[str, Any]] = []
+    for subject, parts in sorted(by_subject.items(), key=lambda item: _order(item[0])):
+        try:
+            content, about = figure(parts, releases)
+        except AlbError:
+            continue  # no combination has both a time and a peak
+        place = f"{FIGURES}/{len(listed)}.json"
+        write_atomically(site / place, _bytes(content))
+        listed.append({**asdict(subject), **about, "file": place})
+    write_atomically(site / INDEX, _bytes({"figures": listed}))
+    return len(listed)
+
+
+def figure(parts: Sequence[Measured], releases: Mapping[str, Release]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the figure of one subject as the page draws it, and what the page must know before it draws.
+
+    Parameters
+    ----------
+    parts
+        What commits have of the subject.
+    releases
+        By commit.
+
+    Raises
+    ------
+    AlbError
+        If there is nothing to draw.
+    """
+    # altair takes a second to import, which asv's other commands do without.
+    from alb_core.figure.over_releases import framed
+
+    ordered = sorted(parts, key=lambda one: releases[one.commit].order)
+    rows = [{**record, "release": releases[one.commit].name} for one in ordered for record in one.records]
+    spec, points = framed(as_table(rows))
+    common = {name: value for name, value in points[0].items() if all(_has(point, name, value) for point in points)}
+    shown = [{name: value for name, value in point.items() if name not in common} for point in points]
+    lacking: dict[str, int] = {}
+    for one in ordered:
+        name = releases[one.commit].name
+        # Two environments of one commit lack what neither has; the page says at most how many that are.
+        lacking[name] = min(one.lacking, lacking.get(name, one.lacking))
+    named = {releases[one.commit].name: releases[one.commit] for one in ordered}
+    first = ordered[0].records[0]
+    about = {
+        "rows": first["n_rows"],
+        "hardware": first["hardware"],
+        "releases": [
+            {"name": name, "commit": one.commit, "date": one.date, "lacking": lacking[name]}
+            for name, one in named.items()
+        ],
+        "shuffles": list(dict.fromkeys(row["shuffle"] for row in rows)),
+    }
+    return {"spec": spec, "common": common, "points": shown}, about
+
+
+def _order(subject: Subject) -> tuple[Any, ...]:
+    """Our own loader's figure is what one comes for; the rest by name."""
+    return subject.machine, subject.dataset, subject.benchmark != "data_loader.DataLoader", astuple(subject)
+
+
+def _has(point: Mapping[str, Any], name: str, value: Any) -> bool:
+    return name in point and point[name] == value
+
+
+def _bytes(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

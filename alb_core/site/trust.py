@@ -1,0 +1,114 @@
+"""What verdicts and loaders of each machine are worth: what lies beside its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alb_core.asv_plugin.machines import CALIBRATION, LOADERS, describe, registered
+from alb_core.compare import kept
+from alb_core.compare.table import TEXTS, rows
+from alb_core.errors import AlbError
+from alb_core.files import write_atomically
+from alb_core.verdict import calibration
+from alb_core.verdict.calibration import Calibration, Known, Rate
+
+#: Within the site.
+INDEX = "alb/trust.json"
+
+
+def write(site: Path, results: Path) -> list[str]:
+    """Write what the page shows; return what could not be read, a line for each file.
+
+    Parameters
+    ----------
+    site
+        The published site.
+    results
+        asv's results directory.
+    """
+    faults: list[str] = []
+    content = {"machines": [_machine(results, name, faults) for name in machines(results)]}
+    write_atomically(site / INDEX, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
+    return faults
+
+
+def machines(results: Path) -> list[str]:
+    """Names of all machines that have anything there."""
+    files = ("machine.json", CALIBRATION, LOADERS)
+    return sorted({path.parent.name for file in files for path in results.glob(f"*/{file}")})
+
+
+def _machine(results: Path, name: str, faults: list[str]) -> dict[str, Any]:
+    """Return what is known of a machine; a file that cannot be read is said, here and on the page."""
+    found: dict[str, Any] = {"name": name, "hardware": _hardware(results, name), "faults": []}
+
+    def read(key: str, what: Any) -> None:
+        try:
+            found[key] = what()
+        except AlbError as error:
+            found["faults"].append(str(error))
+            found[key] = None
+
+    read("calibration", lambda: _calibration(calibration.load(results, name)))
+    read("loaders", lambda: [_comparison(one) for one in kept.load(results, name)])
+    faults += found["faults"]
+    return found
+
+
+def _hardware(results: Path, name: str) -> str | None:
+    try:
+        owner: Mapping[str, str] = registered(results, name) or {}
+    except AlbError:
+        return None  # its results are not published either, and why is said there
+    return describe({field: str(owner.get(field) or "") for field in ("cpu", "num_cpu", "ram", "arch")})
+
+
+def _calibration(known: Calibration | None) -> dict[str, Any] | None:
+    """Return a calibration as texts: a table of benchmarks, the whole first."""
+    if known is None:
+        return None
+    everything = {"the verdict as a whole": known.whole, **known.benchmarks}
+    sizes = list(dict.fromkeys(size for one in everything.values() for size in one.power))
+    head = ["benchmark", "false alarms", *(f"finds {size}" for size in sizes), "threshold"]
+    return {
+        "measured": known.measured[:10],
+        "commit": known.commit,
+        "budget": f"{known.budget / 60:.3g} minutes",
+        "canary": ", ".join(f"{part} {100 * spread:.0f} %" for part, spread in known.canary.items()),
+        "table": [head, *(_row(name, one, sizes) for name, one in everything.items())],
+    }
+
+
+def _row(name: str, known: Known, sizes: list[str]) -> list[str]:
+    found = [_rate(known.power[size]) if size in known.power else "" for size in sizes]
+    threshold = "" if known.threshold is None else f"{100 * known.threshold:.3g} %"
+    return [name, _rate(known.false_alarms), *found, threshold]
+
+
+def _rate(rate: Rate) -> str:
+    """Two counts, and the interval that follows from them."""
+    if not rate.of:
+        return ""
+    low, high = rate.interval
+    return f"{rate.count} of {rate.of} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _comparison(found: kept.Comparison) -> dict[str, Any]:
+    """Return a comparison as texts: the table that ``alb compare-loaders`` prints."""
+    table, others = rows(found.outcomes)
+    workload = str(found.outcomes[0].contender.workload) if found.outcomes else found.dataset
+    return {
+        "dataset": found.dataset,
+        "said": f"{workload}: {found.n_rows:,} rows, {_rounds(found.rounds)}",
+        "measured": found.measured[:10],
+        "texts": TEXTS,
+        "table": table,
+        "others": others,
+    }
+
+
+def _rounds(number: int) -> str:
+    return "1 round" if number == 1 else f"{number} rounds"

@@ -1,0 +1,117 @@
+"""What a benchmark's parameters mean: the workload of each combination, read from the code that asv keeps with it.
+
+The definition of a benchmark is the one place that says which dataset it reads and in which blocks. asv's list of
+benchmarks holds the code of its setup, so that results can be understood without the benchmark environment.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alb_core.block_spec import parse_one
+from alb_core.errors import AlbError
+
+#: Cases whose epoch is all rows of a dataset, with the names of their arguments in order
+#: (tests/site/test_workloads.py holds them against the cases themselves).
+CASES: Mapping[str, Sequence[str]] = {
+    "ReadCase": ("dataset", "method", "chunk_size", "shuffle", "buffer_size"),
+    "LoadCase": ("dataset", "method", "block_spec", "shuffle", "batch_size", "buffer_size", "context"),
+    "PeerCase": ("dataset", "peer", "block_spec", "shuffle", "batch_size"),
+}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An epoch over all rows of a dataset.
+
+    Attributes
+    ----------
+    dataset
+        Its name.
+    method
+        How rows become tensors: a method of ours, a reader, or somebody else's loader.
+    chunk_size, chunks_per_block
+        How blocks are cut, in rows and chunks; a reader's chunk is a block of one.
+    shuffle
+        Mode.
+    batch_size
+        Rows; None for a reader, which makes none.
+    context
+        TileDB's, by name; None where there is no choice.
+    buffer_size
+        Bytes; None for the context's own.
+    """
+
+    dataset: str
+    method: str
+    chunk_size: int
+    chunks_per_block: int
+    shuffle: str
+    batch_size: int | None = None
+    context: str | None = None
+    buffer_size: int | None = None
+
+
+def workloads(benchmark: Mapping[str, Any]) -> list[Workload] | None:
+    """Return the workload of each combination of parameters, in asv's order; None where an epoch is something else.
+
+    Parameters
+    ----------
+    benchmark
+        An entry of asv's list of benchmarks.
+    """
+    names, parameters = benchmark["param_names"], benchmark["params"]
+    try:
+        call = next(_calls(benchmark.get("code") or ""), None)
+        if call is None:
+            return None
+        # asv keeps the parameters as reprs.
+        values = [[ast.literal_eval(text) for text in texts] for texts in parameters]
+        return [_workload(call, dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values)]
+    except (SyntaxError, ValueError, TypeError, KeyError, AlbError):
+        # A benchmark of another time or another author: it has graphs, and no mark in the figure.
+        return None
+
+
+def _calls(code: str) -> Iterator[ast.Call]:
+    """Calls that make a case, as they come."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CASES:
+            yield node
+
+
+def _workload(call: ast.Call, parameters: Mapping[str, Any]) -> Workload:
+    assert isinstance(call.func, ast.Name)
+    names = CASES[call.func.id]
+    given = dict(zip(names, call.args, strict=False))
+    given.update({keyword.arg: keyword.value for keyword in call.keywords if keyword.arg})
+    found = {name: _value(node, parameters) for name, node in given.items()}
+    if "block_spec" in found:
+        spec = parse_one(found["block_spec"])
+        chunk_size, chunks = spec.chunk_size, spec.chunks_per_block
+    else:
+        chunk_size, chunks = int(found["chunk_size"]), 1
+    return Workload(
+        dataset=str(found["dataset"]),
+        method=str(found["method"] if "method" in found else found["peer"]),
+        chunk_size=chunk_size,
+        chunks_per_block=chunks,
+        shuffle=str(found["shuffle"]),
+        batch_size=found.get("batch_size"),
+        context=found.get("context"),
+        buffer_size=found.get("buffer_size"),
+    )
+
+
+def _value(node: ast.expr, parameters: Mapping[str, Any]) -> Any:
+    """Value of an argument: a parameter, a constant, or a product or power of constants."""
+    if isinstance(node, ast.Name):
+        return parameters[node.id]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Pow):
+        left, right = _value(node.left, parameters), _value(node.right, parameters)
+        return left * right if isinstance(node.op, ast.Mult) else left**right
+    return ast.literal_eval(node)

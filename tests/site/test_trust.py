@@ -1,0 +1,68 @@
+"""What the page of verdicts and loaders shows, and says where there is nothing."""
+
+import json
+
+from asv_site import BENCHMARK
+
+from alb_core.site import trust
+from alb_core.verdict import calibration
+from alb_core.verdict.calibration import Calibration, Known, Rate
+
+
+def written(site):
+    return json.loads((site / trust.INDEX).read_text())["machines"]
+
+
+def machine(results, name="m"):
+    (results / name).mkdir(parents=True)
+    hardware = {"machine": name, "cpu": "C", "num_cpu": "2", "ram": str(2**34), "arch": "x86_64"}
+    (results / name / "machine.json").write_text(json.dumps(hardware))
+
+
+def test_a_machine_of_which_nothing_is_known(tmp_path):
+    machine(tmp_path / "results")
+    assert trust.write(tmp_path, tmp_path / "results") == []
+    [found] = written(tmp_path)
+    assert found == {
+        "name": "m",
+        "hardware": "C, 2 CPUs, 16 GiB, x86_64",
+        "faults": [],
+        "calibration": None,
+        "loaders": [],
+    }
+
+
+def test_no_machine_at_all(tmp_path):
+    assert trust.write(tmp_path, tmp_path / "results") == [] and written(tmp_path) == []
+
+
+def test_rates_come_with_their_intervals_and_unknown_ones_are_empty(tmp_path):
+    results = tmp_path / "results"
+    machine(results)
+    cases = {f"{BENCHMARK}(1)": Known(Rate(0, 0), {"25%": Rate(5, 10)}, "1", 0.075)}
+    whole = Known(Rate(1, 100), {"10%": Rate(9, 10)})
+    calibration.save(results, Calibration("m", "2026-11-22T10:00:00", "c" * 40, 600.0, {"sort": 0.1}, cases, whole))
+    assert trust.write(tmp_path, results) == []
+    [found] = written(tmp_path)
+    assert found["calibration"] == {
+        "measured": "2026-11-22",
+        "commit": "c" * 40,
+        "budget": "10 minutes",
+        "canary": "sort 10 %",
+        "table": [
+            ["benchmark", "false alarms", "finds 10%", "finds 25%", "threshold"],
+            ["the verdict as a whole", "1 of 100 (0 to 5 %)", "9 of 10 (55 to 100 %)", "", ""],
+            [f"{BENCHMARK}(1)", "", "", "5 of 10 (19 to 81 %)", "7.5 %"],
+        ],
+    }
+
+
+def test_what_cannot_be_read_is_said_and_the_rest_is_shown(tmp_path):
+    results = tmp_path / "results"
+    for name in ("a", "b"):
+        machine(results, name)
+    (results / "a" / "calibration.json").write_text("{")
+    (results / "b" / "loaders.json").write_text('{"schema_version": 9}')
+    first, second = trust.write(tmp_path, results)
+    assert "a/calibration.json cannot be read" in first and "b/loaders.json holds no comparisons" in second
+    assert [one["faults"] for one in written(tmp_path)] == [[first], [second]]

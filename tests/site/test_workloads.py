@@ -1,0 +1,70 @@
+"""What parameters mean is read from a benchmark's own code."""
+
+import inspect
+import json
+
+import pytest
+
+from alb_core.paths import suite_root
+from alb_core.peers.case import PeerCase
+from alb_core.site.workloads import CASES, Workload, workloads
+from alb_core.suite import LoadCase, ReadCase
+
+
+def benchmark(call, **parameters):
+    code = f"class C:\n    def setup(self, {', '.join(parameters)}):\n        self.case = {call}"
+    texts = [[repr(value) for value in values] for values in parameters.values()]
+    return {"code": code, "param_names": list(parameters), "params": texts}
+
+
+@pytest.mark.parametrize("case", [ReadCase, LoadCase, PeerCase])
+def test_arguments_are_those_of_the_cases(case):
+    names = tuple(inspect.signature(case.__init__).parameters)[1:]
+    assert names[: len(CASES[case.__name__])] == CASES[case.__name__]
+    assert names == CASES[case.__name__]
+
+
+def test_a_loaders_epoch():
+    given = benchmark(
+        "LoadCase('mini', method, spec, 'block', batch_size=1024, buffer_size=64 * 2**20)",
+        method=["np.array", "numba"],
+        spec=["8x64", "8192 / 2"],
+    )
+    assert workloads(given) == [
+        Workload("mini", method, size, chunks, "block", 1024, None, 64 * 2**20)
+        for method in ("np.array", "numba")
+        for size, chunks in ((64, 8), (4096, 2))
+    ]
+
+
+def test_a_readers_pass_is_blocks_of_one_chunk():
+    given = benchmark("ReadCase(dataset, 'table', 1024, shuffle, buffer_size=1)", dataset=["a", "b"], shuffle=["none"])
+    assert workloads(given) == [Workload(name, "table", 1024, 1, "none", buffer_size=1) for name in ("a", "b")]
+
+
+def test_a_peers_epoch():
+    given = benchmark("PeerCase('mini', peer, '8x64', shuffle, batch_size=9)", peer=["annloader"], shuffle=["block"])
+    assert workloads(given) == [Workload("mini", "annloader", 64, 8, "block", 9)]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "OpenCase('mini', x)",
+        "LoadCase('mini', x, cut(x), 'block')",
+        "LoadCase('mini', x, '7 / 2', 'block')",
+        "LoadCase('mini', x)",
+        "LoadCase(",
+    ],
+)
+def test_what_is_something_else_has_no_workload(call):
+    assert workloads(benchmark(call, x=["np.array"])) is None
+
+
+def test_the_suites_own_epochs_are_understood():
+    """Every benchmark whose setup makes one of these cases."""
+    listed = json.loads((suite_root() / "data" / "results" / "benchmarks.json").read_text())
+    known = {name: one for name, one in listed.items() if name != "version"}
+    understood = {name for name, one in known.items() if workloads(one)}
+    assert understood == {name for name, one in known.items() if any(f"{case}(" in one["code"] for case in CASES)}
+    assert {"data_loader.DataLoader.time_epoch", "read_chunks.ReadChunks.peakmem_epoch"} <= understood

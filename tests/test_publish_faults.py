@@ -1,0 +1,154 @@
+"""What `asv publish` and `asv preview` do where not all is as it should be; nothing is ever removed."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from asv_site import BENCHMARK, COMMITS, Site
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return Site(tmp_path_factory.mktemp("faults"))
+
+
+def contents(directory):
+    return {path.relative_to(directory): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def lines(done):
+    return [line for line in done.stderr.splitlines() if line.startswith("alb: ") and "needs a network" not in line]
+
+
+def test_results_that_cannot_be_published_are_named_and_kept(site):
+    whole = site.file(site.commits[0][0]).read_text()
+    # Cut short by a full disk; damaged by hand; of a commit that was rebased away; of an older benchmark.
+    site.file(site.commits[1][0]).write_text(whole[: len(whole) // 2])
+    strange = json.loads(site.file(site.commits[2][0]).read_text())
+    strange["results"][BENCHMARK][0] = ["fast"]
+    site.file(site.commits[2][0]).write_text(json.dumps(strange))
+    lost = "0123456789" * 4
+    site.file(lost).write_text(json.dumps({**json.loads(whole), "commit_hash": lost}))
+    old = json.loads(site.file(site.commits[3][0]).read_text())
+    old["results"][BENCHMARK][2] = "0"
+    old["results"]["gone.Gone.time_it"] = old["results"][BENCHMARK]
+    site.file(site.commits[3][0]).write_text(json.dumps(old))
+    (site.data / "results" / "broken").mkdir()
+    (site.data / "results" / "broken" / "machine.json").write_text("{")
+    (site.results / "calibration.json").write_text("{")
+    before = contents(site.data / "results")
+
+    done = site.asv("publish", NPM_CONFIG_REGISTRY=NOWHERE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    found = lines(done)
+    assert len(found) == 7, found
+    *unread, unknown, other, gone, calibration = found
+    # In the order of their names, which are commits.
+    cut, damaged = (next(line for line in unread if site.commits[number][0][:8] in line) for number in (1, 2))
+    [machine] = [line for line in unread if line not in (cut, damaged)]
+    results = "data/results"
+    assert machine.startswith(f"alb: not published: {results}/broken/machine.json, without which no results")
+    assert cut.startswith(f"alb: not published: {results}/{site.machine}/{site.commits[1][0][:8]}-")
+    assert "restore it or move it away" in cut
+    assert f"is no results file of asv's: ValueError: {BENCHMARK} has 'fast', expected numbers" in damaged
+    assert unknown.startswith("alb: kept and not published: results of commits that are neither on main of ")
+    assert unknown.endswith(f"nor a tag: 01234567 ({site.machine})")
+    version = site.benchmarks[BENCHMARK]["version"]
+    assert (
+        other
+        == f"alb: kept and not published: results of other versions: {BENCHMARK} version 0 (now {version}; 1 file)"
+    )
+    assert gone.endswith("benchmarks that the suite has no more: gone.Gone.time_it")
+    assert calibration.startswith(f"alb: not on the site: {site.results}/calibration.json cannot be read")
+    assert contents(site.data / "results") == before
+
+    [graph] = (site.root / "html" / "graphs").glob(f"arch-*/**/{BENCHMARK}.json")
+    assert len(json.loads(graph.read_text())) == COMMITS - 3, "two cannot be read, one has another version"
+    listed = json.loads((site.root / "html" / "alb" / "speed.json").read_text())["figures"]
+    shown = {one["commit"] for figure in listed for one in figure["releases"]}
+    assert shown == {commit for commit, _ in site.commits} - {site.commits[1][0], site.commits[2][0]}
+
+
+def test_a_damaged_list_of_benchmarks_is_one_line(site):
+    path = site.data / "results" / "benchmarks.json"
+    whole = path.read_text()
+    path.write_text(whole[:100])
+    try:
+        done = site.asv("publish", "--html-dir", "other")
+    finally:
+        path.write_text(whole)
+    assert done.returncode == 2 and not (site.root / "other").exists()
+    assert lines(done)[-1].startswith(f"alb: data/results/{path.name} cannot be read as asv's list of benchmarks")
+
+
+def test_a_directory_of_somebody_else_is_not_published_into(site):
+    own = site.root / "own"
+    (own / "graphs").mkdir(parents=True)
+    (own / "thesis.tex").write_text("years of work")
+    done = site.asv("publish", "--html-dir", "own")
+    assert done.returncode == 2
+    assert lines(done) == [
+        f"alb: {own} is no site of asv's, and publishing would remove what it holds: thesis.tex. "
+        "Move it away, or choose another directory with --html-dir"
+    ]
+    assert contents(own) == {(own / "thesis.tex").relative_to(own): b"years of work"}
+    assert not list(site.root.glob(".own.*"))
+
+
+def test_a_taken_port_is_said_and_the_next_one_serves(site):
+    html = site.root / "bare"
+    html.mkdir()
+    (html / "index.html").write_text("<p>a site")
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-u", "-m", "asv", "preview", "--html-dir", str(html), "--port", str(port)]
+        with subprocess.Popen(
+            command,
+            cwd=site.root,
+            env=site.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as server:
+            try:
+                said = []
+                for line in server.stdout:
+                    said.append(line)
+                    if "Serving at" in line:
+                        break
+                url = said[-1].split("Serving at ")[1].strip()
+                with urllib.request.urlopen(url, timeout=30) as answer:
+                    assert answer.read() == b"<p>a site"
+            finally:
+                server.terminate()
+    [line] = [line for line in said if line.startswith("alb: ")]
+    assert line == f"alb: port {port} is taken; serving on {url.rsplit(':')[-1].strip('/')}\n"
+    assert url != f"http://127.0.0.1:{port}/"
+
+
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [
+        ("70000", "--port is 70000, expected 1 to 65535"),
+        pytest.param(
+            "1",
+            "cannot serve on port 1: Permission denied",
+            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may serve on any port"),
+        ),
+    ],
+)
+def test_a_port_that_cannot_be_had_is_one_line(site, port, said):
+    (site.root / "some").mkdir(exist_ok=True)
+    (site.root / "some" / "index.html").write_text("")
+    done = site.asv("preview", "--html-dir", "some", "--port", port)
+    assert done.returncode == 2 and said in lines(done)[-1]
