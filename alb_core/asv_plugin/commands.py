@@ -30,7 +30,7 @@ from asv.environment import Environment, ExistingEnvironment, get_environments
 from asv.plugins.git import Git
 from asv.util import ProcessError
 
-from alb_core.asv_plugin import machines, versions
+from alb_core.asv_plugin import machines, steps, versions
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.datasets.make import ensure as ensure_dataset
 from alb_core.datasets.manifest import quick_check
@@ -173,6 +173,7 @@ def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
 
 def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
     ensure_history()
+    conf.regressions_thresholds = {**steps.thresholds(Path(conf.results_dir)), **conf.regressions_thresholds}
     if not Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).is_file():
         print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
         machines.settle(Path(conf.results_dir), None)

@@ -166,6 +166,21 @@ class Store:
             self._put(results, case, value, None, None, datetime.now(UTC), None, said)
             self._save(results)
 
+    def seconds(self, case: Case) -> float | None:
+        """Return what a round of a case took, on the average (s); None where there is none."""
+        found = 0.0
+        for commit, results in self._results.items():
+            taken = [
+                (results.duration[s.key], s.count) for s in self._segments(results, case) if self._holds(commit, s)
+            ]
+            if not taken:
+                return None
+            found += sum(seconds for seconds, _ in taken) / sum(count for _, count in taken)
+        return found
+
+    def _holds(self, commit: str, segment: _Segment) -> bool:
+        return segment.other == (self._head if commit == self._base else self._base)
+
     def _rounds(self, commit: str, other: str, case: Case) -> dict[int, list[tuple[float, ...]]]:
         results = self._results[commit]
         samples = self._column(results.get_result_samples, results, case)
