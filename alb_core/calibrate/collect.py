@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,6 +114,7 @@ def run(asked: Asked) -> Done:
     check(asked.patterns)
     found = _recorded(asked)
     if found.measured.interrupted:
+        print("alb: the rounds are kept, and the same command goes on", file=sys.stderr)
         raise KeyboardInterrupt
     rounds = found.rounds
     failures = tuple(f"{case.name}: failed on {said}" for case, said in rounds.failures.items())
@@ -165,7 +167,9 @@ def _recorded(asked: Asked) -> _Recorded:
 
 def _known(asked: Asked, found: _Recorded, streams: Mapping[str, replay.Stream]) -> Calibration:
     """Judge what there is."""
-    opening = float(np.median(found.seen.openings)) if found.seen.openings else 0.0
+    if not found.seen.openings or not any(map(any, (stream.values() for stream in streams.values()))):
+        raise CouldNotMeasureError(f"nothing is recorded of these benchmarks on {found.machine} yet: give --minutes")
+    opening = float(np.median(found.seen.openings))
     most = replay.rounds_in(asked.budget, opening, found.seconds[Kind.TIME], found.seconds[Kind.MEMORY])
     if most < LEAST_ROUNDS:
         raise CouldNotMeasureError(
