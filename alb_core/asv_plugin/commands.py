@@ -31,7 +31,7 @@ from asv.plugins.git import Git
 from asv.repo import get_repo
 from asv.util import ProcessError
 
-from alb_core.asv_plugin import machines, profiles, serving, sound, versions
+from alb_core.asv_plugin import machines, profiles, serving, sound, steps, versions
 from alb_core.asv_plugin.measured import only_measured
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.asv_plugin.pages import SpeedPage, TrustPage
@@ -180,6 +180,7 @@ def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
 def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
     require_site(place_of(conf, args))
     ensure_history()
+    conf.regressions_thresholds = {**steps.thresholds(Path(conf.results_dir)), **conf.regressions_thresholds}
     if not Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).is_file():
         print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
         machines.settle(Path(conf.results_dir), None)

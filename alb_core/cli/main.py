@@ -10,6 +10,7 @@ import click
 from alb_core import __version__
 from alb_core.cli.bisect import bisect
 from alb_core.cli.build import build
+from alb_core.cli.calibrate import calibrate
 from alb_core.cli.campaign import campaign
 from alb_core.cli.compare_loaders import compare_loaders
 from alb_core.cli.data import data
@@ -31,7 +32,7 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    *(quickstart, verdict, bisect, campaign, read_chunks, data_loader, compare_loaders, download, plot),
+    *(quickstart, verdict, bisect, calibrate, campaign, read_chunks, data_loader, compare_loaders, download, plot),
     *(data, history, machines, build),
 )
 

@@ -216,6 +216,10 @@ class Bench:
         """Begin a round with new processes to fork from."""
         self._spawners = self._stack.enter_context(spawners(self._sides, self._conf))
 
+    def share(self, opened: Sequence[Spawner]) -> None:
+        """Begin a round with processes, one for each side, that somebody else ends."""
+        self._spawners = list(opened)
+
     def close(self) -> None:
         """End them."""
         self._stack.close()

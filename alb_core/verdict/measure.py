@@ -71,6 +71,7 @@ def measure(
     *,
     whole: bool = True,
     clock: Callable[[], float] = time.monotonic,
+    option: str = "--budget",
 ) -> Measured:
     """Add rounds to what there is.
 
@@ -93,6 +94,8 @@ def measure(
         Refuse a budget that ends before each case has one round.
     clock
         Seconds since some time.
+    option
+        What the user gives more of, where the budget is too small.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def measure(
             done.interrupted = True
     done.seconds = clock() - begun
     if whole and not done.interrupted:
-        _require_one_round(rounds, done, budget)
+        _require_one_round(rounds, done, budget, option)
     return done
 
 
@@ -175,7 +178,7 @@ def _fault(rounds: Rounds, case: Case, base: Outcome, head: Outcome) -> bool:
     return bool(failed or absent)
 
 
-def _require_one_round(rounds: Rounds, done: Measured, budget: float) -> None:
+def _require_one_round(rounds: Rounds, done: Measured, budget: float, option: str) -> None:
     without = [
         case
         for case, pairs in rounds.pairs.items()
@@ -187,5 +190,5 @@ def _require_one_round(rounds: Rounds, done: Measured, budget: float) -> None:
         needs = f"; one takes about {whole:.0f} s" if whole else ""
         raise AlbError(
             f"a budget of {budget:.0f} s is too small for one round of {len(rounds.pairs)} benchmarks "
-            f"({measured} were measured, and kept){needs}: give a larger --budget, or fewer benchmarks by -b"
+            f"({measured} were measured, and kept){needs}: give a larger {option}, or fewer benchmarks by -b"
         )

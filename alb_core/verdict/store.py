@@ -141,6 +141,11 @@ class CommitResults:
         count = sum(segment.count for segment in mine)
         return sum(self._results.duration[segment.key] for segment in mine) / count if count else None
 
+    def last_session(self) -> int:
+        """When the latest call began that left a round here, in ms since 1970; 0 where none did."""
+        known = [_Segment.parse(key) for key in self._results.duration]
+        return max((segment.session for segment in known if segment is not None), default=0)
+
     def lacks(self, case: Case) -> bool:
         """Whether a campaign found that the commit cannot do a case; asv's NaN alone may mean: not measured."""
         return self._lacking(case) in self._results.duration
@@ -301,10 +306,11 @@ class Store:
         head: str,
     ) -> None:
         self._base, self._head = base, head
-        self._session = session_now()
         self._results = {
             commit: CommitResults(results, machine, blank(commit), benchmarks) for commit in dict.fromkeys((base, head))
         }
+        # Later than every other of these results: a clock may stand still, or go back.
+        self._session = max(session_now(), *(each.last_session() + 1 for each in self._results.values()))
 
     def pairs(self, case: Case) -> list[Pair]:
         """Return the rounds of a case that stand in both commits' results, oldest first."""
@@ -347,6 +353,13 @@ class Store:
     def add_absent(self, commit: str, case: Case, value: float | None, said: str) -> None:
         """Record that a commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
         self._results[commit].add_absent(case, value, said)
+
+    def seconds(self, case: Case) -> float | None:
+        """Seconds that a round of a case took, on average; None where there is none."""
+        others = {self._base: self._head, self._head: self._base}
+        each = [results.seconds(_verdict(others[commit]), case) for commit, results in self._results.items()]
+        known = [seconds for seconds in each if seconds is not None]
+        return sum(known) if len(known) == len(each) else None
 
     def _append(
         self, commit: str, other: str, case: Case, samples: tuple[float, ...], started: datetime, seconds: float
