@@ -111,7 +111,6 @@ class Opened:
 
     def __init__(self, uri: str, wanted: Wanted, options: Mapping[str, Any], found: Found | None = None) -> None:
         self.pid = os.getpid()
-        self._unfinished: list[Any] = []
         self._obs_columns = (*wanted.obs_columns, *wanted.obs_codes)
         with contextlib.ExitStack() as stack:
             experiment = stack.enter_context(read.open_experiment(uri, **options))
@@ -134,12 +133,7 @@ class Opened:
 
     def tables(self, joinids: Int64) -> Iterator[pa.Table]:
         """Return the same a buffer at a time (:func:`alb_core.read.tables`)."""
-        tables = read.tables(self._x, joinids, self._read_columns)
-        # A read that is given up half-way must outlive the array: tiledbsoma 2.3.0 corrupts memory when one is dropped
-        # and something else of the same context is read.
-        self._unfinished.append(tables)
-        yield from tables
-        self._unfinished.remove(tables)
+        yield from read.tables(self._x, joinids, self._read_columns)
 
     def obs(self, joinids: Int64) -> pa.Table:
         """Rows of obs, in the order of the joinids, which may repeat."""
@@ -156,7 +150,6 @@ class Opened:
         """Close the experiment, in the process that opened it."""
         if self.pid == os.getpid():
             self._stack.close()
-            self._unfinished.clear()
 
 
 def _found(obs: Any, var: Any, wanted: Wanted, uri: str) -> Found:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from census import Census, write_census
 from hypothesis import HealthCheck, settings
+from lingering import reads_linger
 from parallel import (
     pytest_collection_modifyitems,
     pytest_xdist_auto_num_workers,
@@ -33,6 +34,8 @@ __all__ = [
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+reads_linger()
 
 
 def pytest_collection_finish() -> None:

@@ -192,12 +192,10 @@ def read_rows(
         for table in x.read(coords=coordinates).tables():
             held += len(table)
             if held > max_nnz and len(joinids) > 1:
-                # To the end all the same: tiledbsoma 2.3.0 corrupts memory when a read is given up half-way.
-                parts.clear()
-                continue
+                return None
             rows = np.searchsorted(joinids, table["soma_dim_0"].to_numpy()).astype(np.uint16)
             parts.append((rows, table["soma_dim_1"].to_numpy().astype(np.int32), table["soma_data"].to_numpy()))
-        return None if held > max_nnz and len(joinids) > 1 else parts
+        return parts
 
     parts = patience.read(attempt, x.uri)
     if parts is None:

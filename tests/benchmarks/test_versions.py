@@ -103,7 +103,9 @@ def test_every_dataset_that_a_benchmark_reads_is_made_first():
     read = set()
     for name in timed_code.CLASSES:
         cls = timed_code.benchmark_class(name)
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(cls.setup)))):
+        # What is counted opens its dataset in a method of that name, once for all that is counted.
+        opening = inspect.getsource(getattr(cls, "case", None) or cls.setup)
+        for node in ast.walk(ast.parse(textwrap.dedent(opening))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 first = node.args[0]
                 # A name is a parameter's; anything else is the dataset itself.
