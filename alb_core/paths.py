@@ -10,6 +10,9 @@ from alb_core.errors import AlbError
 #: Environment variable that moves datasets, history and wheels elsewhere (a larger disk, a shared one).
 DATA_VARIABLE = "ALB_DATA"
 
+#: Environment variable that gives one command, and the builds that it starts, another history than the one in use.
+HISTORY_VARIABLE = "ALB_HISTORY"
+
 
 def suite_root() -> Path:
     """Directory that holds ``asv.conf.json``: that of the checkout which this package is imported from."""
@@ -43,9 +46,14 @@ def environment_roots() -> tuple[Path, Path]:
     return data_root() / "env", data_root() / "duo"
 
 
+def calibration_root() -> Path:
+    """Directory of the rounds of ``alb calibrate``, apart from the results that are published."""
+    return data_root() / "calibration"
+
+
 def history_root() -> Path:
-    """The git repository of tiledb-soma whose commits are measured."""
-    return data_root() / "tiledb-soma"
+    """The git repository of tiledb-soma whose commits are measured: ``$ALB_HISTORY``, else the one in use."""
+    return Path(os.environ.get(HISTORY_VARIABLE) or data_root() / "tiledb-soma").absolute()
 
 
 def wheels_root() -> Path:

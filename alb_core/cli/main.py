@@ -9,6 +9,7 @@ import click
 
 from alb_core import __version__
 from alb_core.cli.build import build
+from alb_core.cli.calibrate import calibrate
 from alb_core.cli.compare_loaders import compare_loaders
 from alb_core.cli.data import data
 from alb_core.cli.data_loader import data_loader
@@ -29,7 +30,7 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    *(quickstart, verdict, read_chunks, data_loader, compare_loaders, download, plot),
+    *(quickstart, verdict, calibrate, read_chunks, data_loader, compare_loaders, download, plot),
     *(data, history, machines, build),
 )
 

@@ -47,6 +47,20 @@ def use() -> Path:
     return root
 
 
+def place() -> Path:
+    """Make the release history where it is missing, and return where it lies, whichever history is in use.
+
+    Raises
+    ------
+    AlbError
+        If the releases cannot be had.
+    """
+    root = history_root()
+    if places.is_repository(root) and places.kind_of(root) == places.RELEASES:
+        return root.resolve()
+    return _made()
+
+
 def update() -> list[Release]:
     """Append to the lock, and to the release history if there is one, the releases that appeared since.
 

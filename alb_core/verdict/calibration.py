@@ -1,7 +1,7 @@
 """What is known of a machine's verdicts: ``data/results/<machine>/calibration.json``, its schema and its reading.
 
-``alb calibrate`` writes it, ``alb verdict`` takes thresholds and the canary's expected spread from it. A rate is two
-counts; its interval follows from them.
+``alb calibrate`` writes it; ``alb verdict`` takes thresholds, the canary's expected spread and what to say of its own
+word from it, and the published site the size of a step. A rate is two counts; its interval follows from them.
 """
 
 from __future__ import annotations
@@ -56,25 +56,48 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What an injected change was measured to be, relative, with its 95 % interval."""
+
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Known:
     """How good verdicts of a benchmark, or of all together, are.
 
     Attributes
     ----------
     false_alarms
-        Pairs of equal commits that were called worse or better.
+        Verdicts of equal commits that said worse or better; no two of them share a round.
     power
-        By the size of an injected change (``5%``, ``10%``, ``25%``, ``200MB``): how often it was found.
+        By the size of an injected change (``5%``, ``10%``, ``25%``, ``200MB``): how often it was found; as above.
     version
         asv's version of the benchmark that was calibrated; empty for the whole.
     threshold
         Relative change to be called none below it; None for the default.
+    resampled_false_alarms, resampled_power
+        The same of verdicts from rounds drawn anew. They have rounds in common: there are many more of them, and no
+        interval follows from their number.
+    visible
+        The smallest relative change that such a verdict shows in 95 of 100, in the median; None where unknown.
+    effects
+        What each change was measured to be, by size; ``0%`` is what two equal commits differ by.
+    step
+        Relative difference below which 99 of 100 pairs of runs of one commit stay; None where unknown.
     """
 
     false_alarms: Rate
     power: Mapping[str, Rate] = field(default_factory=dict)
     version: str = ""
     threshold: float | None = None
+    resampled_false_alarms: Rate = Rate(0, 0)
+    resampled_power: Mapping[str, Rate] = field(default_factory=dict)
+    visible: float | None = None
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +120,10 @@ class Calibration:
         By asv's name of a case, ``module.Class.time_epoch('table', 1024, 'none')``.
     whole
         Of the verdict as a whole.
+    rounds
+        Rounds of equal commits that all of it stands on.
+    verdict_rounds
+        Rounds that a verdict of the budget has.
     """
 
     machine: str
@@ -106,6 +133,8 @@ class Calibration:
     canary: Mapping[str, float]
     benchmarks: Mapping[str, Known]
     whole: Known
+    rounds: int = 0
+    verdict_rounds: int = 0
 
     def thresholds(self) -> dict[str, float]:
         """Thresholds by case, where there are some."""
@@ -143,6 +172,43 @@ def load(results: Path, machine: str) -> Calibration | None:
     return found
 
 
+def said(known: Calibration | None, machine: str, budget: float) -> list[str]:
+    """Say how good verdicts of a machine are, in lines.
+
+    Parameters
+    ----------
+    known
+        What is known; None for nothing.
+    machine
+        Its name.
+    budget
+        Seconds of the verdict that asks.
+    """
+    if known is None:
+        return [f"machine {machine} is not calibrated: how often its verdicts are wrong, `alb calibrate` finds out"]
+    whole = known.whole
+    other = "" if budget == known.budget else f" of {_minutes(known.budget)} (this one: {_minutes(budget)})"
+    drawn = whole.resampled_false_alarms
+    found = f"by calibration ({known.measured[:10]}), verdicts of {machine}{other} give a false alarm in "
+    lines = [found + rate_said(whole.false_alarms, drawn)]
+    for size, rate in whole.power.items():
+        lines.append(f"they find {size} more in {rate_said(rate, whole.resampled_power.get(size, Rate(0, 0)))}")
+    if whole.visible is not None:
+        lines.append(f"the smallest change that they show in 95 of 100 is about {100 * whole.visible:.0f} %")
+    return lines
+
+
+def rate_said(apart: Rate, drawn: Rate) -> str:
+    """Say a rate of verdicts that share no round, and that of verdicts from rounds drawn anew."""
+    low, high = apart.interval
+    words = f"{apart.count} of {apart.of} ({100 * low:.1f} to {100 * high:.1f} %)" if apart.of else "0 of 0"
+    return f"{words}; resampled {drawn.count} of {drawn.of}" if drawn.of else words
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.3g} min"
+
+
 def save(results: Path, calibration: Calibration) -> Path:
     """Write a machine's calibration, whole or not at all; return where."""
     path = results / calibration.machine / CALIBRATION
@@ -161,14 +227,21 @@ def _parse(content: Mapping[str, Any]) -> Calibration:
         canary={name: float(value) for name, value in content["canary"].items()},
         benchmarks={name: _known(value) for name, value in content["benchmarks"].items()},
         whole=_known(content["whole"]),
+        rounds=int(content.get("rounds", 0)),
+        verdict_rounds=int(content.get("verdict_rounds", 0)),
     )
 
 
 def _known(content: Mapping[str, Any]) -> Known:
-    threshold = content.get("threshold")
+    threshold, visible, step = (content.get(name) for name in ("threshold", "visible", "step"))
     return Known(
         false_alarms=Rate(**content["false_alarms"]),
         power={size: Rate(**rate) for size, rate in content["power"].items()},
         version=str(content.get("version", "")),
         threshold=None if threshold is None else float(threshold),
+        resampled_false_alarms=Rate(**content.get("resampled_false_alarms", {"count": 0, "of": 0})),
+        resampled_power={size: Rate(**rate) for size, rate in content.get("resampled_power", {}).items()},
+        visible=None if visible is None else float(visible),
+        effects={size: Effect(**effect) for size, effect in content.get("effects", {}).items()},
+        step=None if step is None else float(step),
     )

@@ -78,7 +78,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         If what is asked for makes no sense, or (exit status 3) nothing can be measured.
     """
     check(asked.patterns)
-    with _session(asked.machine) as (conf, repo, machine):
+    with session(asked.machine) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
         names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
         commits = commits_of(conf, repo, names)
@@ -87,14 +87,14 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         base, head = pair_of(conf, names, commits)
         for side in (base, head):
             side.install(conf, repo)
-        benchmarks = _discovered(conf, repo, head)
+        benchmarks = discovered(conf, repo, head)
         cases = selected(conf, benchmarks, asked.patterns)
         benchmarks.save()
         seen = canary.look(known.canary if known else None) if asked.look else None
         if seen is not None:
             print(f"alb: {seen.said}", file=sys.stderr)
         store = Store(
-            Path(conf.results_dir), machine, _blank(repo, head, machine), benchmarks, base.commit, head.commit
+            Path(conf.results_dir), machine, blank_of(repo, head, machine), benchmarks, base.commit, head.commit
         )
         rounds = Rounds.of(cases)
         for case in cases:
@@ -153,6 +153,10 @@ class Bench:
         """Begin a round with new processes to fork from."""
         self._spawners = self._stack.enter_context(spawners(self._sides, self._conf))
 
+    def share(self, opened: Sequence[Spawner]) -> None:
+        """Begin a round with processes, one for each side, that somebody else ends."""
+        self._spawners = list(opened)
+
     def close(self) -> None:
         """End them."""
         self._stack.close()
@@ -177,8 +181,16 @@ class Bench:
 
 
 @contextlib.contextmanager
-def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
-    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
+def session(name: str | None, *more: Path) -> Iterator[tuple[Config, Repo, str]]:
+    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs.
+
+    Parameters
+    ----------
+    name
+        The machine's; None for asv's own choice.
+    more
+        Directories of environments besides those of a verdict.
+    """
     with contextlib.chdir(suite_root()):
         commands.install()
         conf = Config.load("asv.conf.json")
@@ -188,7 +200,7 @@ def _session(name: str | None) -> Iterator[tuple[Config, Repo, str]]:
         commands.steady()
         machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
-        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots()):
+        with locked(data_root() / ".measuring.lock", "it measures"), versions.recorded(*environment_roots(), *more):
             yield conf, get_repo(conf), machine
 
 
@@ -204,7 +216,7 @@ def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
     )
 
 
-def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
+def discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     """Let asv find the benchmarks.
 
     Raises
@@ -226,7 +238,7 @@ def _discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
     return found
 
 
-def _blank(repo: Repo, side: Side, machine: str) -> Any:
+def blank_of(repo: Repo, side: Side, machine: str) -> Any:
     """Return what makes empty results of a commit, with the parameters that ``asv run`` would write."""
     environment = side.environment
     hardware = Machine.load(machine_name=machine).__dict__

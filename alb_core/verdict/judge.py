@@ -149,7 +149,7 @@ class Judge:
 
     def still_open(self, rounds: Rounds) -> list[Case]:
         """Return the cases that more rounds could say more of."""
-        times = self._times(rounds)
+        times = self._times(rounds, seen=False)
         found = []
         for case, pairs in rounds.pairs.items():
             if case in rounds.failures or case in rounds.absent:
@@ -172,8 +172,11 @@ class Judge:
             return self.threshold
         return max(self.thresholds.get(case.name, THRESHOLD) for case in cases)
 
-    def _times(self, rounds: Rounds) -> dict[tuple[Case, ...], Change]:
-        """Judge every case of time, and those of a benchmark together, each at its level."""
+    def _times(self, rounds: Rounds, seen: bool = True) -> dict[tuple[Case, ...], Change]:
+        """Judge every case of time, and those of a benchmark together, each at its level.
+
+        What could be seen takes most of the time, and is left out where nobody asks (``seen``).
+        """
         alone: dict[tuple[Case, ...], list[float]] = {
             (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME and _measured(rounds, case)
         }
@@ -192,7 +195,7 @@ class Judge:
         found = {}
         for (cases, ratios), alpha in zip(tests.items(), held, strict=True):
             figures = _figures(rounds, cases[0]) if len(cases) == 1 else (None, None)
-            found[cases] = _change(ratios, alpha, self._threshold(*cases), figures)
+            found[cases] = _change(ratios, alpha, self._threshold(*cases), figures, seen)
         return found
 
     def _together(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change]) -> list[Row]:
@@ -243,7 +246,11 @@ def whole(words: Sequence[Word]) -> Word:
 
 
 def _change(
-    ratios: Sequence[float], alpha: float, threshold: float, figures: tuple[float | None, float | None]
+    ratios: Sequence[float],
+    alpha: float,
+    threshold: float,
+    figures: tuple[float | None, float | None],
+    seen: bool = True,
 ) -> Change:
     """Judge one sequence of log ratios as it stood when its answer was reached, or as it stands now."""
     word = Word.UNKNOWN
@@ -255,9 +262,9 @@ def _change(
             break
     if len(ratios) < statistics.LEAST_ROUNDS:
         return Change(None, None, None, None, word, len(ratios), "s", *figures)
-    seen = statistics.visible(ratios[:look], level)
-    middle, low, high, seen = map(_relative, (estimate.log_ratio, low, high, seen))
-    return Change(middle, low, high, seen, word, look, "s", *figures)
+    visible = _relative(statistics.visible(ratios[:look], level)) if seen else None
+    middle, low, high = map(_relative, (estimate.log_ratio, low, high))
+    return Change(middle, low, high, visible, word, look, "s", *figures)
 
 
 def _relative(log_ratio: float) -> float:

@@ -70,6 +70,7 @@ def measure(
     still_open: Callable[[Rounds], Sequence[Case]],
     *,
     clock: Callable[[], float] = time.monotonic,
+    option: str = "--budget",
 ) -> Measured:
     """Add rounds to what there is.
 
@@ -90,6 +91,8 @@ def measure(
         The cases whose answer is not clear yet.
     clock
         Seconds since some time.
+    option
+        What the user gives more of, where the budget is too small.
 
     Returns
     -------
@@ -119,7 +122,7 @@ def measure(
             done.interrupted = True
     done.seconds = clock() - begun
     if not done.interrupted:
-        _require_one_round(rounds, done, budget)
+        _require_one_round(rounds, done, budget, option)
     return done
 
 
@@ -172,7 +175,7 @@ def _fault(rounds: Rounds, case: Case, base: Outcome, head: Outcome) -> bool:
     return bool(failed or absent)
 
 
-def _require_one_round(rounds: Rounds, done: Measured, budget: float) -> None:
+def _require_one_round(rounds: Rounds, done: Measured, budget: float, option: str) -> None:
     without = [
         case
         for case, pairs in rounds.pairs.items()
@@ -184,5 +187,5 @@ def _require_one_round(rounds: Rounds, done: Measured, budget: float) -> None:
         needs = f"; one takes about {whole:.0f} s" if whole else ""
         raise AlbError(
             f"a budget of {budget:.0f} s is too small for one round of {len(rounds.pairs)} benchmarks "
-            f"({measured} were measured, and kept){needs}: give a larger --budget, or fewer benchmarks by -b"
+            f"({measured} were measured, and kept){needs}: give a larger {option}, or fewer benchmarks by -b"
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from alb_core.verdict import statistics
-from alb_core.verdict.calibration import Calibration, Rate
+from alb_core.verdict import calibration, statistics
+from alb_core.verdict.calibration import Calibration
 from alb_core.verdict.canary import Canary
 from alb_core.verdict.judge import Change, Row, Verdict
 from alb_core.verdict.statistics import Word
@@ -106,6 +106,7 @@ def as_json(verdict: Verdict, context: Context) -> str:
         "rows": [asdict(row) for row in verdict.rows],
         "moved": list(verdict.moved),
         "canary": None if context.canary is None else asdict(context.canary),
+        "calibration": None if context.calibration is None else asdict(context.calibration.whole),
     }
     return json.dumps(content, indent=1)
 
@@ -148,18 +149,10 @@ def _remarks(verdict: Verdict, context: Context) -> list[str]:
         found.append(f"{context.recorded} pairs of earlier calls count")
     if context.canary is not None and context.canary.noisy:
         found.append(context.canary.said)
-    known = context.calibration
-    if known is not None:
-        power = "; ".join(f"{size} more found in {_rate(rate)}" for size, rate in known.whole.power.items())
-        found.append(f"on this machine, by calibration: false alarms {_rate(known.whole.false_alarms)}; {power}")
+    found += calibration.said(context.calibration, context.machine, context.budget)
     if context.interrupted:
         found.append("interrupted: the rounds are kept, and the same command goes on")
     return found
-
-
-def _rate(rate: Rate) -> str:
-    low, high = rate.interval
-    return f"{rate.count} of {rate.of} verdicts ({100 * low:.1f} to {100 * high:.1f} %)"
 
 
 def _why(verdict: Verdict) -> str:

@@ -81,15 +81,15 @@ class Side:
         """Whether its environment holds it now."""
         return bool(self.environment.installed_commit_hash == self.commit)
 
-    def install(self, conf: Config, repo: Repo) -> None:
-        """Build the commit where it is not built, and install it.
+    def install(self, conf: Config, repo: Repo, quietly: bool = False) -> None:
+        """Build the commit where it is not built, and install it; say so, unless ``quietly``.
 
         Raises
         ------
         CouldNotMeasureError
             If it cannot be built or installed; what the build said stands above it.
         """
-        if not self.installed:
+        if not self.installed and not quietly:
             print(f"alb: installing {self.label} {self.name} ({self.commit[:8]})", file=sys.stderr, flush=True)
         try:
             self.environment.install_project(conf, repo, self.commit)
@@ -100,6 +100,17 @@ class Side:
                 f"{self.label} {self.name} ({self.commit[:8]}) cannot be built or installed: "
                 f"{reasons[-1] if reasons else error}"
             ) from error
+
+    def renew(self, conf: Config, repo: Repo) -> None:
+        """Install the commit again: new files, as they are in the next verdict of it.
+
+        Raises
+        ------
+        CouldNotMeasureError
+            As above.
+        """
+        self.environment._set_installed_commit_hash(None)
+        self.install(conf, repo, quietly=True)
 
     def run(self, case: Case, benchmark: dict[str, Any], spawner: Spawner, attributes: dict[str, Any]) -> Outcome:
         """Run a case once, in a process of its own."""
@@ -140,18 +151,30 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
     AlbError
         If the configuration has not exactly one environment, or it cannot be made.
     """
-    first, second = (_environment(conf, root) for root in environment_roots())
-    prepare(first)
-    if not second.check_presence():
-        path, other = Path(first._path), Path(second._path)
-        shutil.rmtree(other, ignore_errors=True)
-        twin(path, other)
-    prepare(second)
+    first, second = environments_of(conf, environment_roots())
     head, base = first, second
     # Whoever has a commit already keeps it.
     if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
         head, base = second, first
     return Side("BASE", names[0], commits[0], base), Side("HEAD", names[1], commits[1], head)
+
+
+def environments_of(conf: Config, roots: Sequence[Path]) -> list[Environment]:
+    """Return asv's environment in each of some directories, made, with the stack; the first is what others are made of.
+
+    Raises
+    ------
+    AlbError
+        If the configuration has not exactly one environment, or it cannot be made.
+    """
+    found = [_environment(conf, root) for root in roots]
+    for environment in found:
+        if environment is not found[0] and not environment.check_presence():
+            other = Path(environment._path)
+            shutil.rmtree(other, ignore_errors=True)
+            twin(Path(found[0]._path), other)
+        prepare(environment)
+    return found
 
 
 def _environment(conf: Config, root: Path) -> Environment:

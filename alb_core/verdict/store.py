@@ -119,8 +119,8 @@ class Store:
     ) -> None:
         self._root, self._machine, self._benchmarks = results, machine, benchmarks
         self._base, self._head = base, head
-        self._session = int(datetime.now(UTC).timestamp() * 1000)
         self._results = {commit: self._load(blank(commit)) for commit in dict.fromkeys((base, head))}
+        self._session = self._new_session()
 
     def pairs(self, case: Case) -> list[Pair]:
         """Return the rounds of a case that stand in both commits' results, oldest first."""
@@ -165,6 +165,24 @@ class Store:
         if self._column(results.get_result_value, results, case) is None:
             self._put(results, case, value, None, None, datetime.now(UTC), None, said)
             self._save(results)
+
+    def seconds(self, case: Case) -> float | None:
+        """Return what a round of a case took, on the average (s); None where there is none."""
+        found = 0.0
+        for commit, results in self._results.items():
+            other = self._head if commit == self._base else self._base
+            mine = [segment for segment in self._segments(results, case) if segment.other == other]
+            if not mine:
+                return None
+            taken = sum(results.duration[segment.key] for segment in mine)
+            found += taken / sum(segment.count for segment in mine)
+        return found
+
+    def _new_session(self) -> int:
+        """When this call began, and later than every other of these results: a clock may stand still, or go back."""
+        known = [_Segment.parse(key) for results in self._results.values() for key in results.duration]
+        last = max((segment.session for segment in known if segment is not None), default=0)
+        return max(int(datetime.now(UTC).timestamp() * 1000), last + 1)
 
     def _rounds(self, commit: str, other: str, case: Case) -> dict[int, list[tuple[float, ...]]]:
         results = self._results[commit]

@@ -7,15 +7,24 @@ from recorded import BASE, CASES
 
 from alb_core.errors import AlbError
 from alb_core.verdict import calibration
-from alb_core.verdict.calibration import Calibration, Known, Rate
+from alb_core.verdict.calibration import Calibration, Effect, Known, Rate
 
 
 @pytest.fixture
 def known():
-    own = Known(Rate(0, 200), {"5%": Rate(16, 20), "200MB": Rate(20, 20)}, version="1", threshold=0.08)
+    own = Known(
+        *(Rate(0, 200), {"5%": Rate(16, 20), "200MB": Rate(20, 20)}),
+        version="1",
+        threshold=0.08,
+        resampled_false_alarms=Rate(3, 500),
+        resampled_power={"5%": Rate(400, 500)},
+        visible=0.07,
+        effects={"5%": Effect(0.04, 0.03, 0.05)},
+        step=0.12,
+    )
     other = Known(Rate(1, 200), {"5%": Rate(3, 20)}, version="1")
     names = {CASES[0].name: own, CASES[1].name: other}
-    return Calibration("m", "2026-11-22T12:00:00Z", BASE, 600.0, {"numpy": 0.03}, names, Known(Rate(4, 200)))
+    return Calibration("m", "2026-11-22T12:00:00Z", BASE, 600.0, {"numpy": 0.03}, names, Known(Rate(4, 200)), 300, 20)
 
 
 def test_it_is_read_as_it_was_written(tmp_path, known):
@@ -58,6 +67,17 @@ def test_another_content_is_refused_and_left_alone(tmp_path, known, change, said
     with pytest.raises(AlbError, match=said):
         calibration.load(tmp_path, "m")
     assert path.read_bytes() == before
+
+
+def test_a_file_of_counts_alone_is_read(tmp_path, known):
+    path = calibration.save(tmp_path, known)
+    content = json.loads(path.read_text())
+    for entry in (content["whole"], *content["benchmarks"].values()):
+        for name in ("resampled_false_alarms", "resampled_power", "visible", "effects", "step"):
+            del entry[name]
+    path.write_text(json.dumps(content))
+    read = calibration.load(tmp_path, "m")
+    assert read.whole.false_alarms == Rate(4, 200) and read.benchmarks[CASES[0].name].step is None
 
 
 def test_a_damaged_file_is_named(tmp_path):

@@ -83,12 +83,26 @@ def test_a_huge_change_is_not_spelt_out():
 
 
 def test_a_calibration_and_a_noisy_machine_are_told(worse):
-    known = Known(Rate(1, 100), {"10%": Rate(19, 20)})
+    drawn = {"resampled_false_alarms": Rate(7, 200), "resampled_power": {"10%": Rate(190, 200)}}
+    known = Known(Rate(1, 100), {"10%": Rate(19, 20)}, **drawn, visible=0.062)
     calibration = Calibration("m", "2026-11-22", BASE, 600.0, {}, {}, known)
     seen = canary.seen({"numpy": [1.0, 2.0, 3.0]}, {})
     text = report.text(worse, context(calibration=calibration, canary=seen))
-    assert "false alarms 1 of 100 verdicts (0.0 to 5.4 %); 10% more found in 19 of 20 verdicts (75.1 to 99.9 %)" in text
+    lines = [
+        "by calibration (2026-11-22), verdicts of m give a false alarm in 1 of 100 (0.0 to 5.4 %); resampled 7 of 200",
+        "they find 10% more in 19 of 20 (75.1 to 99.9 %); resampled 190 of 200",
+        "the smallest change that they show in 95 of 100 is about 6 %",
+    ]
+    assert set(lines) <= set(text.splitlines())
+    assert json.loads(report.as_json(worse, context(calibration=calibration)))["calibration"]["visible"] == 0.062
+    short = report.text(worse, context(calibration=calibration, budget=120.0))
+    assert "verdicts of m of 10 min (this one: 2 min) give a false alarm in" in short
     assert "too noisy right now" in text
+
+
+def test_a_machine_that_nobody_calibrated_is_told(worse):
+    assert "machine m is not calibrated" in report.text(worse, context())
+    assert json.loads(report.as_json(worse, context()))["calibration"] is None
 
 
 def test_counters_alone_are_no_rows():

@@ -53,6 +53,25 @@ def measured(results, commit, samples, append=False, name=TIME):
     found.save(str(results))
 
 
+def test_what_a_round_took_is_that_of_both_sides_on_the_average(results):
+    assert store(results).seconds(CASES[0]) is None
+    for seconds in (4.0, 6.0):
+        store(results).add(CASES[0], pair(0), NOW, seconds)
+    assert store(results).seconds(CASES[0]) == pytest.approx(5.0)
+    # A round with another commit is none of these two's.
+    store(results, head=OTHER).add(CASES[0], pair(0), NOW, 90.0)
+    store(results, head=BASE).add(CASES[0], pair(0), NOW, 7.0)
+    assert store(results).seconds(CASES[0]) == pytest.approx(5.0)
+    assert store(results, head=BASE).seconds(CASES[0]) == pytest.approx(7.0)
+
+
+def test_calls_within_a_millisecond_are_two(results):
+    for n in range(20):
+        store(results).add(CASES[0], pair(n), NOW, 1.0)
+    assert store(results).pairs(CASES[0]) == [pair(n) for n in range(20)]
+    assert len([key for key in json.loads(file_of(results, BASE).read_text())["durations"] if key[0] == "<"]) == 20
+
+
 def test_rounds_come_back_in_their_order(results):
     kept = store(results)
     for n in range(3):

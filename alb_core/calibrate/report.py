@@ -1,0 +1,58 @@
+"""A calibration as text, or as Markdown for the README."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from alb_core.calibrate.injected import CHANGES, NOTHING
+from alb_core.verdict.calibration import Calibration, Known, Rate, rate_said
+
+
+def text(known: Calibration, form: str = "plain") -> str:
+    """Return the table of a calibration and what it stands on.
+
+    Parameters
+    ----------
+    known
+        The calibration.
+    form
+        tabulate's name of the table's form.
+    """
+    headers = ["benchmark", "false alarms", *(f"{size} found" for size in CHANGES), "visible", "step", "measured"]
+    rows = [_cells("a verdict as a whole", known.whole)]
+    rows += [_cells(f"`{name}`" if form == "github" else name, each) for name, each in known.benchmarks.items()]
+    table = tabulate(rows, headers, tablefmt=form, disable_numparse=True)
+    return "\n".join(
+        [
+            table,
+            "",
+            f"Machine {known.machine}, {known.measured[:10]}: {known.rounds} rounds; verdicts of "
+            f"{known.budget / 60:.3g} minutes have {known.verdict_rounds} rounds here.",
+            "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew.",
+            f"A verdict as a whole gives a false alarm in {_said(known.whole, NOTHING)}.",
+            *(f"It finds {size} more in {_said(known.whole, size)}." for size in known.whole.power),
+        ]
+    )
+
+
+def _cells(name: str, known: Known) -> list[str]:
+    found = [name, _counts(known.false_alarms, known.resampled_false_alarms)]
+    for size in CHANGES:
+        there = known.power.get(size), known.resampled_power.get(size)
+        found.append("" if there[0] is None or there[1] is None else _counts(there[0], there[1]))
+    effects = ", ".join(f"{size}: {100 * effect.change:+.1f} %" for size, effect in known.effects.items())
+    return [*found, _percent(known.visible), _percent(known.step), effects]
+
+
+def _counts(apart: Rate, drawn: Rate) -> str:
+    return f"{apart.count}/{apart.of} ({drawn.count}/{drawn.of})"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
+def _said(known: Known, size: str) -> str:
+    if size == NOTHING:
+        return rate_said(known.false_alarms, known.resampled_false_alarms)
+    return rate_said(known.power[size], known.resampled_power[size])
