@@ -41,14 +41,15 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
     site.file(site.commits[3][0]).write_text(json.dumps(old))
     (site.data / "results" / "broken").mkdir()
     (site.data / "results" / "broken" / "machine.json").write_text("{")
+    (site.results / "calibration.json").write_text("{")
     before = contents(site.data / "results")
 
     done = site.asv("publish", NPM_CONFIG_REGISTRY=NOWHERE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     found = lines(done)
-    assert len(found) == 6, found
-    *unread, unknown, other, gone = found
+    assert len(found) == 7, found
+    *unread, unknown, other, gone, calibration = found
     # In the order of their names, which are commits.
     cut, damaged = (next(line for line in unread if site.commits[number][0][:8] in line) for number in (1, 2))
     [machine] = [line for line in unread if line not in (cut, damaged)]
@@ -65,6 +66,7 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
         == f"alb: kept and not published: results of other versions: {BENCHMARK} version 0 (now {version}; 1 file)"
     )
     assert gone.endswith("benchmarks that the suite has no more: gone.Gone.time_it")
+    assert calibration.startswith(f"alb: not on the site: {site.results}/calibration.json cannot be read")
     assert contents(site.data / "results") == before
 
     [graph] = (site.root / "html" / "graphs").glob(f"arch-*/**/{BENCHMARK}.json")

@@ -168,6 +168,17 @@ def test_speed_against_memory_is_drawn_for_the_newest_release(site, page):
     assert shown.evaluate("$('#alb-speed-table tbody tr').length") == len(expected)
 
 
+def test_a_panel_chooses_another_figure_and_the_address_keeps_it(site, page):
+    shown = page(SPEED)
+    drawn(shown)
+    button = "$('#alb-speed-navigation a').filter((i, one) => $(one).text() == 'read_chunks.ReadChunks')"
+    shown.evaluate(f"{button}[0].click()")
+    readers = [text.strip("'") for text in site.benchmarks[BENCHMARK]["params"][0]]
+    shown.wait_for(f"{MARKS}.length && {MARKS}.every(one => {json.dumps(readers)}.includes(one.chunk_method))")
+    assert shown.wait_for(f"{button}.hasClass('active')")
+    assert "benchmark=read_chunks.ReadChunks" in shown.evaluate("location.hash")
+
+
 def test_the_slider_shows_another_release_under_the_same_axes(site, page):
     shown = page(f"{SPEED.replace('data_loader.DataLoader', 'read_chunks.ReadChunks')}&shuffle=none")
     axes = "$('#alb-speed-figure .role-axis-label').text()"
@@ -184,6 +195,13 @@ def test_the_slider_shows_another_release_under_the_same_axes(site, page):
     assert "release=1.7.3" in shown.evaluate("location.hash")
     shown.evaluate("$('#alb-speed-all')[0].click()")
     shown.wait_for(f"{MARKS}.length == {COMMITS * len(found)}")
+    cells = "$('#alb-speed-table tr').toArray().map(row => $(row).children().first().text())"
+    head, *named = shown.evaluate(cells)
+    assert head == "Release" and len(named) == COMMITS * len(found) and {"1.7.3", "2.3.0"} < set(named)
+    shown.evaluate("void $('#alb-speed-table th').eq(4).click()")
+    rates = "$('#alb-speed-table td:nth-child(5)').toArray().map(cell => parseFloat(cell.innerText.replace(',', '')))"
+    shown.wait_for("$('#alb-speed-table th').eq(4).hasClass('sorting-asc')")
+    assert shown.evaluate(rates) == sorted(shown.evaluate(rates)), "by the figures, not by their letters"
 
 
 def test_a_mark_that_is_pointed_at_says_all_its_settings(page):

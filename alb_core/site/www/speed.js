@@ -5,10 +5,10 @@ $(document).ready(function() {
     /* What tells figures apart, as in the address, and the headings of the panels. */
     var KEYS = {machine: 'machine', stack: 'stack', dataset: 'dataset', benchmark: 'benchmark'};
     var COLUMNS = [
-        ['chunk_method', 'Method'], ['block_spec', 'Block spec'], ['shuffle', 'Shuffle'],
+        ['release', 'Release'], ['chunk_method', 'Method'], ['block_spec', 'Block spec'], ['shuffle', 'Shuffle'],
         ['samples_per_second', 'Samples/s'], ['peak_gib', 'Peak memory (GiB)'], ['first_batch', 'First batch (s)']
     ];
-    var TEXTS = 3;
+    var TEXTS = ['release', 'chunk_method', 'block_spec', 'shuffle'];
 
     var figures = null;
     /* Promises of what is loaded once: the scripts that draw, and each figure. */
@@ -176,14 +176,16 @@ $(document).ready(function() {
 
     function tabulate(points) {
         var columns = $.grep(COLUMNS, function(column) {
-            return points.some(function(point) { return point[column[0]] !== undefined; });
+            return (column[0] !== 'release' || chosen.all === 'true')
+                && points.some(function(point) { return point[column[0]] !== undefined; });
         });
+        var texts = $.grep(columns, function(column) { return TEXTS.indexOf(column[0]) >= 0; }).length;
         var rows = $.map(points, function(point) {
             return [$.map(columns, function(column) { return written(column[0], point[column[0]]); })];
         });
         var head = $.map(columns, function(column) { return column[1]; });
-        var table = $.alb.table(head, rows, TEXTS);
-        table.find('th').each(function(i) { $(this).attr('data-sort', i < TEXTS ? 'string' : 'float'); });
+        var table = $.alb.table(head, rows, texts);
+        table.find('th').each(function(i) { $(this).attr('data-sort', i < texts ? 'string' : 'float'); });
         table.find('tbody tr').each(function(number) {
             $(this).find('td').each(function(i) {
                 $(this).attr('data-sort-value', points[number][columns[i][0]]);
