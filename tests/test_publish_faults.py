@@ -102,6 +102,26 @@ def test_a_directory_of_somebody_else_is_not_published_into(site):
     assert not list(site.root.glob(".own.*"))
 
 
+def test_a_branch_of_pages_is_made_of_the_same_site(site):
+    """asv's gh-pages publishes, too, and so removes what is there: the same is refused, and the same is said."""
+    git = ["git", "-C", str(site.root), "-c", "user.name=n", "-c", "user.email=e@f"]
+    subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "results"], check=True)
+    named = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = site.asv("gh-pages", "--no-push", NPM_CONFIG_REGISTRY=NOWHERE, **named)
+    assert done.returncode == 0, done.stdout + done.stderr
+    listed = subprocess.run(
+        [*git, "ls-tree", "-r", "--name-only", "gh-pages"], capture_output=True, text=True, check=True
+    )
+    assert {"index.html", "alb/speed.json", ".nojekyll"} <= set(listed.stdout.splitlines())
+    # And a second time, over the first.
+    done = site.asv("publish", NPM_CONFIG_REGISTRY=NOWHERE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (site.root / "html" / "thesis.tex").write_text("years of work")
+    assert site.asv("gh-pages", "--no-push", **named).returncode == 2
+    assert (site.root / "html" / "thesis.tex").exists()
+
+
 def test_a_taken_port_is_said_and_the_next_one_serves(site):
     html = site.root / "bare"
     html.mkdir()

@@ -29,6 +29,7 @@ from asv.commands.show import Show
 from asv.config import Config
 from asv.environment import Environment, ExistingEnvironment, get_environments
 from asv.plugins.git import Git
+from asv.plugins.github import GithubPages
 from asv.repo import get_repo
 from asv.util import ProcessError
 
@@ -80,7 +81,8 @@ def install() -> None:
         _wrap(command, _measuring)
     for command in (Check, Compare, Show):
         _wrap(command, _reading)
-    _wrap(Publish, _publishing)
+    for command in (Publish, GithubPages):
+        _wrap(command, _publishing)
     _wrap(Preview, _previewing)
 
 
