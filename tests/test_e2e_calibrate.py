@@ -26,6 +26,11 @@ def rounds_of(suite):
     return found
 
 
+def branches_of(suite):
+    history = suite.root / "data" / "tiledb-soma"
+    return subprocess.run(["git", "-C", str(history), "branch", "--list"], capture_output=True, text=True).stdout
+
+
 def killed_after_a_round(suite):
     """Begin a calibration, and kill all of its processes once each size has a round."""
     command = [sys.executable, "-m", "alb_core.cli", "calibrate", *CASE, "--minutes", "30"]
@@ -40,17 +45,17 @@ def killed_after_a_round(suite):
 def test_rounds_outlive_a_kill_and_another_call_adds_to_them(suite):
     wrong = suite.alb("calibrate", *CASE[:-1], "no/name")
     assert wrong.returncode == 2 and "'no/name' is no machine name" in wrong.stderr, said(wrong)
+    branches = branches_of(suite)
     output = killed_after_a_round(suite)
     before = rounds_of(suite)
     assert set(before) == {"0percent", "5percent", "10percent", "25percent"}, output
 
     # Every commit in an environment of its own, the release in two, and the history in use is what it was.
-    held = [proof.certificate(path.parent) for path in (suite.root / "data").glob(f"*/*/{proof.CERTIFICATE}")]
+    roots = [suite.root / "data" / name for name in ("env", "duo", "c05", "c10", "c25")]
+    held = [proof.certificate(path.parent) for root in roots for path in root.glob(f"*/{proof.CERTIFICATE}")]
     assert len(held) == 5 and len({found["commit"] for found in held}) == 4
     assert {found["kind"] for found in held} == {"release", "overlay"}
-    history = suite.root / "data" / "tiledb-soma"
-    branches = subprocess.run(["git", "-C", str(history), "branch", "--list"], capture_output=True, text=True)
-    assert branches.stdout.split() == ["*", "main"]
+    assert branches_of(suite) == branches
 
     # Of a later call that has no minutes, what there is stands, and is too little for a verdict.
     again = suite.alb("calibrate", *CASE, "--minutes", "0")

@@ -109,7 +109,8 @@ def test_a_slower_commit_is_worse_and_asv_has_its_rounds(small, branches):
     assert [line for line in found["moved"] if line.startswith(f"{ROW} is worse, and as before are bytes read, ")]
 
     # Each side lies in an environment of its own, and asv finds the rounds and counters of both.
-    held = {proof.certificate(path.parent)["commit"] for path in small.data.glob(f"*/*/{proof.CERTIFICATE}")}
+    certified = [path for root in ("env", "duo") for path in small.data.glob(f"{root}/*/{proof.CERTIFICATE}")]
+    held = {proof.certificate(path.parent)["commit"] for path in certified}
     assert held == {branches.slow, branches.git("rev-parse", "main")}
     results = json.loads(results_of(small, branches.slow).read_text())
     columns = [

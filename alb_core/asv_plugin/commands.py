@@ -10,6 +10,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,8 @@ def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
 def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
     require_site(place_of(conf, args))
     ensure_history()
-    conf.regressions_thresholds = {**steps.thresholds(Path(conf.results_dir)), **conf.regressions_thresholds}
+    with suppress(AlbError):  # of a calibration that cannot be read: its page says so, and the site does without
+        conf.regressions_thresholds = {**steps.thresholds(Path(conf.results_dir)), **conf.regressions_thresholds}
     if not Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).is_file():
         print("alb: no benchmark list in the results yet; discovering the benchmarks", file=sys.stderr)
         machines.settle(Path(conf.results_dir), None)

@@ -72,28 +72,39 @@ def _calibration(known: Calibration | None) -> dict[str, Any] | None:
         return None
     everything = {"the verdict as a whole": known.whole, **known.benchmarks}
     sizes = list(dict.fromkeys(size for one in everything.values() for size in one.power))
-    head = ["benchmark", "false alarms", *(f"finds {size}" for size in sizes), "threshold"]
+    head = ["benchmark", "false alarms", *(f"finds {size}" for size in sizes), "visible", "step", "threshold"]
     return {
         "measured": known.measured[:10],
         "commit": known.commit,
         "budget": f"{known.budget / 60:.3g} minutes",
+        "rounds": known.rounds,
+        "verdict_rounds": known.verdict_rounds,
         "canary": ", ".join(f"{part} {100 * spread:.0f} %" for part, spread in known.canary.items()),
         "table": [head, *(_row(name, one, sizes) for name, one in everything.items())],
     }
 
 
 def _row(name: str, known: Known, sizes: list[str]) -> list[str]:
-    found = [_rate(known.power[size]) if size in known.power else "" for size in sizes]
-    threshold = "" if known.threshold is None else f"{100 * known.threshold:.3g} %"
-    return [name, _rate(known.false_alarms), *found, threshold]
+    none = Rate(0, 0)
+    found = [_rate(known.power.get(size, none), known.resampled_power.get(size, none)) for size in sizes]
+    shares = (known.visible, known.step, known.threshold)
+    return [
+        name,
+        _rate(known.false_alarms, known.resampled_false_alarms),
+        *found,
+        *("" if share is None else f"{100 * share:.3g} %" for share in shares),
+    ]
 
 
-def _rate(rate: Rate) -> str:
-    """Two counts, and the interval that follows from them."""
-    if not rate.of:
-        return ""
-    low, high = rate.interval
-    return f"{rate.count} of {rate.of} ({100 * low:.0f} to {100 * high:.0f} %)"
+def _rate(apart: Rate, drawn: Rate) -> str:
+    """Two counts and the interval that follows from them; below, the counts of rounds drawn anew, which have none."""
+    lines = []
+    if apart.of:
+        low, high = apart.interval
+        lines.append(f"{apart.count} of {apart.of} ({100 * low:.0f} to {100 * high:.0f} %)")
+    if drawn.of:
+        lines.append(f"{drawn.count:,} of {drawn.of:,} resampled")
+    return "\n".join(lines)
 
 
 def _comparison(found: kept.Comparison) -> dict[str, Any]:

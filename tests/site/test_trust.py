@@ -39,20 +39,30 @@ def test_no_machine_at_all(tmp_path):
 def test_rates_come_with_their_intervals_and_unknown_ones_are_empty(tmp_path):
     results = tmp_path / "results"
     machine(results)
-    cases = {f"{BENCHMARK}(1)": Known(Rate(0, 0), {"25%": Rate(5, 10)}, "1", 0.075)}
+    drawn = {"resampled_false_alarms": Rate(20, 1000), "resampled_power": {"25%": Rate(900, 1000)}}
+    cases = {f"{BENCHMARK}(1)": Known(Rate(0, 0), {"25%": Rate(5, 10)}, "1", 0.075, **drawn, visible=0.12, step=0.2)}
     whole = Known(Rate(1, 100), {"10%": Rate(9, 10)})
-    calibration.save(results, Calibration("m", "2026-11-22T10:00:00", "c" * 40, 600.0, {"sort": 0.1}, cases, whole))
+    times = "2026-11-22T10:00:00", "c" * 40, 600.0
+    calibration.save(results, Calibration("m", *times, {"sort": 0.1}, cases, whole, rounds=60, verdict_rounds=12))
     assert trust.write(tmp_path, results) == []
     [found] = written(tmp_path)
     assert found["calibration"] == {
         "measured": "2026-11-22",
         "commit": "c" * 40,
         "budget": "10 minutes",
+        "rounds": 60,
+        "verdict_rounds": 12,
         "canary": "sort 10 %",
         "table": [
-            ["benchmark", "false alarms", "finds 10%", "finds 25%", "threshold"],
-            ["the verdict as a whole", "1 of 100 (0 to 5 %)", "9 of 10 (55 to 100 %)", "", ""],
-            [f"{BENCHMARK}(1)", "", "", "5 of 10 (19 to 81 %)", "7.5 %"],
+            ["benchmark", "false alarms", "finds 10%", "finds 25%", "visible", "step", "threshold"],
+            ["the verdict as a whole", "1 of 100 (0 to 5 %)", "9 of 10 (55 to 100 %)", "", "", "", ""],
+            [
+                f"{BENCHMARK}(1)",
+                "20 of 1,000 resampled",
+                "",
+                "5 of 10 (19 to 81 %)\n900 of 1,000 resampled",
+                *("12 %", "20 %", "7.5 %"),
+            ],
         ],
     }
 
