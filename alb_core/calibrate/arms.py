@@ -9,13 +9,13 @@ from alb_core.calibrate.injected import CHANGES, NOTHING
 from alb_core.verdict.cases import Case, Kind
 from alb_core.verdict.rounds import Pair, Rounds
 
-#: In how many of :data:`OUT_OF` rounds a kind is measured. A verdict takes up to eight samples of memory, in twenty
-#: rounds of time, and finds 25 % in half of those.
+#: In how many of :data:`OUT_OF` rounds a kind is measured. A verdict takes up to eight samples of memory, and rounds of
+#: time as many as it has.
 SHARES: Mapping[str, Mapping[Kind, int]] = {
     NOTHING: {Kind.TIME: 20, Kind.MEMORY: 8},
     "5%": {Kind.TIME: 20},
     "10%": {Kind.TIME: 20},
-    "25%": {Kind.TIME: 10},
+    "25%": {Kind.TIME: 20},
     "200MB": {Kind.MEMORY: 8},
 }
 OUT_OF = 20

@@ -99,4 +99,4 @@ def _blocks(rng: np.random.Generator, count: int, wanted: int) -> list[int]:
 
 
 def _most(kind: Kind, most: int) -> int:
-    return max(most, LEAST_ROUNDS) if kind is Kind.TIME else MOST_SAMPLES
+    return max(most, LEAST_ROUNDS) if kind is Kind.TIME else min(most, MOST_SAMPLES)
