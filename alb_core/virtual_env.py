@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from alb_core import leash
 from alb_core.errors import AlbError
 from alb_core.files import ensure_directory, write_atomically
 from alb_core.locks import locked
@@ -94,7 +97,7 @@ def pip_install(python: Path, what: str, *arguments: str, shown: bool = False) -
 
 
 def run(command: Sequence[str], what: str, *, shown: bool = False) -> None:
-    """Run a command, quietly unless its output is shown on stderr.
+    """Run a command, quietly unless its output is shown on stderr; it ends with this process, however that ends.
 
     Raises
     ------
@@ -110,6 +113,8 @@ def run(command: Sequence[str], what: str, *, shown: bool = False) -> None:
             errors="replace",
             stdin=subprocess.DEVNULL,
             check=False,
+            # A pip that outlives a killed command would write into an environment that the next command makes anew.
+            preexec_fn=partial(leash.tie, os.getpid()),
         )
     except OSError as error:
         raise AlbError(f"cannot {what}: {command[0]}: {error.strerror}") from error

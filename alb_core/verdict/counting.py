@@ -24,10 +24,10 @@ from asv.config import Config
 from asv.runner import Spawner
 from tqdm import tqdm
 
+from alb_core.leash import Leashed
 from alb_core.verdict import statistics
 from alb_core.verdict.cases import Case, Kind
 from alb_core.verdict.judge import Verdict
-from alb_core.verdict.leash import Leashed
 from alb_core.verdict.measure import Keeper
 from alb_core.verdict.rounds import Pair, Rounds
 from alb_core.verdict.sides import Side

@@ -25,10 +25,10 @@ from asv.runner import Spawner, get_spawner, run_benchmark
 
 from alb_core.asv_plugin.commands import prepare
 from alb_core.errors import AlbError
+from alb_core.leash import Leashed
 from alb_core.paths import environment_roots
 from alb_core.proof import PACKAGE, certificate
 from alb_core.verdict.cases import Case
-from alb_core.verdict.leash import Leashed
 from alb_core.verdict.twin import twin
 
 

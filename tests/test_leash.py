@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alb_core.verdict import leash
+from alb_core import leash
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell of a parent's end")
 
@@ -25,10 +25,17 @@ time.sleep(600)
 COMMAND = """
 import subprocess, sys, time
 from types import SimpleNamespace
-from alb_core.verdict.leash import Leashed
+from alb_core.leash import Leashed
 environment = SimpleNamespace(run=lambda words, **options: subprocess.Popen([sys.executable, *words], **options))
 Leashed(environment).run([sys.argv[1], "word"])
 time.sleep(600)
+"""
+#: A command that installs something, whose pip takes long.
+INSTALL = """
+import sys
+from alb_core.virtual_env import run
+PIP = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True); time.sleep(600)"
+run([sys.executable, "-c", PIP, sys.argv[1]], "install")
 """
 
 
@@ -56,10 +63,28 @@ def test_a_server_and_its_children_end_with_the_command(server, number):
     assert all(map(alive, pids))
     command.send_signal(number)
     command.wait()
+    assert ended(pids)
+
+
+def ended(pids):
     end = time.monotonic() + 20
     while any(map(alive, pids)) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not any(map(alive, pids))
+    return not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_installs_an_environment_ends_with_the_command(tmp_path, number):
+    line = tmp_path / "pid"
+    command = subprocess.Popen([sys.executable, "-c", INSTALL, line])
+    while not (line.exists() and line.read_text().endswith("\n")):
+        assert command.poll() is None
+        time.sleep(0.02)
+    pid = int(line.read_text())
+    assert alive(pid)
+    command.send_signal(number)
+    command.wait()
+    assert ended({pid})
 
 
 def test_who_comes_too_late_ends_at_once(server):
