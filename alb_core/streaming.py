@@ -1,8 +1,9 @@
 """The streaming pipeline: blocks -> packed cells -> batches, each stage in a thread of its own.
 
 Tables are packed as TileDB hands them out, so no block ever exists as an Arrow table. Several blocks are read together
-where memory allows: chunks of different blocks that lie in one tile then unpack it once. That changes nothing about
-which rows are in a batch.
+where memory allows: chunks of different blocks that lie in one tile then unpack it once. Blocks in stored order share
+no tiles, and need not be whole before they are handed out: they are read in parts, one after another without a pause.
+Neither changes which rows are in a batch.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ _OTHER_BYTES = 6.3
 #: How much more room a group of blocks is planned with than its rows take on average.
 _MARGIN = 1.05
 
+#: Rows of a part of a block in stored order. Of a Census, 2,048 rows or several times that begin and end with a tile;
+#: fewer at once cost more queries, and more of them come later.
+_PART_ROWS = 8192
+
 #: Rows that are read to see how many bytes a row takes: so many from each of so many places.
 _PROBED_ROWS = 64
 _PROBED_PLACES = 8
@@ -59,6 +64,40 @@ class _Packed:
 
     first_page: int
     obs: pa.Table
+
+
+class _Gathered:
+    """What was packed up to now, cut into batches.
+
+    Attributes
+    ----------
+    streams
+        Of the rows packed last; the last of them is begun where ``filled`` is not 0.
+    filled
+        Rows of the batch that is begun.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self.streams = streams_of.none()
+        self.filled = 0
+        self._obs: list[pa.Table] = []
+
+    def add(self, streams: Streams, obs: pa.Table) -> list[_Packed]:
+        """Return the batches that are complete with rows packed into streams that continue those before."""
+        table = pa.concat_tables([*self._obs, obs])
+        whole = range(0, table.num_rows - self._batch_size + 1, self._batch_size)
+        self.filled = table.num_rows - len(whole) * self._batch_size
+        self._obs = [table.slice(table.num_rows - self.filled)] if self.filled else []
+        self.streams = streams if self.filled else streams_of.none()
+        return [
+            _Packed(int(page), table.slice(start, self._batch_size))
+            for page, start in zip(streams.first_page, whole, strict=False)
+        ]
+
+    def rest(self, drop: bool) -> list[_Packed]:
+        """Return the batch that is begun, if there is one, unless it is to be dropped."""
+        return [_Packed(int(self.streams.first_page[-1]), self._obs[0])] if self.filled and not drop else []
 
 
 class Streaming:
@@ -112,7 +151,11 @@ class Streaming:
         self._spent = spent
         self._pool.reset()
         self._reserved = self._reserved[:0]
-        groups = ahead(self._groups(blocks), stop=self._pool.close)
+        first = next(blocks, None)
+        if first is None:
+            return ahead(())
+        blocks = itertools.chain([first], blocks)
+        groups = ahead(self._parts(blocks) if _in_order(first) else self._groups(blocks), stop=self._pool.close)
         return ahead(self._unpacked(groups), stop=self._pool.close)
 
     def _probed(self) -> float:
@@ -126,19 +169,42 @@ class Streaming:
 
     # -- packing -------------------------------------------------------------------------------------------------
 
+    def _parts(self, blocks: Iterator[Block]) -> Generator[list[_Packed], None, None]:
+        """Batches that each part of blocks in stored order completes; the next part is read while one is packed."""
+        gathered = _Gathered(self._batch_size)
+        with contextlib.suppress(ClosedError), contextlib.closing(ahead(self._read(blocks))) as read:
+            while (joinids := next(read, None)) is not None:
+                try:
+                    streams, obs = self._pack(joinids, gathered.streams, gathered.filled, read)
+                except PoolFullError:
+                    raise _too_large(len(joinids), self._pool.pages.size) from None
+                yield self._lent(gathered.add(streams, obs))
+            yield self._lent(gathered.rest(self._drop_last))
+
+    def _read(self, blocks: Iterator[Block]) -> Generator[Any, None, None]:
+        """Joinids of each part of blocks in stored order, then its tables, then None."""
+        for block in blocks:
+            joinids = block.joinids
+            for start in range(0, len(joinids), _PART_ROWS):
+                part = joinids[start : start + _PART_ROWS]
+                yield part
+                yield from self._opened.tables(np.unique(part))
+                yield None
+
     def _groups(self, blocks: Iterator[Block]) -> Generator[list[_Packed], None, None]:
         """Batches that each group of blocks completes."""
-        streams = streams_of.none()
+        gathered = _Gathered(self._batch_size)
         waiting: list[Block] = []
-        rest: list[pa.Table] = []
-        filled, most = 0, 1
+        most = 1
         with contextlib.suppress(ClosedError):
             while True:
                 group, waiting = self._next_group(waiting, blocks, most)
                 if not group:
                     break
+                joinids = np.concatenate([block.joinids for block in group])
                 try:
-                    streams, obs = self._pack(group, streams, filled)
+                    with contextlib.closing(ahead(self._opened.tables(np.unique(joinids)))) as tables:
+                        streams, obs = self._pack(joinids, gathered.streams, gathered.filled, tables)
                 except PoolFullError:
                     if len(group) == 1:
                         raise _too_large(len(group[0]), self._pool.pages.size) from None
@@ -146,20 +212,13 @@ class Streaming:
                     self._row_bytes = self._pool.pages.size / sum(map(len, group))
                     continue
                 most = 2 * len(group)
-                table = pa.concat_tables([*rest, obs])
-                whole = list(range(0, table.num_rows - self._batch_size + 1, self._batch_size))
-                filled = table.num_rows - len(whole) * self._batch_size
-                rest = [table.slice(table.num_rows - filled)] if filled else []
-                self._pool.lend(len(whole))
-                yield [
-                    _Packed(int(page), table.slice(start, self._batch_size))
-                    for page, start in zip(streams.first_page, whole, strict=False)
-                ]
-                if not filled:
-                    streams = streams_of.none()
-            if filled and not self._drop_last:
-                self._pool.lend(1)
-                yield [_Packed(int(streams.first_page[-1]), rest[0])]
+                yield self._lent(gathered.add(streams, obs))
+            yield self._lent(gathered.rest(self._drop_last))
+
+    def _lent(self, batches: list[_Packed]) -> list[_Packed]:
+        """Note that they go to the consumer."""
+        self._pool.lend(len(batches))
+        return batches
 
     def _next_group(self, waiting: list[Block], blocks: Iterator[Block], most: int) -> tuple[list[Block], list[Block]]:
         """Return the blocks to read together next, and those drawn beyond them.
@@ -180,23 +239,23 @@ class Streaming:
         together = max(1, min(most, sum(end <= room // 2 for end in ends)))
         return drawn[:together], drawn[together:]
 
-    def _pack(self, group: list[Block], begun: Streams, filled: int) -> tuple[Streams, pa.Table]:
-        """Read a group and pack it into streams; the first of them, which another group began, holds some rows."""
-        joinids = np.concatenate([block.joinids for block in group])
+    def _pack(
+        self, joinids: Int64, begun: Streams, filled: int, tables: Iterator[pa.Table | None]
+    ) -> tuple[Streams, pa.Table]:
+        """Pack tables of some rows, up to None, into streams; the first of them, begun earlier, holds some rows."""
         places = Places(joinids, filled)
         streams = begun.continued(self._pool, -(-(filled + len(joinids)) // self._batch_size))
         try:
             with self._spent.on("reading"):
                 obs = self._opened.obs(joinids)
-            with contextlib.closing(ahead(self._opened.tables(places.joinids))) as tables:
-                while True:
-                    with self._spent.on("reading"):
-                        table = next(tables, None)
-                    if table is None:
-                        break
-                    with self._spent.on("converting"):
-                        self._pack_table(table, places, streams)
-                    del table
+            while True:
+                with self._spent.on("reading"):
+                    table = next(tables, None)
+                if table is None:
+                    break
+                with self._spent.on("converting"):
+                    self._pack_table(table, places, streams)
+                del table
         except PoolFullError:
             streams.undo(self._pool, begun)
             raise
@@ -277,6 +336,11 @@ class Streaming:
             size=(n_rows, self._columns.n),
             check_invariants=False,
         )
+
+
+def _in_order(block: Block) -> bool:
+    """Whether rows are handed out in stored order."""
+    return block.permutation is None and bool((np.diff(block.joinids) > 0).all())
 
 
 def _too_large(n_rows: int, packed_bytes: int) -> AlbError:

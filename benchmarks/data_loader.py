@@ -6,7 +6,7 @@ from alb_core.suite import LoadCase
 class DataLoader:
     """Seconds, and peak bytes, for one epoch over ``mini`` in dense batches of 1,024 rows."""
 
-    version = "2"
+    version = "3"
     param_names = ("method", "block_spec", "shuffle")
     params = (
         ["np.array", "scipy.coo", "scipy.csr", "numba"],

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import Tiny, write_tiny
 
-from alb_core import budget, buffers, row_runs
+from alb_core import budget, buffers, row_runs, streaming
 from alb_core.block_spec import BlockSpec, parse_one
 from alb_core.errors import AlbError
 from alb_core.loader import SomaLoader
@@ -46,6 +46,11 @@ def opened(tiny: Tiny):
 def blocks_of(joinids, sizes):
     starts = itertools.accumulate(sizes, initial=0)
     return [Block((joinids[start : start + size],), None) for start, size in zip(starts, sizes, strict=False)]
+
+
+def turned(joinids, sizes):
+    """The same blocks, out of stored order."""
+    return [Block(block.chunks, np.arange(len(block))[::-1]) for block in blocks_of(joinids, sizes)]
 
 
 def reads_of(opened, monkeypatch):
@@ -81,14 +86,39 @@ def test_any_rows_in_any_blocks_under_any_memory(tiny, opened, rows, sizes, batc
 def test_all_blocks_are_read_together_where_memory_holds_them(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
     pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
-    list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
+    list(pipeline.batches(iter(turned(tiny.obs_joinids, [100] * 7)), Spent()))
     assert reads == [700]
+
+
+def test_blocks_in_stored_order_are_read_in_parts(tiny, opened, monkeypatch):
+    reads = reads_of(opened, monkeypatch)
+    monkeypatch.setattr(streaming, "_PART_ROWS", 64)
+    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    batches = list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
+    assert reads == [64, 36] * 7
+    assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == tiny.obs_joinids.tolist()
+    for x, obs in batches:
+        np.testing.assert_array_equal(x.numpy(), tiny.x[tiny.rows(obs.column("soma_joinid").to_numpy())])
+
+
+def test_in_stored_order_batches_come_before_their_block_is_whole(tiny, opened, monkeypatch):
+    tables, later = opened.tables, threading.Event()
+    monkeypatch.setattr(streaming, "_PART_ROWS", 64)
+    monkeypatch.setattr(
+        opened, "tables", lambda rows: (rows[0] < tiny.obs_joinids[128] or later.wait(60)) and tables(rows)
+    )
+    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=700)
+    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [700])), Spent())
+    assert [len(next(batches)[0]) for _ in range(2)] == [50, 50]
+    assert not later.is_set()
+    later.set()
+    assert sum(len(x) for x, _ in batches) == 600
 
 
 def test_without_room_for_all_the_first_batch_waits_for_one_block_alone(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
     pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**14, block_rows=20)
-    list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [20] * 35)), Spent()))
+    list(pipeline.batches(iter(turned(tiny.obs_joinids, [20] * 35)), Spent()))
     assert reads[:3] == [20, 40, 80] and sum(reads) == 700
     assert max(reads) <= 2**14 / pipeline._row_bytes
 
@@ -98,9 +128,10 @@ def test_a_group_that_needs_more_than_was_thought_is_read_again_in_halves(tiny, 
     pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**14, block_rows=100)
     needed = pipeline._row_bytes
     pipeline._row_bytes = 1.0
-    batches = list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
+    batches = list(pipeline.batches(iter(turned(tiny.obs_joinids, [100] * 7)), Spent()))
     assert reads[0] == 700 and reads[1] < 700 and needed * 700 > 2**14
-    assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == tiny.obs_joinids.tolist()
+    expected = tiny.obs_joinids.reshape(7, 100)[:, ::-1].ravel().tolist()
+    assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == expected
     for x, obs in batches:
         np.testing.assert_array_equal(x.numpy(), tiny.x[tiny.rows(obs.column("soma_joinid").to_numpy())])
 

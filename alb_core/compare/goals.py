@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -52,11 +53,15 @@ GOALS = (
     Goal("L1b", "sequential: alb_core / the best raw tables() read", 0.9, "x", "rate", "sequential", "sequential raw"),
     Goal("L2a", "shuffled: alb_core / tiledbsoma-ml's defaults", 2.0, "x", "rate", "shuffled", "shuffled ml default"),
     Goal("L2b", "shuffled: alb_core / the best of tiledbsoma-ml", 1.5, "x", "rate", "shuffled", "shuffled ml"),
-    Goal("L3", "waiting, with a consumer of 100 ms a batch", 5.0, "%", "waiting", "consumer", at_least=False),
+    Goal(
+        "L3a", "sequential: waiting, a consumer of 100 ms", 5.0, "%", "waiting", "sequential consumer", at_least=False
+    ),
+    Goal("L3b", "shuffled: waiting, a consumer of 100 ms", 5.0, "%", "waiting", "consumer", at_least=False),
     Goal("L4", "peak memory of the whole tree, shuffled", 2.0, "GiB", "peak", "shuffled", at_least=False),
     Goal("L5a", "shuffled, blocks of 16,384: retiled / Census layout", 1.8, "x", "rate", "retiled", "census layout"),
     Goal("L5b", "size on disk: retiled / Census layout, apart from 1", 5.0, "%", "disk", "retiled", at_least=False),
-    Goal("L6", "cells/s at 16k, 64k and 256k rows: least / most", 0.9, "x", "spread", "rows"),
+    Goal("L6a", "sequential: cells/s of 16k, 64k, 256k rows: least / most", 0.9, "x", "spread", "sequential rows"),
+    Goal("L6b", "shuffled: cells/s of 16k, 64k, 256k rows: least / most", 0.9, "x", "spread", "rows"),
 )
 
 
@@ -155,7 +160,7 @@ def _missing(role: str, roles: Roles, why: Mapping[str, str]) -> str | None:
         return why.get(role, "nobody was measured for it")
     bad = [one for one in outcomes if not one.is_measured]
     # Of several that might be the best one is enough, but for rows, where each is a part.
-    if len(bad) == len(outcomes) or (bad and role == "rows"):
+    if len(bad) == len(outcomes) or (bad and role.endswith("rows")):
         return f"{bad[0]}: {bad[0].state}: {bad[0].reason or 'no round was finished'}"
     return None
 
@@ -204,7 +209,17 @@ def _of_spread(goal: Goal, sizes: Sequence[Outcome]) -> Verdict:
     spreads = [min(row) / max(row) for row in rates]
     found = Ratio(median(spreads), min(spreads), max(spreads), len(spreads))
     parts = ", ".join(f"{_rows(one)}: {one.middle(lambda run: run.rate):,.0f} cells/s" for one in sizes)
-    return Verdict(goal, found.middle, found.low, found.high, parts)
+    return Verdict(goal, found.middle, found.low, found.high, f"{parts}; {_between(sizes)}")
+
+
+def _between(sizes: Sequence[Outcome]) -> str:
+    """What each row costs that one size has more than the one before: a first block that is waited for is in both."""
+    costs = [(one.runs[0].n_rows, median(run.elapsed for run in one.runs)) for one in sizes]
+    rates = []
+    for (few, less), (many, more) in pairwise(costs):
+        rate = f"{(many - few) / (more - less):,.0f} cells/s" if more > less else "no time"
+        rates.append(f"from {few:,} to {many:,} rows at {rate}")
+    return ", ".join(rates)
 
 
 def _rows(outcome: Outcome) -> str:

@@ -54,15 +54,18 @@ def roles_for_goals(
         "shuffled": [_ours(workload)],
         "shuffled ml default": [Contender(workload, ML, "default")],
         "shuffled ml": _best(workload, ML, settings),
+        "sequential consumer": [_ours(replace(sequential, consumer_ms=CONSUMER_MS))],
         "consumer": [_ours(replace(workload, consumer_ms=CONSUMER_MS))],
         "census layout": [Contender(layout, OURS, "tight")] if retiled else [],
         "retiled": [Contender(replace(retiled, block_size=LAYOUT_BLOCK), OURS, "tight")] if retiled else [],
+        "sequential rows": [],
         "rows": [],
         "proof": [],
     }
     for wanted in ROWS:
         limited = of_rows(workload, wanted, n_rows)
         roles["rows"].append(_ours(limited))
+        roles["sequential rows"].append(_ours(of_rows(sequential, wanted, n_rows)))
         if limited.rows is not None:
             roles["proof"].append(Contender(replace(limited, passes=1), RAW, "default", proof_only=True))
     return roles
