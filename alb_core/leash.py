@@ -20,6 +20,9 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
+#: Loaded here: between fork and exec another thread's lock on the loader would be held for ever.
+_LIBC = ctypes.CDLL(None)
+
 
 def tie(parent: int) -> None:
     """Let the system kill this process, and those that it forks, when its parent ends; on Linux.
@@ -39,7 +42,7 @@ def tie(parent: int) -> None:
 
 
 def _tie() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class Leashed:

@@ -61,10 +61,12 @@ def test_rounds_outlive_a_kill_and_another_call_adds_to_them(suite):
     again = suite.alb("calibrate", *CASE, "--minutes", "0")
     assert again.returncode == 3 and "too few rounds for one verdict of " in again.stderr, said(again)
     assert rounds_of(suite) == before
+    # How many rounds 18 s hold, and whose turn it is, is the machine's to say: at least one, and none is lost.
     more = suite.alb("calibrate", *CASE, "--minutes", "0.3")
     assert more.returncode == 3, said(more)
     after = rounds_of(suite)
-    assert after["5percent"][0] > before["5percent"][0] and after["0percent"][0] > before["0percent"][0]
+    assert all(after[size][0] >= before[size][0] for size in before), (before, after)
+    assert sum(after[size][0] for size in after) > sum(before[size][0] for size in before), (before, after)
 
     place = suite.root / "data" / "results" / "known" / "calibration.json"
     place.write_text("{")
