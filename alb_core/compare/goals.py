@@ -175,7 +175,9 @@ def _of_ratio(goal: Goal, ours: Outcome, theirs: Outcome) -> Verdict:
 
 
 def _rate(outcome: Outcome) -> str:
-    return f"{outcome} {outcome.middle(lambda run: run.rate):,.0f} cells/s"
+    """Rate, and what it cost: where all CPUs are at work, only less work would make it faster."""
+    rate, cpu, elapsed = (outcome.middle(each) for each in (lambda r: r.rate, lambda r: r.cpu, lambda r: r.elapsed))
+    return f"{outcome} {rate:,.0f} cells/s ({cpu:.1f} CPU s in {elapsed:.1f} s)"
 
 
 def _of_waiting(goal: Goal, ours: Outcome) -> Verdict:
