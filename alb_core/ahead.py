@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import queue
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -23,8 +24,14 @@ class _End:
         self.error = error
 
 
+#: How long one who leaves early waits for a thread, in seconds: it may be in a read that nothing can stop.
+_PATIENCE = 0.5
+
 #: Iterators whose threads may be running: when the process ends, none may still read.
 _LIVE: weakref.WeakSet[Generator[Any, None, None]] = weakref.WeakSet()
+
+#: Threads that were told to end, and have not yet.
+_ENDING: set[threading.Thread] = set()
 
 
 @atexit.register
@@ -32,13 +39,29 @@ def _close_all() -> None:
     for items in list(_LIVE):
         with contextlib.suppress(Exception):
             items.close()
+    # After Ctrl-C the process is killed by the signal, and TileDB not taken down under its threads.
+    if getattr(sys, "last_type", None) is not KeyboardInterrupt:
+        settle()
+
+
+def left_behind() -> bool:
+    """Whether threads of iterators that were left early are still at their last item."""
+    return any(thread.is_alive() for thread in list(_ENDING))
+
+
+def settle() -> None:
+    """Wait for those threads: what they use may be closed, or used again, then."""
+    while _ENDING:  # each may leave one of its own behind
+        for thread in list(_ENDING):
+            _join(thread, None)
 
 
 def ahead(source: Iterable[T], depth: int = 1, *, stop: Callable[[], object] | None = None) -> Generator[T, None, None]:
     """Iterate over a source in a thread, up to some items before they are asked for.
 
-    The thread starts with the first item asked for, and has ended when this iterator has: at its end, at an error, or
-    when it is closed, which is what happens to a ``for`` loop that is left early.
+    The thread starts with the first item asked for, and ends when this iterator does: at its end, at an error, or when
+    it is closed, which is what happens to a ``for`` loop that is left early. Closing waits for it a moment, no longer:
+    a read of TileDB may take many seconds, cannot be stopped, and Ctrl-C is not to wait for it (:func:`settle`).
 
     Parameters
     ----------
@@ -82,7 +105,14 @@ def _items(source: Iterable[T], depth: int, stop: Callable[[], object] | None) -
         left.set()
         if stop is not None:
             stop()
-        thread.join()
+        _ENDING.add(thread)
+        _join(thread, _PATIENCE)
+
+
+def _join(thread: threading.Thread, patience: float | None) -> None:
+    thread.join(patience)
+    if not thread.is_alive():
+        _ENDING.discard(thread)
 
 
 def _run(source: Iterator[T], items: queue.Queue[T | _End], left: threading.Event) -> None:

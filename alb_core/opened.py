@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from alb_core import encoding, read, sampling
+from alb_core.ahead import left_behind, settle
 from alb_core.errors import AlbError
 from alb_core.sampling import Sample
 from alb_core.selection import Selection
@@ -147,9 +149,14 @@ class Opened:
         return encoding.encode(table, self.found.categories)
 
     def close(self) -> None:
-        """Close the experiment, in the process that opened it."""
-        if self.pid == os.getpid():
-            self._stack.close()
+        """Close the experiment, in the process that opened it, once nothing reads any more.
+
+        Nobody waits for that after Ctrl-C: it stays open then, and ends with the process.
+        """
+        if self.pid != os.getpid() or (isinstance(sys.exc_info()[1], KeyboardInterrupt) and left_behind()):
+            return
+        settle()
+        self._stack.close()
 
 
 def _found(obs: Any, var: Any, wanted: Wanted, uri: str) -> Found:

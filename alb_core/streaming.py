@@ -21,7 +21,7 @@ import torch
 
 from alb_core import packed, row_runs
 from alb_core import streams as streams_of
-from alb_core.ahead import ahead
+from alb_core.ahead import ahead, settle
 from alb_core.buffers import BatchBuffers
 from alb_core.errors import AlbError
 from alb_core.lookup import ColumnRanks, Places
@@ -149,6 +149,7 @@ class Streaming:
     def batches(self, blocks: Iterator[Block], spent: Spent) -> Generator[tuple[torch.Tensor, pa.Table], None, None]:
         """Batches of the blocks, in order; seconds are noted in ``spent``, and the threads end with the iteration."""
         self._spent = spent
+        settle()
         self._pool.reset()
         self._reserved = self._reserved[:0]
         first = next(blocks, None)
@@ -163,7 +164,9 @@ class Streaming:
         rows = np.sort(self._opened.rows)
         starts = np.linspace(0, max(0, len(rows) - _PROBED_ROWS), _PROBED_PLACES).astype(np.int64)
         some = np.unique(np.concatenate([rows[start : start + _PROBED_ROWS] for start in starts]))
-        values = self._opened.table(some).column("soma_data").to_numpy()
+        # Read in a thread, like all else: Ctrl-C does not wait for a server that does not answer.
+        with contextlib.closing(ahead(map(self._opened.table, [some]))) as read:
+            values = next(read).column("soma_data").to_numpy()
         counts = np.count_nonzero((values >= 0) & (values <= packed.LARGEST_COUNT) & (values == np.floor(values)))
         return max(1.0, (_COUNT_BYTES * counts + _OTHER_BYTES * (len(values) - counts)) / len(some))
 

@@ -1,5 +1,7 @@
-"""A program that takes batches for ever: what Ctrl-C is to end. Arguments: the experiment, and the loader's as JSON."""
+"""A program that takes batches for ever: what Ctrl-C is to end. Arguments: the experiment, and the loader's as JSON;
+``closed`` puts it into a ``with``."""
 
+import contextlib
 import json
 import sys
 
@@ -8,10 +10,13 @@ from alb_core.loader import SomaLoader
 
 
 def main(uri: str, arguments: str) -> None:
-    loader = SomaLoader(uri, BlockSpec(64, 32), batch_size=256, soma_buffer_size=2**20, **json.loads(arguments))
-    while True:
-        for _ in loader:
-            print("batch", flush=True)
+    given = json.loads(arguments)
+    closed = given.pop("closed", False)
+    loader = SomaLoader(uri, BlockSpec(64, 32), batch_size=256, soma_buffer_size=2**20, **given)
+    with loader if closed else contextlib.nullcontext():
+        while True:
+            for _ in loader:
+                print("batch", flush=True)
 
 
 if __name__ == "__main__":

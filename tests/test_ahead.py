@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alb_core.ahead import ahead
+from alb_core.ahead import ahead, left_behind, settle
 
 
 def threads() -> list[str]:
@@ -88,6 +88,29 @@ def test_stop_wakes_a_source_that_waits_for_its_consumer():
     items = ahead(source(), stop=room.set)
     assert next(items) == 0
     items.close()
+    assert threads() == []
+
+
+def test_who_leaves_waits_a_moment_for_a_read_that_cannot_be_stopped():
+    """And for all of it where it is asked to."""
+    read, ended = threading.Event(), []
+
+    def source():
+        yield 0
+        read.wait()
+        ended.append(True)
+        yield 1
+
+    def outer():
+        yield from ahead(source())
+
+    items = ahead(outer())
+    assert next(items) == 0
+    items.close()
+    assert left_behind() and not ended
+    threading.Timer(0.2, read.set).start()
+    settle()
+    assert ended and not left_behind()
     assert threads() == []
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import tiledbsoma
 from plain import all_ids
-from s3 import S3, Proxy, answers
+from s3 import S3, Proxy, answers, stalls
 from tiny import Tiny, write_tiny
 
 from alb_core.block_spec import BlockSpec
@@ -117,3 +117,41 @@ def test_ctrl_c(tmp_path: Path, arguments: dict) -> None:
         for _ in range(100):
             os.killpg(process.pid, 0)
             time.sleep(0.1)
+
+
+@pytest.mark.quiet
+@pytest.mark.parametrize("closed", [False, True])
+def test_ctrl_c_does_not_wait_for_a_read(s3_proxy: Proxy, s3_tiny: str, closed: bool) -> None:
+    """Nothing stops a read of TileDB, be it of a gigabyte or of a server that does not answer."""
+    arguments = {"method": "numba", "config": s3_proxy.s3.tiledb, "closed": closed}
+    consumer = [sys.executable, str(Path(__file__).with_name("consumer.py")), s3_tiny, json.dumps(arguments)]
+    said, took, status = interrupted(consumer, s3_proxy)
+    assert status == -signal.SIGINT
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert said.count("Traceback") == 1
+    assert took < 2 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+@pytest.mark.quiet
+def test_ctrl_c_of_the_command_does_not_wait_for_a_read(s3_proxy: Proxy, s3_tiny: str) -> None:
+    command = [sys.executable, "-m", "alb_core.cli", "data-loader", "-m", "numba", *s3_proxy.s3.words, s3_tiny]
+    said, took, status = interrupted(command, s3_proxy)
+    assert (said.strip(), status) == ("alb: interrupted", 130)
+    assert took < 2 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def interrupted(command: list[str], proxy: Proxy) -> tuple[str, float, int]:
+    """Run a command until it waits for values of X that do not come, and interrupt it."""
+    proxy.seen.clear()
+    proxy.fails(stalls(30), of=X_VALUES)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not any(line.startswith("GET") and line.endswith(X_VALUES) for line in proxy.seen):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        start = time.perf_counter()
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        took = time.perf_counter() - start
+    return said, took, process.returncode

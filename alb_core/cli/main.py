@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from alb_core import __version__
+from alb_core.ahead import left_behind
 from alb_core.cli.bisect import bisect
 from alb_core.cli.build import build
 from alb_core.cli.calibrate import calibrate
@@ -61,5 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         print("alb: interrupted", file=sys.stderr)
+        if left_behind():
+            # In a read that nothing can stop: nobody waits for it, and TileDB must not be taken down under it.
+            sys.stdout.flush()
+            os._exit(130)
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
