@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from alb_core.order import Block
 from alb_core.pool import ClosedError, Pool, PoolFullError
 from alb_core.spent import Spent
 from alb_core.streams import Streams
+from alb_core.warming import warm
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
@@ -50,8 +52,10 @@ _OTHER_BYTES = 6.3
 _MARGIN = 1.05
 
 #: Rows of a part of a block in stored order. Of a Census, 2,048 rows or several times that begin and end with a tile;
-#: fewer at once cost more queries, and more of them come later.
+#: fewer at once cost more queries, and more of them come later. The first part is smaller, and each next one twice as
+#: large, up to this: the stages behind have something to do sooner.
 _PART_ROWS = 8192
+_FIRST_ROWS = 2048
 
 #: Rows that are read to see how many bytes a row takes: so many from each of so many places.
 _PROBED_ROWS = 64
@@ -140,7 +144,11 @@ class Streaming:
         self._spent = Spent()
         self._sparse = sparse
         self._buffers = BatchBuffers(batch_size, len(opened.columns), pin=pin)
-        self._row_bytes = self._probed()
+        # numba takes half a second to load kernels from disk: here, beside a read, and not before the first batch.
+        with ThreadPoolExecutor(1) as beside:
+            loaded = beside.submit(warm)
+            self._row_bytes = self._probed()
+            loaded.result()
         if block_rows * self._row_bytes > packed_bytes:
             raise _too_large(block_rows, packed_bytes)
         self._pool = Pool(packed_bytes, _page_size(batch_size * self._row_bytes))
@@ -186,10 +194,12 @@ class Streaming:
 
     def _read(self, blocks: Iterator[Block]) -> Generator[Any, None, None]:
         """Joinids of each part of blocks in stored order, then its tables, then None."""
+        most = _FIRST_ROWS
         for block in blocks:
-            joinids = block.joinids
-            for start in range(0, len(joinids), _PART_ROWS):
-                part = joinids[start : start + _PART_ROWS]
+            start = 0
+            while start < len(block):
+                part = block.joinids[start : start + most]
+                start, most = start + most, min(_PART_ROWS, 2 * most)
                 yield part
                 yield from self._opened.tables(np.unique(part))
                 yield None

@@ -1,4 +1,4 @@
-"""Every kernel, compiled at once (run in a process of its own by :mod:`alb_core.compiled`)."""
+"""Every kernel, compiled at once or loaded from where it was kept: before anything is measured, or waited for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alb_core import packed, row_runs
 
 
 def warm() -> None:
-    """Compile every kernel for the arrays that it is called with: Arrow's, which are read-only, and sorted ones."""
+    """Compile or load every kernel, for the arrays that it is called with: Arrow's, read-only, and sorted ones."""
     pages, links, used = np.zeros((4, 64), np.uint8), np.full(4, -1, np.int32), np.zeros(4, np.int32)
     none, order = np.empty(0, np.int32), np.zeros(1, np.int32)
     rows, columns, values = np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, np.float32)

@@ -11,10 +11,22 @@ from alb_core.paths import suite_root
 #: Rooms that run inside the benchmark environment, in the order of the data, and what serves them all.
 SERVING = ["errors", "files", "checksum", "paths", "proof", "memory", "datasets.spec", "datasets.manifest", "datasets"]
 MEASURING = [
-    *("block_spec", "order", "read", "spent", "selection", "sampling", "encoding", "opened", "convert", "whole"),
-    *("tuning", "budget", "ahead", "lookup", "pool", "buffers", "packed", "row_runs", "streams", "streaming"),
+    *(
+        "block_spec",
+        "order",
+        "read",
+        "spent",
+        "selection",
+        "sampling",
+        "encoding",
+        "ahead",
+        "opened",
+        "convert",
+        "whole",
+    ),
+    *("tuning", "budget", "lookup", "pool", "buffers", "packed", "row_runs", "warming", "streams", "streaming"),
     *("handing", "workers", "remote", "pipelines", "shares", "plan", "arguments", "progress"),
-    *("loader", "epoch", "guard", "warming", "compiled", "suite", "access"),
+    *("loader", "epoch", "guard", "compiled", "suite", "access"),
 ]
 #: Rooms of the commands that measure, on top of those: what asks for epochs and passes imports nothing of the stack
 #: but numpy and pyarrow, so that a command answers at once and measures in processes that hold nothing else.

@@ -93,17 +93,25 @@ def test_all_blocks_are_read_together_where_memory_holds_them(tiny, opened, monk
 def test_blocks_in_stored_order_are_read_in_parts(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
     monkeypatch.setattr(streaming, "_PART_ROWS", 64)
+    monkeypatch.setattr(streaming, "_FIRST_ROWS", 16)
     pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
     batches = list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
-    assert reads == [64, 36] * 7
+    assert reads == [16, 32, 52] + [64, 36] * 6, "few rows first, so that the stages behind have something to do"
     assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == tiny.obs_joinids.tolist()
     for x, obs in batches:
         np.testing.assert_array_equal(x.numpy(), tiny.x[tiny.rows(obs.column("soma_joinid").to_numpy())])
 
 
+def test_kernels_are_there_before_the_first_batch_is_waited_for(opened, monkeypatch):
+    warmed = []
+    monkeypatch.setattr(streaming, "warm", lambda: warmed.append(threading.current_thread()))
+    Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    assert len(warmed) == 1 and warmed[0] is not threading.current_thread()
+
+
 def test_in_stored_order_batches_come_before_their_block_is_whole(tiny, opened, monkeypatch):
     tables, later = opened.tables, threading.Event()
-    monkeypatch.setattr(streaming, "_PART_ROWS", 64)
+    monkeypatch.setattr(streaming, "_FIRST_ROWS", 64)
     monkeypatch.setattr(
         opened, "tables", lambda rows: (rows[0] < tiny.obs_joinids[128] or later.wait(60)) and tables(rows)
     )
