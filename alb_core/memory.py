@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import resource
@@ -42,6 +43,14 @@ def held_bytes() -> int:
         if found:
             return int(found[1]) * 1024
     return peak_bytes()
+
+
+def give_back() -> None:
+    """Give memory that was freed, and that the allocator kept, back to the system (glibc: malloc_trim(3))."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def reset_peak() -> None:

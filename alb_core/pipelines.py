@@ -78,8 +78,8 @@ class Settings:
         if self.max_memory is not None:
             batch_bytes = 4 * self.batch_size * len(opened.columns)
             packed_bytes = budget.packed_bytes(self.max_memory, memory.held_bytes(), batch_bytes)
-        block_rows = min(self.block_size, opened.found.n_rows)
-        return Streaming(opened, packed_bytes=packed_bytes, block_rows=block_rows, sparse=self.sparse, **common)
+        common |= {"block_rows": min(self.block_size, opened.found.n_rows), "sparse": self.sparse}
+        return Streaming(opened, packed_bytes=packed_bytes, max_memory=self.max_memory, **common)
 
     def _pieces(self, found: Found) -> Pieces:
         max_memory = None

@@ -24,6 +24,7 @@ from alb_core import packed, row_runs
 from alb_core import streams as streams_of
 from alb_core.ahead import ahead, settle
 from alb_core.buffers import BatchBuffers
+from alb_core.ceiling import Ceiling
 from alb_core.errors import AlbError
 from alb_core.lookup import ColumnRanks, Places
 from alb_core.opened import Opened
@@ -117,6 +118,8 @@ class Streaming:
         Memory of packed cells.
     block_rows
         Rows of a block.
+    max_memory
+        Bytes that this process may hold; None for no cap.
     pin, sparse
         Page-locked batches; CSR batches.
 
@@ -134,6 +137,7 @@ class Streaming:
         drop_last: bool,
         packed_bytes: int,
         block_rows: int,
+        max_memory: int | None = None,
         pin: bool = False,
         sparse: bool = False,
     ) -> None:
@@ -142,6 +146,7 @@ class Streaming:
         self._batch_size = batch_size
         self._drop_last = drop_last
         self._spent = Spent()
+        self._ceiling = Ceiling(max_memory)
         self._sparse = sparse
         self._buffers = BatchBuffers(batch_size, len(opened.columns), pin=pin)
         # numba takes half a second to load kernels from disk: here, beside a read, and not before the first batch.
@@ -268,6 +273,7 @@ class Streaming:
                     break
                 with self._spent.on("converting"):
                     self._pack_table(table, places, streams)
+                    self._ceiling.look()
                 del table
         except PoolFullError:
             streams.undo(self._pool, begun)

@@ -24,7 +24,8 @@ MEASURING = [
         "convert",
         "whole",
     ),
-    *("tuning", "budget", "lookup", "pool", "buffers", "packed", "row_runs", "warming", "streams", "streaming"),
+    *("tuning", "budget", "lookup", "pool", "buffers", "packed", "row_runs", "warming"),
+    *("ceiling", "streams", "streaming"),
     *("handing", "workers", "remote", "pipelines", "shares", "plan", "arguments", "progress"),
     *("loader", "epoch", "guard", "compiled", "suite", "access"),
 ]

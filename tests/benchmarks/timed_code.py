@@ -29,6 +29,7 @@ LOADING += (
     "buffers",
     "packed",
     "row_runs",
+    "ceiling",
     "streams",
     "streaming",
     "handing",
