@@ -95,7 +95,7 @@ def test_free_memory_is_given_back_near_the_cap_and_not_all_the_time(monkeypatch
 def test_a_loader_looks_at_its_cap_while_it_reads(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int | None] = []
     monkeypatch.setattr(ceiling.Ceiling, "look", lambda self: looked.append(self._near))
-    cap = 2**31
+    cap = 2**32
     with SomaLoader(tiny.uri, BlockSpec(64, 4), method="numba", max_memory=cap) as loader:
         for _ in loader:
             pass

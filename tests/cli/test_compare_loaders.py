@@ -22,7 +22,7 @@ from tiny import Tiny
 from alb_core.cli.main import main
 from alb_core.compare import kept, loaders, roles, table, trial
 from alb_core.paths import DATA_VARIABLE
-from alb_core.peers import child
+from alb_core.peers import child, ours
 from alb_core.peers.child import Task
 
 TESTS = Path(__file__).parents[1]
@@ -62,6 +62,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
             raise trial.LoaderFailedError(str(error)) from error
         return {**answer, "peak": 2**30}
 
+    # A process of tests holds much already.
+    for setting in ("best", "tight"):
+        monkeypatch.setitem(ours.OPTIONS[setting], "max_memory", 2**32)
     monkeypatch.setattr(trial, "run", run)
     monkeypatch.setattr(loaders, "python_of", lambda name: Path(sys.executable))
     return asked
