@@ -57,8 +57,11 @@ def campaign_root() -> Path:
 
 
 def calibration_root() -> Path:
-    """Directory of the rounds of ``alb calibrate``, apart from the results that are published."""
-    return data_root() / "calibration"
+    """Directory of the rounds of ``alb calibrate``: in the checkout, so that they can be kept with what they tell.
+
+    Apart from the results, because asv would publish them as the release's.
+    """
+    return suite_root() / "data" / "calibration"
 
 
 def history_root() -> Path:

@@ -20,7 +20,7 @@ CASE = ("-b", r"ReadChunks.time_epoch\('table', 4096, 'none'\)", "--no-canary", 
 def rounds_of(suite):
     """Rounds by size of the change, as they stand in asv's results files."""
     found = {}
-    for path in sorted((suite.root / "data" / "calibration").glob("*/*/*.json")):
+    for path in sorted((suite.root / "data" / "calibration").glob("*/known/*.json")):
         keys = [key for key in json.loads(path.read_text())["durations"] if key.startswith("<verdict ")]
         found.setdefault(path.parent.parent.name, []).append(sum(int(k.split("+")[1].split("x")[0]) for k in keys))
     return found
