@@ -191,7 +191,9 @@ class Judge:
             if len(cases) >= LEAST_TOGETHER
         }
         tests = {**alone, **several}
-        held = statistics.holm(list(tests.values()), self.alpha)
+        # Half of what may be wrong is for all of them, which have the least noise; the others share the rest.
+        weights = [len(tests) - 1.0 if len({case.benchmark for case in cases}) > 1 else 1.0 for cases in tests]
+        held = statistics.holm(list(tests.values()), self.alpha, weights)
         found = {}
         for (cases, ratios), alpha in zip(tests.items(), held, strict=True):
             figures = _figures(rounds, cases[0]) if len(cases) == 1 else (None, None)

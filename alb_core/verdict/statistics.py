@@ -134,13 +134,13 @@ def _freedom(rounds: int) -> int:
 def spent(rounds: int) -> float:
     """Share of the allowed error that looks at up to ``rounds`` rounds may have used.
 
-    Four fifths by :data:`USUAL_ROUNDS`, as the square of the rounds (the power family of Kim and DeMets 1987); the rest
-    is kept for whoever goes on. So it needs no plan of how many rounds there will be: a budget, a second call or a
-    verdict that is reached early ends them.
+    Four fifths by :data:`USUAL_ROUNDS`, as the cube of the rounds (the power family of Kim and DeMets 1987), so that
+    most of it is there when there is most to see; the rest is kept for whoever goes on. So it needs no plan of how many
+    rounds there will be: a budget, a second call or a verdict that is reached early ends them.
     """
     if rounds < LEAST_ROUNDS:
         return 0.0
-    return 0.8 * min(1.0, rounds / USUAL_ROUNDS) ** 2 + 0.2 * max(0.0, 1 - USUAL_ROUNDS / rounds)
+    return 0.8 * min(1.0, rounds / USUAL_ROUNDS) ** 3 + 0.2 * max(0.0, 1 - USUAL_ROUNDS / rounds)
 
 
 def level_at(alpha: float, look: int) -> float:
@@ -171,23 +171,35 @@ def crossed(ratios: Sequence[float], alpha: float) -> bool:
     return False
 
 
-def holm(sequences: Sequence[Sequence[float]], alpha: float = ALPHA) -> list[float]:
-    """Level at which each of several sequences of ratios is judged, by Holm's procedure.
+def holm(
+    sequences: Sequence[Sequence[float]], alpha: float = ALPHA, weights: Sequence[float] | None = None
+) -> list[float]:
+    """Level at which each of several sequences of ratios is judged, by Holm's weighted procedure.
 
-    Each is first held to ``alpha / m``; for every one that differs, the rest is held to a level less strict.
+    Each is first held to its share of ``alpha``; what those that differ had is shared out among the rest.
+
+    Parameters
+    ----------
+    sequences
+        Log ratios of each, in the order of their rounds.
+    alpha
+        Chance of any false alarm.
+    weights
+        Of each, positive: its share is its part of their sum. Equal by default.
 
     Returns
     -------
     list of float
         For each sequence, the ``alpha`` of its own looks.
     """
+    share = list(weights) if weights is not None else [1.0] * len(sequences)
     open_ = set(range(len(sequences)))
-    held = [alpha / max(len(sequences), 1)] * len(sequences)
+    held = [0.0] * len(sequences)
     while open_:
-        level = alpha / len(open_)
+        whole = sum(share[index] for index in open_)
         for index in open_:
-            held[index] = level
-        found = {index for index in open_ if crossed(sequences[index], level)}
+            held[index] = alpha * share[index] / whole
+        found = {index for index in open_ if crossed(sequences[index], held[index])}
         if not found:
             break
         open_ -= found

@@ -27,12 +27,12 @@ def test_what_is_counted_is_part_of_what_is_timed(cls):
     assert set(itertools.product(*counted.params)) <= timed
 
 
-@pytest.mark.parametrize("cls", ["ReadChunks", "DataLoader"])
-def test_what_a_verdict_looks_at_by_itself_is_counted(cls):
+@pytest.mark.parametrize(("cls", "count"), [("ReadChunks", 3), ("DataLoader", 2)])
+def test_what_a_verdict_looks_at_by_itself_is_counted(cls, count):
     everything = names(cls, itertools.product(*timed_code.benchmark_class(f"{EFFECTS[cls]}.{cls}").params))
     standard = {name for name in everything if any(re.search(pattern, name) for pattern in STANDARD)}
     counted = names(cls, itertools.product(*timed_code.benchmark_class(f"counters.{cls}").params))
-    assert len(standard) == 4 and standard == counted
+    assert len(standard) == count and standard <= counted
 
 
 @pytest.mark.parametrize("cls", EFFECTS)

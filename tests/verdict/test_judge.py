@@ -81,6 +81,22 @@ def test_several_benchmarks_are_judged_together_too():
     assert found.counts[Word.WORSE] == 6
 
 
+def test_half_of_what_may_be_wrong_is_for_all_of_them(monkeypatch):
+    shares = {}
+
+    def holm(sequences, alpha, weights):
+        shares["weights"] = [weight / sum(weights) for weight in weights]
+        return [alpha] * len(sequences)
+
+    monkeypatch.setattr(judge.statistics, "holm", holm)
+    other = [replace(case, benchmark="load.Load.time_epoch") for case in CASES]
+    verdict(Rounds({case: quiet(6) for case in [*CASES, *other[:2]]}))
+    assert shares["weights"] == pytest.approx([1 / 14] * 7 + [1 / 2])
+    # Where there is one benchmark alone, its cases together are a test like any other.
+    verdict(Rounds({case: quiet(6) for case in CASES}))
+    assert shares["weights"] == pytest.approx([1 / 5] * 5)
+
+
 def test_equal_commits_are_rarely_called_different_by_a_whole_verdict():
     rng = np.random.default_rng(2)
     verdicts = [verdict(rounds_of(**{f"CASES_{n}": noisy(rng, 13) for n in range(4)})) for _ in range(80)]

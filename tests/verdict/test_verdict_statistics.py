@@ -83,8 +83,8 @@ def test_slower_commits_are_found(slower, rounds, least):
 
 def test_several_benchmarks_together_find_five_percent_in_the_usual_rounds():
     rng = np.random.default_rng(4)
-    runs = [np.median([ratios(rng, 1, 20, slower=0.05)[0] for _ in range(8)], axis=0) for _ in range(200)]
-    assert found(runs, ALPHA / 10) >= 0.8
+    runs = [np.median([ratios(rng, 1, 20, slower=0.05)[0] for _ in range(5)], axis=0) for _ in range(400)]
+    assert found(runs, ALPHA / 2) >= 0.8
 
 
 def test_trimming_finds_more_than_the_mean_or_the_signed_rank():
@@ -157,6 +157,15 @@ def test_holm_lets_the_rest_have_it_easier():
     assert statistics.holm([weak] * 4) == [pytest.approx(ALPHA / 4)] * 4
     assert statistics.holm([clear, []])[1] == pytest.approx(ALPHA)
     assert statistics.holm([]) == []
+
+
+def test_a_weight_is_a_share_and_what_differs_leaves_its_own_to_the_rest():
+    clear, weak = [1.0, 1.01, 0.99] * 4, [0.0, 0.01, -0.01] * 4
+    assert statistics.holm([weak, weak, weak], weights=[1, 1, 2]) == pytest.approx([ALPHA / 4, ALPHA / 4, ALPHA / 2])
+    assert statistics.holm([weak, weak, clear], weights=[1, 1, 2]) == pytest.approx([ALPHA / 2] * 3)
+    assert statistics.holm([clear, weak, weak], weights=[1, 1, 2]) == pytest.approx(
+        [ALPHA / 4, ALPHA / 3, 2 * ALPHA / 3]
+    )
 
 
 def test_a_family_of_equal_benchmarks_alarms_as_rarely_as_one():
