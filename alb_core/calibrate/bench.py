@@ -47,7 +47,7 @@ def head_side(conf: Config, commits: Commits, size: str) -> Side:
 class Bench:
     """Runs arms.
 
-    Every twenty rounds, about as many as a verdict has, all commits are installed again: where files lie favours one
+    Every 25 rounds, about as many as a verdict has, all commits are installed again: where files lie favours one
     side or the other for as long as they lie there, and a verdict's lie somewhere else.
 
     Parameters

@@ -14,7 +14,7 @@ from asv.config import Config
 from alb_core.errors import AlbError
 
 #: Measured where nothing else is asked for: readers and the loader, Arrow tables and sparse matrices, in order and
-#: shuffled. Fewer cases have more rounds: these five twenty in ten minutes, where each is judged by itself as well.
+#: shuffled. Fewer cases have more rounds: these five 25 or more in ten minutes, where each is judged by itself as well.
 STANDARD = (
     r"read_chunks\.ReadChunks\.(time|peakmem)_epoch\('table', 1024, '(none|global)'\)",
     r"read_chunks\.ReadChunks\.(time|peakmem)_epoch\('blockwise_scipy_csr', 1024, 'none'\)",

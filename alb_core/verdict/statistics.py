@@ -29,7 +29,7 @@ LOOKS = (6, 8, 10, 13, 16, 20, 25, 31, 39, 49, 61, 76, 95, 119)
 LEAST_ROUNDS, MOST_ROUNDS = LOOKS[0], LOOKS[-1]
 
 #: Rounds that ten minutes give the standard benchmarks: by then most of the allowed error is spent.
-USUAL_ROUNDS = 20
+USUAL_ROUNDS = 25
 
 #: Share of the rounds cut off at each end.
 TRIM = 0.2
