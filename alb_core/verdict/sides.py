@@ -29,6 +29,7 @@ from alb_core.leash import Leashed
 from alb_core.paths import environment_roots
 from alb_core.proof import PACKAGE, certificate
 from alb_core.verdict.cases import Case
+from alb_core.verdict.libraries import libraries, read_anew
 from alb_core.verdict.twin import twin
 
 
@@ -215,17 +216,22 @@ def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
     """Processes that fork a benchmark's, one for each side, with everything imported; gone at the end.
 
     Each holds its libraries somewhere else in memory, which makes all of its children a little faster or slower: a
-    round takes new ones, so that this varies from round to round like any other noise.
+    round takes new ones, and reads the files anew (:mod:`alb_core.verdict.libraries`), so that this varies from round
+    to round like any other noise.
 
     Raises
     ------
     CouldNotMeasureError
         If a side cannot import the benchmarks.
+    AlbError
+        If a side's libraries cannot be read.
     """
 
     def opened(side: Side) -> Spawner:
         return get_spawner(Leashed(side.environment), conf.benchmark_dir, conf.launch_method)
 
+    for side in sides:
+        read_anew(libraries(Path(side.environment._path)))
     with ThreadPoolExecutor(len(sides)) as pool:
         begun = [pool.submit(opened, side) for side in sides]
         wait(begun)
