@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 from asv_site import BENCHMARK, COMMITS, Site
 
+LOADER = "data_loader.DataLoader.time_epoch"
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -39,6 +40,10 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
     old["results"][BENCHMARK][2] = "0"
     old["results"]["gone.Gone.time_it"] = old["results"][BENCHMARK]
     site.file(site.commits[3][0]).write_text(json.dumps(old))
+    # Of version 2 of the loader's benchmark, what does not pass through its fast pipeline is what version 3 times.
+    partly = json.loads(site.file(site.commits[4][0]).read_text())
+    partly["results"][LOADER][2] = "2"
+    site.file(site.commits[4][0]).write_text(json.dumps(partly))
     (site.data / "results" / "broken").mkdir()
     (site.data / "results" / "broken" / "machine.json").write_text("{")
     (site.results / "calibration.json").write_text("{")
@@ -63,7 +68,8 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
     version = site.benchmarks[BENCHMARK]["version"]
     assert (
         other
-        == f"alb: kept and not published: results of other versions: {BENCHMARK} version 0 (now {version}; 1 file)"
+        == f"alb: kept and not published: results of other versions: {LOADER} version 2, in part (now 3; 1 file), "
+        f"{BENCHMARK} version 0 (now {version}; 1 file)"
     )
     assert gone.endswith("benchmarks that the suite has no more: gone.Gone.time_it")
     assert calibration.startswith(f"alb: not on the site: {site.results}/calibration.json cannot be read")
@@ -71,6 +77,11 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
 
     [graph] = (site.root / "html" / "graphs").glob(f"arch-*/**/{BENCHMARK}.json")
     assert len(json.loads(graph.read_text())) == COMMITS - 3, "two cannot be read, one has another version"
+    [graph] = (site.root / "html" / "graphs").glob(f"arch-*/**/{LOADER}.json")
+    values = dict(json.loads(graph.read_text()))
+    of_method = len(values[3]) // 4
+    assert values[4][: 3 * of_method] == values[3][: 3 * of_method] and set(values[4][3 * of_method :]) == {None}
+    assert None not in values[3][3 * of_method : -1]
     listed = json.loads((site.root / "html" / "alb" / "speed.json").read_text())["figures"]
     shown = {one["commit"] for figure in listed for one in figure["releases"]}
     assert shown == {commit for commit, _ in site.commits} - {site.commits[1][0], site.commits[2][0]}
@@ -172,3 +183,15 @@ def test_a_port_that_cannot_be_had_is_one_line(site, port, said):
     (site.root / "some" / "index.html").write_text("")
     done = site.asv("preview", "--html-dir", "some", "--port", port)
     assert done.returncode == 2 and said in lines(done)[-1]
+
+
+def test_commits_are_compared_by_what_is_the_same_in_another_version(site):
+    partly = json.loads(site.file(site.commits[5][0]).read_text())
+    partly["results"][LOADER][2] = "2"
+    site.file(site.commits[5][0]).write_text(json.dumps(partly))
+    done = site.asv("compare", site.commits[3][0], site.commits[5][0], "--machine", site.machine)
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = next(line for line in done.stdout.splitlines() if f"{LOADER}('scipy.csr', '8x64', 'none')" in line)
+    assert "n/a" not in line and "1.00" in line
+    line = next(line for line in done.stdout.splitlines() if f"{LOADER}('numba', '8x64', 'none')" in line)
+    assert line.split("|")[3].strip() == "n/a"

@@ -33,7 +33,7 @@ from asv.plugins.github import GithubPages
 from asv.repo import get_repo
 from asv.util import ProcessError
 
-from alb_core.asv_plugin import machines, profiles, serving, sound, steps, versions
+from alb_core.asv_plugin import continuity, machines, profiles, serving, sound, steps, versions
 from alb_core.asv_plugin.measured import only_measured
 from alb_core.asv_plugin.offline import OwnScripts
 from alb_core.asv_plugin.pages import SpeedPage, TrustPage
@@ -78,6 +78,7 @@ def install() -> None:
     Git.checkout = _without_checkout
     results.iter_results_paths = _results_paths
     preview.create_httpd = serving.server
+    continuity.install()
     for command in (Run, Continuous, Find, Profile):
         _wrap(command, _measuring)
     for command in (Check, Compare, Show):
@@ -177,7 +178,8 @@ def prepare(environment: Environment) -> None:
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
     ensure_history()
-    return run()
+    with continuity.continued():
+        return run()
 
 
 def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
@@ -193,7 +195,7 @@ def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
     known = sound.sift(place, sound.benchmarks_of(place), _published(conf))
     for line in known.said(f"{', '.join(conf.branches)} of {conf.repo}"):
         print(f"alb: {line}", file=sys.stderr)
-    with staged(conf, args), sound.view(place, known) as seen, only_measured():
+    with staged(conf, args), sound.view(place, known) as seen, continuity.continued(), only_measured():
         conf.results_dir = str(seen)
         try:
             return run()

@@ -13,6 +13,7 @@ from asv.config import Config
 from asv.results import Results, iter_results_for_machine_and_hash
 from tabulate import tabulate
 
+from alb_core.asv_plugin.continuity import continued
 from alb_core.errors import AlbError
 
 
@@ -38,7 +39,8 @@ def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[Row]:
         benchmarks = Benchmarks.load(conf)
     except util.UserError as error:
         raise AlbError(f"no results in {conf.results_dir} yet: measure with `asv run`") from error
-    results = [list(iter_results_for_machine_and_hash(conf.results_dir, machine, commit)) for commit in commits]
+    with continued():
+        results = [list(iter_results_for_machine_and_hash(conf.results_dir, machine, commit)) for commit in commits]
     found = []
     for name, benchmark in sorted(benchmarks.items()):
         # asv keeps the parameters as reprs.

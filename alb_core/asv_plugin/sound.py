@@ -19,6 +19,7 @@ from asv.machine import Machine
 from asv.results import Results
 from asv.util import UserError, load_json
 
+from alb_core.asv_plugin.continuity import carry, same
 from alb_core.asv_plugin.machines import CALIBRATION, LOADERS
 from alb_core.errors import AlbError, one_line
 
@@ -42,7 +43,8 @@ class Sifted:
     unknown
         Commits that the history does not have, with the machines that have results of them.
     old
-        Results of other versions of a benchmark: its name, theirs and its own, and in how many files.
+        Results of other versions of a benchmark: its name, theirs (and whether only a part of it) and its own, and in
+        how many files.
     gone
         Benchmarks that the suite has no more.
     """
@@ -147,7 +149,8 @@ def _sift_file(
 ) -> None:
     try:
         content = Results.load(str(path), machine_name=machine)
-        _require_sound(content, benchmarks)
+        old = _old(content, benchmarks)
+        _require_sound(carry(content), benchmarks)
     except UserError as error:
         found.damaged.append(f"{path} cannot be read: {one_line(error)}")
         return
@@ -157,14 +160,21 @@ def _sift_file(
     if content.commit_hash not in commits:
         found.unknown.setdefault(content.commit_hash, []).append(machine)
         return
-    for name in content.get_all_result_keys():
-        if name not in benchmarks:
-            found.gone.add(name)
-            continue
-        theirs, own = content.benchmark_version.get(name), benchmarks[name]["version"]
-        if theirs is not None and theirs != own:
-            found.old[name, theirs, own] = found.old.get((name, theirs, own), 0) + 1
+    found.gone |= content.get_all_result_keys() - benchmarks.keys()
+    for entry in old:
+        found.old[entry] = found.old.get(entry, 0) + 1
     found.sound.append(path)
+
+
+def _old(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Name what is of another version of its benchmark, and not said to be the same: name, their version, its own."""
+    found = []
+    for name in content.get_all_result_keys() & benchmarks.keys():
+        theirs, own = content.benchmark_version.get(name), benchmarks[name]["version"]
+        kept = same(content, name) or [False]
+        if theirs is not None and theirs != own and not all(kept):
+            found.append((name, f"{theirs}, in part" if any(kept) else theirs, own))
+    return found
 
 
 def _machine(directory: Path) -> str:

@@ -116,7 +116,7 @@ def count(
         apart[size], drawn[size] = Tally(), Tally()
         for tally, verdicts in (
             (apart[size], replay.disjoint(stream, judge, most)),
-            (drawn[size], replay.resampled(stream, judge, most, draws, rng)),
+            (drawn[size], replay.resampled(stream, judge, most, draws, rng, equal=size == NOTHING)),
         ):
             for rounds in verdicts:
                 tally.add(judge.verdict(rounds), stream, words)

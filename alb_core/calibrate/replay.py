@@ -72,15 +72,37 @@ def disjoint(stream: Stream, judge: Judge, most: int) -> Iterator[Rounds]:
             at[kind] += max(len(pairs) for case, pairs in rounds.pairs.items() if case.kind is kind)
 
 
-def resampled(stream: Stream, judge: Judge, most: int, draws: int, rng: np.random.Generator) -> Iterator[Rounds]:
+def resampled(
+    stream: Stream, judge: Judge, most: int, draws: int, rng: np.random.Generator, *, equal: bool = False
+) -> Iterator[Rounds]:
     """Yield verdicts of rounds drawn anew, in blocks of :data:`BLOCK` successive ones (a circular block bootstrap).
 
     A round is drawn for all cases at once, so that what they have in common stays.
+
+    Parameters
+    ----------
+    stream
+        The rounds.
+    judge, most
+        As for :func:`replay`.
+    draws
+        How many.
+    rng
+        Where they come from.
+    equal
+        Whether both sides are one commit. Which of them is HEAD is then decided anew for each block: a bootstrap that
+        counts false alarms must draw from what has no change (Hall and Wilson 1991), and what the sides of so few
+        rounds differ by is chance, which drawing from them as they are would take for a change, again and again.
     """
     length = lengths(stream)
     for _ in range(draws if all(length.values()) else 0):
         places = {kind: _blocks(rng, count, _most(kind, most)) for kind, count in length.items()}
-        yield replay({case: [pairs[at] for at in places[case.kind]] for case, pairs in stream.items()}, judge, most)
+        turned = rng.random(-(-max(map(len, places.values())) // BLOCK)) < (0.5 if equal else 0.0)
+        drawn = {
+            case: [_turned(pairs[at], turned[place // BLOCK]) for place, at in enumerate(places[case.kind])]
+            for case, pairs in stream.items()
+        }
+        yield replay(drawn, judge, most)
 
 
 def lengths(stream: Stream) -> dict[Kind, int]:
@@ -96,6 +118,10 @@ def enough(stream: Stream, most: int) -> bool:
 def _blocks(rng: np.random.Generator, count: int, wanted: int) -> list[int]:
     starts = rng.integers(0, count, -(-wanted // BLOCK))
     return [int((start + step) % count) for start in starts for step in range(BLOCK)][:wanted]
+
+
+def _turned(pair: Pair, other_way: bool) -> Pair:
+    return Pair(pair.head, pair.base) if other_way else pair
 
 
 def _most(kind: Kind, most: int) -> int:

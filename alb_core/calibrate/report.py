@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from alb_core.calibrate.injected import CHANGES, NOTHING
-from alb_core.verdict.calibration import Calibration, Known, Rate, rate_said
+from alb_core.verdict.calibration import Calibration, Effect, Known, Rate, rate_said
 
 
 def text(known: Calibration, form: str = "plain") -> str:
@@ -28,7 +28,8 @@ def text(known: Calibration, form: str = "plain") -> str:
             "",
             f"Machine {known.machine}, {known.measured[:10]}: {known.rounds} rounds; verdicts of "
             f"{known.budget / 60:.3g} minutes have {known.verdict_rounds} rounds here.",
-            "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew.",
+            "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew, in which "
+            "equal commits change sides: what favours a side for good, the first count and what is measured of 0% show.",
             f"A verdict as a whole gives a false alarm in {_said(known.whole, NOTHING)}.",
             *(f"It finds {size} more in {_said(known.whole, size)}." for size in known.whole.power),
         ]
@@ -40,8 +41,14 @@ def _cells(name: str, known: Known) -> list[str]:
     for size in CHANGES:
         there = known.power.get(size), known.resampled_power.get(size)
         found.append("" if there[0] is None or there[1] is None else _counts(there[0], there[1]))
-    effects = ", ".join(f"{size}: {100 * effect.change:+.1f} %" for size, effect in known.effects.items())
+    effects = ", ".join(_effect(size, effect) for size, effect in known.effects.items())
     return [*found, _percent(known.visible), _percent(known.step), effects]
+
+
+def _effect(size: str, effect: Effect) -> str:
+    words = f"{size}: {100 * effect.change:+.1f} %"
+    # Whether two equal commits differ is a question of its interval.
+    return words + (f" ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})" if size == NOTHING else "")
 
 
 def _counts(apart: Rate, drawn: Rate) -> str:

@@ -79,8 +79,8 @@ class Known:
     threshold
         Relative change to be called none below it; None for the default.
     resampled_false_alarms, resampled_power
-        The same of verdicts from rounds drawn anew. They have rounds in common: there are many more of them, and no
-        interval follows from their number.
+        The same of verdicts from rounds drawn anew, in which the sides of equal commits change places. They have rounds
+        in common: there are many more of them, and no interval follows from their number.
     visible
         The smallest relative change that such a verdict shows in 95 of 100, in the median; None where unknown.
     effects

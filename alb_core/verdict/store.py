@@ -25,6 +25,7 @@ from asv import util
 from asv.results import Results
 from asv.runner import BenchmarkResult
 
+from alb_core.asv_plugin import continuity
 from alb_core.errors import AlbError
 from alb_core.verdict.cases import Case, Kind
 from alb_core.verdict.rounds import Pair
@@ -127,7 +128,7 @@ class CommitResults:
 
     def rounds(self, label: str, case: Case) -> dict[int, list[tuple[float, ...]]]:
         """Rounds of a case by session, each in the order in which it was measured."""
-        samples = self._column(self._results.get_result_samples, case)
+        samples = self._column(Results.get_result_samples, case)
         found: dict[int, list[tuple[float, ...]]] = {}
         for segment in self._segments(case):
             rounds = segment.rounds(samples) if segment.label == label else None
@@ -176,7 +177,7 @@ class CommitResults:
             If the file cannot be written.
         """
         results = self._results
-        before = list(self._column(results.get_result_samples, case) or [])
+        before = list(self._column(Results.get_result_samples, case) or [])
         segments = self._segments(case)
         for segment in segments:
             # What asv measured anew since then left no round of it.
@@ -199,7 +200,7 @@ class CommitResults:
 
     def add_absent(self, case: Case, value: float | None, said: str) -> None:
         """Record that the commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
-        if self._column(self._results.get_result_value, case) is None:
+        if self._column(Results.get_result_value, case) is None:
             self._put(case, value, None, None, datetime.now(UTC), None, said)
             self.save()
 
@@ -252,12 +253,13 @@ class CommitResults:
             append_samples=samples is not None,
         )
 
-    def _column(self, get: Callable[[str, Any], Any], case: Case) -> Any:
-        """What results hold of a case, under the version that is measured now."""
+    def _column(self, get: Callable[[Results, str, Any], Any], case: Case) -> Any:
+        """What results hold of a case, under the version that is measured now, or one that is the same."""
         benchmark = self._benchmarks[case.benchmark]
-        if case.benchmark not in self._results.get_result_keys({case.benchmark: benchmark}):
+        results = continuity.view(self._results, case.benchmark)
+        if case.benchmark not in results.get_result_keys({case.benchmark: benchmark}):
             return None
-        return get(case.benchmark, benchmark["params"])[case.index]
+        return get(results, case.benchmark, benchmark["params"])[case.index]
 
     def _load(self, results: Results) -> Results:
         path = self.path

@@ -9,6 +9,7 @@ import pytest
 import timed_code
 from asv._stats import is_different
 
+from alb_core.asv_plugin import continuity
 from alb_core.asv_plugin.commands import DATASETS
 from alb_core.asv_plugin.profiles import PROFILES
 
@@ -50,6 +51,16 @@ def test_parameters_and_version_are_literal(name):
     assigned = {node.targets[0].id: node.value for node in assignments}
     for attribute in ("version", "params", "param_names"):
         ast.literal_eval(assigned[attribute])
+
+
+@pytest.mark.parametrize(("name", "said"), continuity.declared(timed_code.ROOT / "benchmarks").items())
+def test_what_is_the_same_as_before_is_of_an_earlier_version_and_of_what_there_is(name, said):
+    cls = timed_code.benchmark_class(name)
+    assert (said.version, list(said.param_names)) == (cls.version, list(cls.param_names))
+    for version, part in said.same_as.items():
+        assert int(version) < int(cls.version) and set(part) <= set(cls.param_names)
+        for parameter, values in part.items():
+            assert set(values) < set(cls.params[cls.param_names.index(parameter)])
 
 
 TIMED = [name for name in timed_code.CLASSES if name not in timed_code.COUNTERS]

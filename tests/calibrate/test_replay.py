@@ -9,7 +9,10 @@ from alb_core.calibrate import replay
 from alb_core.verdict.cases import Kind
 from alb_core.verdict.judge import MOST_SAMPLES, Judge
 from alb_core.verdict.rounds import Pair, Rounds
-from alb_core.verdict.statistics import LEAST_ROUNDS, MOST_ROUNDS
+from alb_core.verdict.statistics import LEAST_ROUNDS, MOST_ROUNDS, Word
+
+#: Verdicts of each machine of a simulation.
+DRAWS = 25
 
 
 def asked_every_round(stream, judge, most):
@@ -73,6 +76,37 @@ def test_resampled_rounds_are_those_that_were_measured_in_blocks_and_the_same_fo
         for at in range(len(drawn) - 1):
             if (at + 1) % replay.BLOCK:
                 assert drawn[at + 1] == drawn[at] % 40 + 1
+
+
+def test_sides_of_equal_commits_change_places_by_blocks_and_for_all_cases_at_once():
+    # Whose times are below 100 is BASE.
+    stream = {case: [Pair((float(n),), (100.0 + n,)) for n in range(1, 41)] for case in CASES[:3]}
+    open_ = Judge(threshold=1e-9)
+    turned = []
+    for rounds in replay.resampled(stream, open_, 20, 20, np.random.default_rng(0), equal=True):
+        drawn = [pair.base[0] >= 100 for pair in rounds.pairs[CASES[0]]]
+        assert drawn == [pair.base[0] >= 100 for pair in rounds.pairs[CASES[1]]][: len(drawn)]
+        blocks = [drawn[at : at + replay.BLOCK] for at in range(0, len(drawn), replay.BLOCK)]
+        assert all(len(set(block)) == 1 for block in blocks)
+        turned += [block[0] for block in blocks]
+    assert 0.3 < sum(turned) / len(turned) < 0.7
+
+
+def test_false_alarms_of_rounds_drawn_anew_are_as_many_as_of_new_rounds():
+    """A bootstrap from few rounds as they are takes what they happen to differ by for a change, in draw after draw."""
+    judge, alarms = Judge(), {Word.WORSE, Word.BETTER}
+
+    def count(verdicts):
+        return sum(judge.verdict(rounds).word in alarms for rounds in verdicts)
+
+    fresh = equal = as_they_are = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        fresh += count(replay.replay({case: noisy(rng, 30) for case in CASES[:3]}, judge, 30) for _ in range(DRAWS))
+        stream = {case: noisy(rng, 46) for case in CASES[:3]}
+        equal += count(replay.resampled(stream, judge, 30, DRAWS, np.random.default_rng(0), equal=True))
+        as_they_are += count(replay.resampled(stream, judge, 30, DRAWS, np.random.default_rng(0)))
+    assert fresh <= equal + 5 and equal <= fresh + 8 and as_they_are > 2 * equal
 
 
 def test_nothing_is_drawn_from_nothing():
