@@ -29,7 +29,7 @@ def text(known: Calibration, form: str = "plain") -> str:
             f"Machine {known.machine}, {known.measured[:10]}: {known.rounds} rounds; verdicts of "
             f"{known.budget / 60:.3g} minutes have {known.verdict_rounds} rounds here.",
             "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew, in which "
-            "equal commits change sides: what favours a side for good, the first count and what is measured of 0% show.",
+            "equal commits change sides: what favours a side for good is in the first count and in 0% measured.",
             f"A verdict as a whole gives a false alarm in {_said(known.whole, NOTHING)}.",
             *(f"It finds {size} more in {_said(known.whole, size)}." for size in known.whole.power),
         ]

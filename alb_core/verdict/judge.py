@@ -15,8 +15,8 @@ from alb_core.verdict.statistics import Word
 #: A change of less than this is called none, unless told otherwise.
 THRESHOLD = 0.05
 
-#: A peak that moved by fewer bytes is called unchanged, however small it was: an allocator keeps or returns some, and the
-#: very same libraries have been seen to count for 20 MB more, by how their files came into the page cache.
+#: A peak that moved by fewer bytes is called unchanged, however small it was: an allocator keeps or returns some, and
+#: the very same libraries have been seen to count for 20 MB more, by how their files came into the page cache.
 LEAST_BYTES = 48 * 2**20
 
 #: Samples of memory a side that are taken where fewer do not tell.
