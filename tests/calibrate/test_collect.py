@@ -70,6 +70,8 @@ def test_it_is_printed(tmp_path, monkeypatch, form):
         (counts.power["10%"], counts.resampled_power["10%"]),
     ):
         assert f"{apart.count}/{apart.of} ({drawn.count}/{drawn.of})" in row
+    equal = counts.effects["0%"]
+    assert f"0%: {100 * equal.change:+.1f} % ({100 * equal.low:+.1f} to {100 * equal.high:+.1f})" in row
     assert "25%: +2" in row and any(line.startswith("It finds 200MB more in ") for line in lines)
     assert f"verdicts of 5 minutes have {known.verdict_rounds} rounds here." in "\n".join(lines)
 
