@@ -145,10 +145,15 @@ def _work(connection: Connection, function: str, arguments: tuple[Any, ...]) -> 
 
 def _end_with_parent() -> None:
     """End this process when the one that asked for it has died, so that a killed command leaves none behind."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+    try:
+        parent = multiprocessing.parent_process()
+        if parent is None:
+            return
         wait([parent.sentinel])
-        os._exit(1)
+    except MemoryError:
+        # Nor has what it was started for any memory, and that is told; a thread's own words would stand beside it.
+        return
+    os._exit(1)
 
 
 def _sendable(error: BaseException) -> BaseException:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -186,6 +187,8 @@ def test_a_port_that_cannot_be_had_is_one_line(site, port, said):
 
 
 def test_commits_are_compared_by_what_is_the_same_in_another_version(site):
+    # asv itself reads every machine.json, whoever's results are asked for.
+    shutil.rmtree(site.data / "results" / "broken", ignore_errors=True)
     partly = json.loads(site.file(site.commits[5][0]).read_text())
     partly["results"][LOADER][2] = "2"
     site.file(site.commits[5][0]).write_text(json.dumps(partly))
