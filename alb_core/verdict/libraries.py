@@ -1,10 +1,10 @@
 """A commit's native libraries, brought into the system's page cache anew.
 
 Whoever runs a library runs it from where its file happens to lie in memory, for as long as it lies there: one of two
-equal installs took 16 MB more, and was perhaps a little slower, round after round. A file that was just written lies there in
-other pieces than one that was read, and more or less of it is mapped at once. So before each round the files of both
-sides leave the cache and are read again, front to back: all lie as files that were read do, and where is drawn anew,
-like any other noise of a round.
+equal installs took 16 MB more, and was perhaps a little slower, round after round. A file that was just written lies
+there in other pieces than one that was read, and more or less of it is mapped at once. So before each round the files
+of both sides leave the cache and are read again, front to back: all lie as files that were read do, and where is drawn
+anew, like any other noise of a round.
 """
 
 from __future__ import annotations
