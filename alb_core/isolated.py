@@ -6,8 +6,8 @@ fork is not safe, they are spawned).
 
 from __future__ import annotations
 
-import _thread
 import contextlib
+import fcntl
 import gc
 import importlib
 import multiprocessing
@@ -79,7 +79,7 @@ def run(function: str, *arguments: Any) -> Iterator[Any]:
     OutOfMemoryError
         If it ran out of memory, by its own error or killed by the system.
     AlbError
-        As the function raised it, or if the process died.
+        As the function raised it, or if the process died, or the one that it is forked from.
     Exception
         Whatever else the function raised, with its traceback as a note.
     """
@@ -87,8 +87,13 @@ def run(function: str, *arguments: Any) -> Iterator[Any]:
     connection, other = context.Pipe()
     kills = memory.oom_kills()
     process = context.Process(target=_work, args=(other, function, arguments), daemon=True)
-    with _without_main():
-        process.start()
+    try:
+        with _without_main():
+            process.start()
+    except (EOFError, ConnectionError) as error:
+        raise AlbError(
+            "the process that all measuring processes are forked from has ended, by a limit of memory or by somebody"
+        ) from error
     other.close()
     try:
         while True:
@@ -127,8 +132,7 @@ def _work(connection: Connection, function: str, arguments: tuple[Any, ...]) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     memory.be_killed_first()
     try:
-        # Not threading.Thread, which waits for ever for one that had no memory to start.
-        _thread.start_new_thread(_end_with_parent, ())
+        _end_with_parent()
         module, _, name = function.partition(":")
         generator = getattr(importlib.import_module(module), name)
         # What the imports made is no garbage: a collection that is timed need not look through it.
@@ -144,16 +148,20 @@ def _work(connection: Connection, function: str, arguments: tuple[Any, ...]) -> 
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that asked for it has died, so that a killed command leaves none behind."""
-    try:
-        parent = multiprocessing.parent_process()
-        if parent is None:
-            return
-        wait([parent.sentinel])
-    except MemoryError:
-        # Nor has what it was started for any memory, and that is told; a thread's own words would stand beside it.
+    """Let this process end when the one that asked for it has died, so that a killed command leaves none behind.
+
+    The system sends a signal when the other end of a pipe closes. A thread that waits for it would need memory, which
+    may be what is lacking, and would say so in words of its own.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
         return
-    os._exit(1)
+    # What Linux does by itself; other systems ignore this signal. (The parent would be dead: nobody asks for a status.)
+    signal.signal(signal.SIGIO, signal.SIG_DFL if sys.platform == "linux" else lambda *_: os._exit(1))
+    fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, fcntl.fcntl(parent.sentinel, fcntl.F_GETFL) | os.O_ASYNC)
+    if wait([parent.sentinel], timeout=0):
+        os._exit(1)
 
 
 def _sendable(error: BaseException) -> BaseException:

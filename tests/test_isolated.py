@@ -218,6 +218,26 @@ def test_the_script_of_the_command_is_not_imported(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("[False, True]\n", "")
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="nothing is forked")
+def test_a_server_of_forks_that_has_ended_is_told(tmp_path: Path) -> None:
+    """Not as Ctrl-C, which is what click makes of an end of file."""
+    (tmp_path / "ending.py").write_text("import os\nos._exit(1)\n")
+    program = textwrap.dedent(
+        f"""
+        from alb_core import isolated
+        isolated._IMPORTS[:] = ["ending"]
+        try:
+            list(isolated.run("{THIS}:sleeping"))
+        except isolated.AlbError as error:
+            print(error)
+        """
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("the process that all measuring processes are forked from has ended"), done
+
+
 def test_a_killed_command_leaves_no_process_behind() -> None:
     program = textwrap.dedent(
         f"""
