@@ -18,6 +18,16 @@ def times(rng, shape, repeats, slower=0.0):
 
 
 def ratios(rng, runs, rounds, repeats=2, slower=0.0):
-    """Log ratios of rounds, by run: each process's least time, HEAD's over BASE's."""
-    base = times(rng, (runs, rounds), repeats).min(-1)
-    return np.log(times(rng, (runs, rounds), repeats, slower).min(-1) / base)
+    """Log ratios of rounds, by run: each process's figure, HEAD's over BASE's."""
+    base, head = np.log(times(rng, (runs, rounds), repeats)), np.log(times(rng, (runs, rounds), repeats, slower))
+    return figures(head, gap := gaps(base, head)) - figures(base, gap)
+
+
+def gaps(base, head):
+    """What ``statistics.usual_gap`` says of each run's first rounds."""
+    return np.median(np.ptp(np.concatenate([base[:, :6], head[:, :6]], axis=1), axis=-1), axis=1)
+
+
+def figures(logs, gap):
+    """What ``statistics.log_figure`` says of each process."""
+    return np.minimum(logs, logs.min(-1, keepdims=True) + gap[:, None, None]).mean(-1)

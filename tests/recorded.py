@@ -48,7 +48,7 @@ def noisy(rng, rounds, slower=0.0, repeats=2):
 def quiet(rounds, ratio=1.0, seconds=1.0):
     """Rounds with a spread of a percent."""
     wiggles = [1 + 0.01 * ((n * 7) % 5 - 2) for n in range(rounds)]
-    return [Pair((seconds * w, seconds * w * 1.3), (seconds * ratio / w, seconds * ratio * 2)) for w in wiggles]
+    return [Pair((seconds * w, seconds * w * 1.3), (seconds * ratio / w, seconds * ratio / w * 1.3)) for w in wiggles]
 
 
 def peaks(rounds, more=0.0):

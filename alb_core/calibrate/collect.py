@@ -30,7 +30,7 @@ from alb_core.verdict.judge import Judge
 from alb_core.verdict.measure import Measured, measure
 from alb_core.verdict.rounds import Rounds
 from alb_core.verdict.sides import CouldNotMeasureError
-from alb_core.verdict.statistics import LEAST_ROUNDS
+from alb_core.verdict.statistics import LEAST_ROUNDS, planned
 from alb_core.verdict.store import Store
 
 
@@ -185,7 +185,7 @@ def _known(asked: Asked, found: _Recorded, streams: Mapping[str, replay.Stream])
     with tqdm(total=len(streams) * asked.draws, desc="verdicts", disable=None) as bar:
         benchmarks, whole = counts.count(
             streams,
-            Judge(),
+            Judge(usual=planned(most)),
             most,
             asked.draws,
             versions={name: str(benchmark["version"]) for name, benchmark in found.benchmarks.items()},

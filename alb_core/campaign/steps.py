@@ -21,7 +21,7 @@ from scipy import stats
 
 from alb_core.verdict.cases import Case, Kind
 from alb_core.verdict.judge import LEAST_BYTES, THRESHOLD
-from alb_core.verdict.statistics import ALPHA, TRIM, figure
+from alb_core.verdict.statistics import ALPHA, TRIM
 
 #: A round: session and number, the same for what was measured in one go.
 Block = tuple[int, int]
@@ -223,7 +223,7 @@ def _figure(case: Case, samples: Sequence[float]) -> float:
     """A round's figure: the logarithm of a time (the least of its repeats) or peak, a count as it is."""
     if case.kind is Kind.COUNT:
         return float(np.median(samples))
-    return math.log(figure(samples) if case.kind is Kind.TIME else float(np.median(samples)))
+    return math.log(min(samples) if case.kind is Kind.TIME else float(np.median(samples)))
 
 
 def _step(

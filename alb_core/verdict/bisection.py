@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from alb_core.verdict import statistics
 from alb_core.verdict.cases import Case, Kind
-from alb_core.verdict.rounds import Pair
+from alb_core.verdict.rounds import Pair, log_ratios
 
 #: Chance that the commit that is found is another than the first bad one.
 ERROR = 0.05
@@ -157,7 +157,7 @@ def seen(case: Case, rounds: Sequence[Pair]) -> str:
     if case.kind is Kind.MEMORY:
         found = statistics.shift(*_flat(rounds))
         return "nothing" if found is None else _said(case.kind, found.change)
-    estimate = statistics.estimate(_ratios(rounds))
+    estimate = statistics.estimate(log_ratios(rounds))
     return "nothing" if estimate is None else _said(case.kind, estimate.log_ratio)
 
 
@@ -172,7 +172,7 @@ def _established(case: Case, rounds: Sequence[Pair], error: float) -> float | No
 def _middles(case: Case, rounds: Sequence[Pair], error: float) -> list[float]:
     if case.kind is Kind.MEMORY:
         return [_shift(rounds[:count]) for count in _counts(rounds, error)]
-    return [estimate.log_ratio for _, estimate in statistics.looks(_ratios(rounds))]
+    return [estimate.log_ratio for _, estimate in statistics.looks(log_ratios(rounds))]
 
 
 def _intervals(case: Case, rounds: Sequence[Pair], error: float) -> list[tuple[float, float]]:
@@ -183,7 +183,7 @@ def _intervals(case: Case, rounds: Sequence[Pair], error: float) -> list[tuple[f
             base, head = _flat(rounds[:count])
             found.append((min(head) - max(base), max(head) - min(base)))
         return found
-    looks = statistics.looks(_ratios(rounds))
+    looks = statistics.looks(log_ratios(rounds))
     # Two-sided levels, of which a test has one side to be wrong on.
     return [estimate.interval(statistics.level_at(2 * error, look)) for look, estimate in looks]
 
@@ -208,10 +208,6 @@ def _shift(rounds: Sequence[Pair]) -> float:
 
 def _flat(rounds: Sequence[Pair]) -> tuple[list[float], list[float]]:
     return [x for pair in rounds for x in pair.base], [x for pair in rounds for x in pair.head]
-
-
-def _ratios(rounds: Sequence[Pair]) -> list[float]:
-    return [statistics.log_ratio(pair.base, pair.head) for pair in rounds]
 
 
 def _said(kind: Kind, change: float) -> str:

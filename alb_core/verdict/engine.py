@@ -32,6 +32,7 @@ from alb_core.verdict.measure import Measured, measure
 from alb_core.verdict.report import Context
 from alb_core.verdict.rounds import Rounds
 from alb_core.verdict.sides import CouldNotMeasureError, Outcome, Side, commits_of, dependencies, pair_of, spawners
+from alb_core.verdict.statistics import planned
 from alb_core.verdict.store import Store
 
 #: Seconds that are spent where nothing else is asked for.
@@ -108,7 +109,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         for case in cases:
             rounds.pairs[case] += store.pairs(case)
         recorded = sum(map(len, rounds.pairs.values()))
-        judge = Judge(asked.threshold, known.thresholds() if known else {})
+        judge = judge_of(asked.threshold, known)
         bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
         done = measure(bench, store, rounds, asked.budget, judge.still_open)
         verdict = judge.verdict(rounds)
@@ -134,6 +135,13 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         explained=tuple(explained),
     )
     return verdict, context
+
+
+def judge_of(threshold: float | None, known: calibration.Calibration | None) -> Judge:
+    """Return the rule for a machine: what its calibration says is no change, and how many rounds it has to spend on."""
+    if known is None:
+        return Judge(threshold)
+    return Judge(threshold, known.thresholds(), usual=planned(known.verdict_rounds))
 
 
 def _explained(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics as plain
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from alb_core.verdict import statistics
 from alb_core.verdict.cases import Case, Kind
-from alb_core.verdict.rounds import Rounds
+from alb_core.verdict.rounds import Rounds, gap_of
 from alb_core.verdict.statistics import Word
 
 #: A change of less than this is called none, unless told otherwise.
@@ -128,11 +129,14 @@ class Judge:
         Each case's own, by its name (from a calibration).
     alpha
         Chance of a false alarm in the whole verdict.
+    usual
+        Rounds by which most of it is spent (:func:`~alb_core.verdict.statistics.planned`).
     """
 
     threshold: float | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     alpha: float = statistics.ALPHA
+    usual: int = statistics.USUAL_ROUNDS
 
     def verdict(self, rounds: Rounds) -> Verdict:
         """Judge rounds."""
@@ -192,11 +196,12 @@ class Judge:
         tests = {**alone, **several}
         # Half of what may be wrong is for all of them, which have the least noise; the others share the rest.
         weights = [len(tests) - 1.0 if len({case.benchmark for case in cases}) > 1 else 1.0 for cases in tests]
-        held = statistics.holm(list(tests.values()), self.alpha, weights)
+        held = statistics.holm(list(tests.values()), self.alpha, weights, self.usual)
         found = {}
         for (cases, ratios), alpha in zip(tests.items(), held, strict=True):
             figures = _figures(rounds, cases[0]) if len(cases) == 1 else (None, None)
-            found[cases] = _change(ratios, alpha, self._threshold(*cases), figures, seen)
+            level_at = partial(statistics.level_at, alpha, usual=self.usual)
+            found[cases] = _change(ratios, level_at, self._threshold(*cases), figures, seen)
         return found
 
     def _together(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change]) -> list[Row]:
@@ -248,7 +253,7 @@ def whole(words: Sequence[Word]) -> Word:
 
 def _change(
     ratios: Sequence[float],
-    alpha: float,
+    level_at: Callable[[int], float],
     threshold: float,
     figures: tuple[float | None, float | None],
     seen: bool = True,
@@ -256,7 +261,7 @@ def _change(
     """Judge one sequence of log ratios as it stood when its answer was reached, or as it stands now."""
     word = Word.UNKNOWN
     for look, estimate in statistics.looks(ratios):
-        level = statistics.level_at(alpha, look)
+        level = level_at(look)
         low, high = estimate.interval(level)
         word = statistics.word(low, high, math.log1p(threshold))
         if word is not Word.UNKNOWN:
@@ -277,9 +282,10 @@ def _figures(rounds: Rounds, case: Case) -> tuple[float | None, float | None]:
     pairs = rounds.pairs[case]
     if not pairs:
         return None, None
+    gap = gap_of(pairs)
     return (
-        plain.median(statistics.figure(pair.base) for pair in pairs),
-        plain.median(statistics.figure(pair.head) for pair in pairs),
+        plain.median(math.exp(statistics.log_figure(pair.base, gap)) for pair in pairs),
+        plain.median(math.exp(statistics.log_figure(pair.head, gap)) for pair in pairs),
     )
 
 

@@ -42,7 +42,7 @@ class Rounds:
 
     def ratios(self, case: Case) -> list[float]:
         """Log ratios of a case of time, a round each."""
-        return [statistics.log_ratio(pair.base, pair.head) for pair in self.pairs[case]]
+        return log_ratios(self.pairs[case])
 
     def flat(self, case: Case) -> tuple[list[float], list[float]]:
         """All samples of BASE and of HEAD."""
@@ -52,3 +52,15 @@ class Rounds:
     def most(self) -> int:
         """Rounds of the case that has most."""
         return max((len(pairs) for pairs in self.pairs.values()), default=0)
+
+
+def log_ratios(pairs: Sequence[Pair]) -> list[float]:
+    """What rounds of time say, one by one: the log of HEAD's figure over BASE's."""
+    gap = gap_of(pairs)
+    return [statistics.log_figure(pair.head, gap) - statistics.log_figure(pair.base, gap) for pair in pairs]
+
+
+def gap_of(pairs: Sequence[Pair]) -> float:
+    """How far apart repeats usually lie, by the first rounds alone, so that more rounds leave each ratio as it is."""
+    first = pairs[: statistics.LEAST_ROUNDS]
+    return statistics.usual_gap([repeats for pair in first for repeats in (pair.base, pair.head)])

@@ -28,7 +28,8 @@ ALPHA = 0.05
 LOOKS = (6, 8, 10, 13, 16, 20, 25, 31, 39, 49, 61, 76, 95, 119)
 LEAST_ROUNDS, MOST_ROUNDS = LOOKS[0], LOOKS[-1]
 
-#: Rounds that ten minutes give the standard benchmarks: by then most of the allowed error is spent.
+#: Rounds that ten minutes give the standard benchmarks where nothing is known of the machine, and at most: by then most
+#: of the allowed error is spent.
 USUAL_ROUNDS = 25
 
 #: Share of the rounds cut off at each end.
@@ -77,14 +78,26 @@ class Estimate:
         return self.log_ratio - half, self.log_ratio + half
 
 
-def figure(samples: Sequence[float]) -> float:
-    """One process's figure (s) of its repeats: the least, the one that other work on the machine disturbed least."""
-    return min(samples)
+def usual_gap(processes: Sequence[Sequence[float]]) -> float:
+    """How far apart the repeats of a process usually lie: the median of the logs of the greatest over the least.
+
+    Parameters
+    ----------
+    processes
+        Repeats (s) of each, of both sides alike, or it would favour one of them.
+    """
+    return float(np.median([math.log(max(repeats) / min(repeats)) for repeats in processes])) if processes else 0.0
 
 
-def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
-    """What a round says: the log of HEAD's figure over BASE's."""
-    return math.log(figure(head) / figure(base))
+def log_figure(repeats: Sequence[float], gap: float) -> float:
+    """One process's figure: the mean of the logs of its repeats (s), each cut off at ``gap`` above the least.
+
+    Huber's (1964) compromise. What the machine does all the time makes a repeat faster or slower, and their mean has
+    less of that than the least has; a burst makes one much slower, and is cut off.
+    """
+    logs = [math.log(seconds) for seconds in repeats]
+    most = min(logs) + gap
+    return sum(min(log, most) for log in logs) / len(logs)
 
 
 def estimate(ratios: Sequence[float]) -> Estimate | None:
@@ -131,26 +144,39 @@ def _freedom(rounds: int) -> int:
     return rounds - 2 * int(TRIM * rounds) - 1
 
 
-def spent(rounds: int) -> float:
+def planned(rounds: int) -> int:
+    """Return the look by which most of the allowed error is to be spent.
+
+    Parameters
+    ----------
+    rounds
+        That a verdict of this machine has, by its calibration: what its verdict will say must not decide it. 0 where
+        nothing is known.
+    """
+    known = min(rounds, USUAL_ROUNDS) if rounds else USUAL_ROUNDS
+    return max((look for look in LOOKS if look <= known), default=LEAST_ROUNDS)
+
+
+def spent(rounds: int, usual: int = USUAL_ROUNDS) -> float:
     """Share of the allowed error that looks at up to ``rounds`` rounds may have used.
 
-    Four fifths by :data:`USUAL_ROUNDS`, as the cube of the rounds (the power family of Kim and DeMets 1987), so that
-    most of it is there when there is most to see; the rest is kept for whoever goes on. So it needs no plan of how many
-    rounds there will be: a budget, a second call or a verdict that is reached early ends them.
+    Four fifths by the ``usual`` number (:func:`planned`), as the cube of the rounds (the power family of Kim and DeMets
+    1987), so that most of it is there when there is most to see; the rest is kept for whoever goes on. A budget, a
+    second call or a verdict that is reached early may end them anywhere.
     """
     if rounds < LEAST_ROUNDS:
         return 0.0
-    return 0.8 * min(1.0, rounds / USUAL_ROUNDS) ** 3 + 0.2 * max(0.0, 1 - USUAL_ROUNDS / rounds)
+    return 0.8 * min(1.0, rounds / usual) ** 3 + 0.2 * max(0.0, 1 - usual / rounds)
 
 
-def level_at(alpha: float, look: int) -> float:
+def level_at(alpha: float, look: int, usual: int = USUAL_ROUNDS) -> float:
     """Two-sided level of one of :data:`LOOKS`: what may be spent by it and was not by the one before.
 
     The levels of all looks add up to less than ``alpha``, so together they are wrong no more often, whatever the looks
     have to do with one another (Bonferroni).
     """
     place = LOOKS.index(look)
-    return alpha * (spent(look) - (spent(LOOKS[place - 1]) if place else 0.0))
+    return alpha * (spent(look, usual) - (spent(LOOKS[place - 1], usual) if place else 0.0))
 
 
 def looks(ratios: Sequence[float]) -> Iterator[tuple[int, Estimate]]:
@@ -162,17 +188,20 @@ def looks(ratios: Sequence[float]) -> Iterator[tuple[int, Estimate]]:
         yield look, found
 
 
-def crossed(ratios: Sequence[float], alpha: float) -> bool:
+def crossed(ratios: Sequence[float], alpha: float, usual: int = USUAL_ROUNDS) -> bool:
     """Whether any look at these rounds, in their order, found a difference; once found, it stays found."""
     for look, found in looks(ratios):
-        low, high = found.interval(level_at(alpha, look))
+        low, high = found.interval(level_at(alpha, look, usual))
         if low > 0 or high < 0:
             return True
     return False
 
 
 def holm(
-    sequences: Sequence[Sequence[float]], alpha: float = ALPHA, weights: Sequence[float] | None = None
+    sequences: Sequence[Sequence[float]],
+    alpha: float = ALPHA,
+    weights: Sequence[float] | None = None,
+    usual: int = USUAL_ROUNDS,
 ) -> list[float]:
     """Level at which each of several sequences of ratios is judged, by Holm's weighted procedure.
 
@@ -186,6 +215,8 @@ def holm(
         Chance of any false alarm.
     weights
         Of each, positive: its share is its part of their sum. Equal by default.
+    usual
+        Rounds by which most of it is spent.
 
     Returns
     -------
@@ -199,7 +230,7 @@ def holm(
         whole = sum(share[index] for index in open_)
         for index in open_:
             held[index] = alpha * share[index] / whole
-        found = {index for index in open_ if crossed(sequences[index], held[index])}
+        found = {index for index in open_ if crossed(sequences[index], held[index], usual)}
         if not found:
             break
         open_ -= found

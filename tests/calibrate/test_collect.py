@@ -12,7 +12,7 @@ from alb_core.calibrate.arms import Arm
 from alb_core.calibrate.injected import CHANGES, NOTHING
 from alb_core.calibrate.state import State
 from alb_core.paths import HISTORY_VARIABLE, data_root, history_root
-from alb_core.verdict import calibration
+from alb_core.verdict import calibration, engine
 from alb_core.verdict.cases import Kind
 from alb_core.verdict.measure import Measured
 from alb_core.verdict.rounds import Rounds
@@ -52,6 +52,20 @@ def test_a_machine_s_file_holds_counts_of_verdicts_of_the_budget(tmp_path, monke
     assert set(known.whole.power) == set(CHANGES) and known.benchmarks[CASES[0].name].step >= 0.05
     # Quiet where nobody looks.
     assert capsys.readouterr() == ("", "")
+
+
+def test_it_is_judged_as_verdicts_of_the_calibrated_machine_are(tmp_path, monkeypatch):
+    judges = []
+
+    def count(streams, judge, *words, **options):
+        judges.append(judge)
+        return counted(streams, judge, *words, **options)
+
+    counted = collect.counts.count
+    monkeypatch.setattr(collect.counts, "count", count)
+    known = calibrated(tmp_path, 60, monkeypatch, budget=300.0).known
+    # Of 19 rounds the last look is the 16th.
+    assert judges == [engine.judge_of(None, known)] and judges[0].usual == 16
 
 
 def test_the_same_rounds_give_the_same_file(tmp_path, monkeypatch):

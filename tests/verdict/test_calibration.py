@@ -6,8 +6,9 @@ import pytest
 from recorded import BASE, CASES
 
 from alb_core.errors import AlbError
-from alb_core.verdict import calibration
+from alb_core.verdict import calibration, engine
 from alb_core.verdict.calibration import Calibration, Effect, Known, Rate
+from alb_core.verdict.judge import Judge
 
 
 @pytest.fixture
@@ -38,6 +39,11 @@ def test_it_is_read_as_it_was_written(tmp_path, known):
 
 def test_thresholds_are_those_of_the_benchmarks_that_have_one(known):
     assert known.thresholds() == {CASES[0].name: 0.08}
+
+
+def test_a_machine_is_judged_by_what_is_known_of_it(known):
+    assert engine.judge_of(None, None) == Judge()
+    assert engine.judge_of(0.1, known) == Judge(0.1, {CASES[0].name: 0.08}, usual=20)
 
 
 def test_a_rate_has_the_interval_of_clopper_and_pearson():

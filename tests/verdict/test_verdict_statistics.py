@@ -12,6 +12,8 @@ from noise import ratios, times
 from scipy import stats
 
 from alb_core.verdict import statistics
+from alb_core.verdict.rounds import Pair
+from alb_core.verdict.rounds import log_ratios as ratios_of
 from alb_core.verdict.statistics import ALPHA, LEAST_ROUNDS, Word
 
 RUNS = 20_000
@@ -127,11 +129,85 @@ def test_a_common_factor_moves_the_interval_and_leaves_its_width(values, shift):
     assert other.error == pytest.approx(one.error, abs=1e-8)
 
 
-@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=5), st.floats(0.01, 100))
-def test_a_ratio_is_of_the_least_and_has_no_unit(samples, factor):
-    scaled = [sample * factor for sample in samples]
-    assert statistics.log_ratio(samples, scaled) == pytest.approx(math.log(factor), abs=1e-9)
-    assert statistics.log_ratio(samples, [*samples, 99.0]) == 0
+@given(st.lists(st.lists(st.floats(0.01, 10), min_size=2, max_size=2), min_size=2, max_size=9), st.floats(0.01, 100))
+def test_a_ratio_has_no_unit(processes, factor):
+    pairs = [Pair(tuple(process), tuple(factor * seconds for seconds in process)) for process in processes]
+    assert ratios_of(pairs) == pytest.approx([math.log(factor)] * len(pairs), abs=1e-9)
+
+
+@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=5), st.floats(0, 1))
+def test_a_figure_lies_between_the_least_and_the_mean(repeats, gap):
+    logs = np.log(repeats)
+    found = statistics.log_figure(repeats, gap)
+    assert logs.min() - 1e-12 <= found <= min(logs.mean(), logs.min() + gap) + 1e-12
+    assert statistics.log_figure(repeats, 0) == pytest.approx(logs.min())
+    assert statistics.log_figure(repeats, 9) == pytest.approx(logs.mean())
+
+
+def test_a_burst_in_one_repeat_counts_as_what_repeats_usually_lie_apart():
+    gap = statistics.usual_gap([(1.0, 1.1), (1.0, 1.2), (1.3, 1.0), (1.0, 9.0)])
+    assert gap == pytest.approx(np.median(np.log([1.1, 1.2, 1.3, 9.0])))
+    assert statistics.log_figure((0.5, 40.0), gap) == pytest.approx(math.log(0.5) + gap / 2)
+    assert statistics.usual_gap([]) == 0
+
+
+def test_more_rounds_leave_each_ratio_as_it_is():
+    seconds = times(np.random.default_rng(12), (2, 20), 2)
+    pairs = [Pair(tuple(base), tuple(head)) for base, head in zip(*seconds, strict=True)]
+    assert ratios_of(pairs)[:6] == ratios_of(pairs[:6])
+
+
+def spreads(base, head):
+    """How far the middle three fifths of a round's log ratios reach, by the figure and by the least alone."""
+    mine = [
+        ratios_of([Pair(tuple(one), tuple(other)) for one, other in zip(*run, strict=True)])
+        for run in zip(base, head, strict=True)
+    ]
+    least = np.log(head.min(-1) / base.min(-1))
+    return [np.ptp(np.quantile(values, (0.2, 0.8))) for values in (mine, least)]
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.08])
+def test_the_figure_varies_less_than_the_least_where_there_are_no_bursts(spread):
+    mine, least = spreads(*np.exp(np.random.default_rng(13).normal(0, spread, (2, 400, 20, 2))))
+    assert mine < 0.97 * least
+
+
+def test_the_figure_hardly_varies_more_where_there_are_bursts():
+    mine, least = spreads(*times(np.random.default_rng(14), (2, 400, 20), 2))
+    assert mine < 1.08 * least
+
+
+def test_ratios_of_many_runs_at_once_are_as_one_by_one():
+    many = ratios(np.random.default_rng(15), 3, 8)
+    rng = np.random.default_rng(15)
+    base, head = times(rng, (3, 8), 2), times(rng, (3, 8), 2)
+    for run in range(3):
+        pairs = [Pair(tuple(b), tuple(h)) for b, h in zip(base[run], head[run], strict=True)]
+        assert ratios_of(pairs) == pytest.approx(list(many[run]))
+
+
+@pytest.mark.parametrize(
+    ("rounds", "look"), [(0, 25), (5, 6), (6, 6), (14, 13), (18, 16), (21, 20), (24, 20), (30, 25), (119, 25)]
+)
+def test_a_machine_spends_most_by_the_last_look_of_its_ten_minutes(rounds, look):
+    assert statistics.planned(rounds) == look
+
+
+@pytest.mark.parametrize("usual", [6, 13, 20])
+def test_a_slow_machine_spends_earlier_and_no_more(usual):
+    levels = [statistics.level_at(ALPHA, look, usual) for look in statistics.LOOKS]
+    assert all(level > 0 for level in levels) and sum(levels) < ALPHA
+    assert sum(levels[: statistics.LOOKS.index(usual) + 1]) == pytest.approx(0.8 * ALPHA)
+
+
+def test_a_slow_machine_finds_more_and_alarms_as_rarely():
+    rounds = 16
+    slower = [np.median(ratios(np.random.default_rng(seed), 5, rounds, slower=0.05), axis=0) for seed in range(300)]
+    soon, late = (np.mean([statistics.crossed(one, ALPHA / 2, usual) for one in slower]) for usual in (16, 25))
+    assert soon > late + 0.1
+    equal = ratios(np.random.default_rng(16), 3000, rounds)
+    assert at_most(np.mean([statistics.crossed(one, ALPHA, 16) for one in equal]), ALPHA, 3000)
 
 
 @given(st.floats(1e-4, 0.2))
