@@ -96,9 +96,10 @@ def test_an_s3_read_that_goes_on_failing_is_raised(s3_proxy: Proxy, s3_tiny: str
     "arguments", [{"method": "scipy.csr"}, {"method": "numba"}, {"method": "scipy.csr", "num_workers": 1}], ids=str
 )
 def test_ctrl_c(tmp_path: Path, arguments: dict) -> None:
-    """A program that reads ends in two seconds: more where the machine has more to do than it can."""
+    """A program that reads ends in two seconds, or sooner than it began on a machine that is slow."""
     tiny = write_tiny(tmp_path / "experiment", 8000, 400)
     consumer = [sys.executable, str(Path(__file__).with_name("consumer.py")), tiny.uri, json.dumps(arguments)]
+    began = time.perf_counter()
     with subprocess.Popen(
         consumer, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -106,12 +107,12 @@ def test_ctrl_c(tmp_path: Path, arguments: dict) -> None:
             assert process.stdout.readline() == "batch\n", process.stderr.read()
         start = time.perf_counter()
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-        took = time.perf_counter() - start
+        _, said = process.communicate(timeout=120)
+        beginning, took = start - began, time.perf_counter() - start
     assert process.returncode == -signal.SIGINT
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert said.count("Traceback") == 1
-    assert took < 2 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert took < max(2, beginning)
     # Python's own tracker of resources sees a moment later that its process is no more.
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
@@ -125,25 +126,29 @@ def test_ctrl_c_does_not_wait_for_a_read(s3_proxy: Proxy, s3_tiny: str, closed: 
     """Nothing stops a read of TileDB, be it of a gigabyte or of a server that does not answer."""
     arguments = {"method": "numba", "config": s3_proxy.s3.tiledb, "closed": closed}
     consumer = [sys.executable, str(Path(__file__).with_name("consumer.py")), s3_tiny, json.dumps(arguments)]
-    said, took, status = interrupted(consumer, s3_proxy)
+    said, beginning, took, status = interrupted(consumer, s3_proxy)
     assert status == -signal.SIGINT
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert said.count("Traceback") == 1
-    assert took < 2 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert took < max(2, beginning)
 
 
 @pytest.mark.quiet
 def test_ctrl_c_of_the_command_does_not_wait_for_a_read(s3_proxy: Proxy, s3_tiny: str) -> None:
     command = [sys.executable, "-m", "alb_core.cli", "data-loader", "-m", "numba", *s3_proxy.s3.words, s3_tiny]
-    said, took, status = interrupted(command, s3_proxy)
+    said, beginning, took, status = interrupted(command, s3_proxy)
     assert (said.strip(), status) == ("alb: interrupted", 130)
-    assert took < 2 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert took < max(2, beginning)
 
 
-def interrupted(command: list[str], proxy: Proxy) -> tuple[str, float, int]:
-    """Run a command until it waits for values of X that do not come, and interrupt it."""
+def interrupted(command: list[str], proxy: Proxy) -> tuple[str, float, float, int]:
+    """Run a command until it waits for values of X that do not come, and interrupt it.
+
+    Returns what it said, how long it took to come to that and to end (s), and its status.
+    """
     proxy.seen.clear()
-    proxy.fails(stalls(30), of=X_VALUES)
+    proxy.fails(stalls(60), of=X_VALUES)
+    began = time.perf_counter()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -152,6 +157,6 @@ def interrupted(command: list[str], proxy: Proxy) -> tuple[str, float, int]:
             time.sleep(0.05)
         start = time.perf_counter()
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
         took = time.perf_counter() - start
-    return said, took, process.returncode
+    return said, start - began, took, process.returncode

@@ -149,7 +149,7 @@ def test_a_process_that_is_killed(nothing_left) -> None:
     start = time.perf_counter()
     with pytest.raises(AlbError, match=r"^block reader 0 \(process \d+\) was killed by SIGKILL before it handed over"):
         next(results)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30  # of the minute that the others sleep
     nothing_left()
 
 

@@ -1,6 +1,5 @@
 """What injected commits add to tiledbsoma's readers."""
 
-import time
 import tracemalloc
 
 import pytest
@@ -8,7 +7,27 @@ import pytest
 from alb_core.calibrate import burden
 
 
-def reader(seconds=0.0, steps=3):
+class Clock:
+    """A time that passes while something reads, and a little with each look at it."""
+
+    LOOK = 1e-6
+
+    def __init__(self):
+        self.now = 100.0
+
+    def perf_counter(self):
+        self.now += self.LOOK
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(burden, "time", clock)
+    return clock
+
+
+def reader(clock, seconds, steps=3):
     """An iterator's class that takes its time, as a native read does."""
 
     class Reader:
@@ -19,7 +38,7 @@ def reader(seconds=0.0, steps=3):
             return self
 
         def __next__(self):
-            time.sleep(seconds)
+            clock.now += seconds
             self.done += 1
             if self.done > steps:
                 raise StopIteration
@@ -28,22 +47,22 @@ def reader(seconds=0.0, steps=3):
     return Reader
 
 
-@pytest.mark.quiet
-def test_each_step_takes_longer_by_a_share_of_its_own_time():
-    slow = reader(0.05)
-    burden.slow_down(slow, 1.0)
-    started = time.perf_counter()
+@pytest.mark.parametrize(("seconds", "share"), [(0.05, 1.0), (0.05, 0.25), (0.001, 0.05)])
+def test_each_step_takes_longer_by_a_share_of_its_own_time(clock, seconds, share):
+    slow = reader(clock, seconds)
+    burden.slow_down(slow, share)
+    started = clock.now
     assert list(slow()) == [1, 2, 3]
-    # Four steps, the last of which finds the end: twice 0.2 s, and what a busy machine adds.
-    assert 0.4 <= time.perf_counter() - started < 0.7
+    # Four steps, the last of which finds the end.
+    assert clock.now - started == pytest.approx(4 * seconds * (1 + share), abs=40 * Clock.LOOK)
 
 
-def test_what_it_costs_follows_the_step():
-    quick = reader()
+def test_a_step_of_no_time_costs_two_looks_at_the_clock(clock):
+    quick = reader(clock, 0.0)
     burden.slow_down(quick, 0.25)
-    started = time.perf_counter()
+    started = clock.now
     assert list(quick()) == [1, 2, 3]
-    assert time.perf_counter() - started < 0.05
+    assert clock.now - started < 4 * 4 * Clock.LOOK
 
 
 def test_an_error_comes_through():
@@ -58,7 +77,7 @@ def test_an_error_comes_through():
 
 def test_bytes_are_kept_once_and_for_good(monkeypatch):
     monkeypatch.setattr(burden, "_KEPT", [])
-    keeping = reader()
+    keeping = reader(Clock(), 0.0)
     burden.keep_more(keeping, 20_000_000)
     tracemalloc.start()
     try:

@@ -205,6 +205,7 @@ def test_ctrl_c_ends_it_and_all_that_it_started(root: Path, tried: Tiny, tmp_pat
     variables = {"STRANGE_FAULT": "hangs", "STRANGE_PIDS": str(told), "PYTHONPATH": str(TESTS)}
     command = [*ALB, "compare-loaders", "tried", "--peers", STRANGE, "--settings", "default", *SMALL]
     said = tmp_path / "said"
+    started = time.monotonic()
     with (
         said.open("w") as file,
         subprocess.Popen(command, env=environment(root, **variables), stdout=file, stderr=file) as process,
@@ -217,5 +218,6 @@ def test_ctrl_c_ends_it_and_all_that_it_started(root: Path, tried: Tiny, tmp_pat
         status = process.wait()
         took = time.monotonic() - began
     assert (status, said.read_text().splitlines()[-1]) == (130, "alb: interrupted")
-    assert took < 2
+    # In two seconds, or sooner than it began on a machine that is slow.
+    assert took < max(2, began - started)
     assert until(lambda: not any(map(is_alive, pids)))

@@ -62,12 +62,14 @@ def _is_empty_soon(pid: int) -> bool:
 @pytest.mark.quiet
 def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny, load: Any, tmp_path: Path) -> None:
     path = tmp_path / "epochs.parquet"
+    began = time.monotonic()
     interrupted = _started(root, "-d", str(path))
     _wait_for(path, 2, interrupted)
     os.killpg(interrupted.pid, signal.SIGINT)
     asked = time.monotonic()
-    interrupted.wait(timeout=20)
-    assert time.monotonic() - asked < 2
+    interrupted.wait(timeout=60)
+    # In two seconds, or sooner than it began on a machine that is slow.
+    assert time.monotonic() - asked < max(2, asked - began)
     out, err = interrupted.communicate(timeout=20)
     assert (interrupted.returncode, err.strip()) == (130, "alb: interrupted")
     assert out.startswith("    block spec")

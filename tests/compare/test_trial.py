@@ -72,7 +72,7 @@ def test_one_that_says_nothing_is_given_up_and_all_of_it_ended(sleeper: Path) ->
     began = time.monotonic()
     with pytest.raises(trial.LoaderFailedError, match=r"^hangs: nothing came for 0\.5 s$"):
         trial.run(sleeper, task(None), patience=0.5)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60  # of the hour that it sleeps
     pids = [int(word) for word in Path(f"{sleeper}.pids").read_text().split()]
     assert len(pids) == 2
     assert until(lambda: not any(map(is_alive, pids)))
