@@ -18,12 +18,17 @@ def test_its_spread_is_that_of_the_middle_four_fifths():
     assert seen.spread == {"numpy": 0.0} and not seen.noisy and "as quiet as it should be" in seen.said
 
 
-def test_more_than_is_expected_is_told_with_what_it_costs():
+def test_more_than_is_expected_is_told():
     times = {"numpy": [1.0 + 0.04 * n for n in range(11)], "read": [1.0] * 11}
-    seen = canary.seen(times, {"numpy": 0.0889})
+    seen = canary.seen(times, {"read": 0.5})
     assert seen.noisy == ["numpy"]
-    assert "numpy 27 % (expected 9 %), read 0 % (expected 35 %)" in seen.said and "9 times the rounds" in seen.said
+    assert "numpy 27 % (expected 15 %), read 0 % (expected 50 %)" in seen.said and "takes more rounds" in seen.said
     assert canary.seen(times, {"numpy": 0.2}).noisy == []
+
+
+def test_a_calibration_of_quiet_minutes_makes_no_usual_one_noisy():
+    seen = canary.seen({"numpy": [1.0 + 0.01 * n for n in range(11)]}, {"numpy": 0.01})
+    assert seen.spread["numpy"] > 1.5 * 0.01 and not seen.noisy
 
 
 def test_drift_is_how_much_slower_the_machine_became():

@@ -57,14 +57,14 @@ def test_markdown_is_a_table_under_the_line_for_the_whole(worse):
 
 
 def test_json_holds_everything(worse):
-    seen = canary.seen({"numpy": [1.0, 1.0, 1.1], "read": [2.0, 2.0, 9.0]}, {"read": 0.2})
+    seen = canary.seen({"numpy": [1.0, 1.0, 1.1], "read": [2.0, 2.0, 9.0]}, {"read": 0.4})
     content = json.loads(report.as_json(worse, context(canary=seen)))
     assert (content["verdict"], content["exit_status"]) == ("worse", 1)
     assert content["headline"].startswith("WORSE: ") and content["counts"]["no change"] == 1
     assert (content["base_commit"], content["machine"]) == (BASE, "m")
     row = next(row for row in content["rows"] if row["name"] == "read.Read.epoch('table', 64)")
     assert row["time"]["word"] == "worse" and row["time"]["low"] < row["time"]["change"] < row["time"]["high"]
-    assert row["memory"]["unit"] == "bytes" and content["canary"]["expected"]["read"] == 0.2
+    assert row["memory"]["unit"] == "bytes" and content["canary"]["expected"]["read"] == 0.4
 
 
 def test_what_could_not_be_measured_says_why():
