@@ -1,5 +1,6 @@
 """What README says is what there is."""
 
+import json
 import re
 import textwrap
 from typing import Any
@@ -53,3 +54,33 @@ def test_its_training_loop_runs(tiny: Tiny):
 def test_links_within_the_project_lead_somewhere():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (suite_root() / target).exists(), target
+
+
+def test_what_its_table_says_of_verdicts_is_what_was_counted():
+    known = json.loads((suite_root() / "data" / "results" / "ref2" / "calibration.json").read_text())
+    assert f"by {known['rounds']} rounds" in README
+    head, _, *lines = README[README.index("| | false alarms |") :].split("\n\n")[0].splitlines()
+    sizes = [None, *(cell.removesuffix(" found ").replace(" ", "") for cell in head.split("|")[3:-1])]
+    assert sizes == [None, "5%", "10%", "25%", "200MB"] and len(lines) == 6
+    for line in lines:
+        name, *cells = (cell.strip() for cell in line.split("|")[1:-1])
+        assert cells == [counted(kept_of(known, name, size == "200MB"), size) for size in sizes], name
+
+
+def kept_of(known: dict[str, Any], name: str, memory: bool) -> dict[str, Any]:
+    """What the file has of a row of README's table."""
+    if name == "a verdict as a whole":
+        return known["whole"]
+    benchmark, first, last = re.fullmatch(r"`(\w+)` ([\w.]+), (\w+)", name).groups()
+    method = "peakmem_epoch" if memory else "time_epoch"
+    pattern = rf"\w+\.{benchmark}\.{method}\('{first}', .*'{last}'\)"
+    [found] = [case for full, case in known["benchmarks"].items() if re.fullmatch(pattern, full)]
+    return found
+
+
+def counted(known: dict[str, Any], size: str | None) -> str:
+    """Verdicts that share no round, and those of rounds drawn anew, as README writes them."""
+    apart, drawn = (known["false_alarms"], known["resampled_false_alarms"])
+    if size is not None:
+        apart, drawn = known["power"][size], known["resampled_power"][size]
+    return f"{apart['count']}/{apart['of']} ({drawn['count']}/{drawn['of']})"
