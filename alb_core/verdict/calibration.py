@@ -1,6 +1,6 @@
 """What is known of a machine's verdicts: ``data/results/<machine>/calibration.json``, its schema and its reading.
 
-``alb calibrate`` writes it; ``alb verdict`` takes thresholds, the canary's expected spread and what to say of its own
+``alb calibrate`` writes it; ``alb verdict`` takes thresholds, the canary's usual spread and what to say of its own
 word from it, and the published site the size of a step. A rate is two counts; its interval follows from them.
 """
 
@@ -115,7 +115,7 @@ class Calibration:
     budget
         Seconds of each verdict.
     canary
-        Expected spread of the canary's parts.
+        Spread of the canary's parts meanwhile: the median of its looks.
     benchmarks
         By asv's name of a case, ``module.Class.time_epoch('table', 1024, 'none')``.
     whole

@@ -21,7 +21,7 @@ $(document).ready(function() {
             'False alarms are verdicts of equal commits that said worse or better. Counts of verdicts that share no ' +
             'round, with the 95 % interval that follows from them; resampled ones share rounds, so they have none. ' +
             'Visible is the smallest change that a verdict shows in 95 of 100; a step on this site is larger than what ' +
-            'runs of one commit differ by.' + (known.canary ? ' Spread to be expected of the canary: ' + known.canary + '.' : '')));
+            'runs of one commit differ by.' + (known.canary ? ' Spread of the canary meanwhile: ' + known.canary + '.' : '')));
         return found.append($.alb.table(known.table[0], known.table.slice(1), 1));
     }
 
