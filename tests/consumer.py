@@ -1,5 +1,5 @@
 """A program that takes batches for ever: what Ctrl-C is to end. Arguments: the experiment, and the loader's as JSON;
-``closed`` puts it into a ``with``."""
+``closed`` puts it into a ``with``. It says so when it has imported what it needs, and of each batch."""
 
 import contextlib
 import json
@@ -10,6 +10,7 @@ from alb_core.loader import SomaLoader
 
 
 def main(uri: str, arguments: str) -> None:
+    print("begun", flush=True)
     given = json.loads(arguments)
     closed = given.pop("closed", False)
     loader = SomaLoader(uri, BlockSpec(64, 32), batch_size=256, soma_buffer_size=2**20, **given)

@@ -26,6 +26,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+def soon(beginning: float) -> float:
+    """Seconds in which a program ends that is told to: two, or as many as it began in on a machine that is slow."""
+    return max(2.0, beginning)
+
+
 @contextmanager
 def in_the_room(room: Path = _ROOM, line: Path = _LINE, *, alone: bool) -> Iterator[None]:
     """Run the block in the room: alone, or with others that need not be alone either."""

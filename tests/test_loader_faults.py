@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import tiledbsoma
 from plain import all_ids
+from quiet import soon
 from s3 import S3, Proxy, answers, stalls
 from tiny import Tiny, write_tiny
 
@@ -96,23 +97,25 @@ def test_an_s3_read_that_goes_on_failing_is_raised(s3_proxy: Proxy, s3_tiny: str
     "arguments", [{"method": "scipy.csr"}, {"method": "numba"}, {"method": "scipy.csr", "num_workers": 1}], ids=str
 )
 def test_ctrl_c(tmp_path: Path, arguments: dict) -> None:
-    """A program that reads ends in two seconds, or sooner than it began on a machine that is slow."""
+    """A program that reads ends soon, with one traceback and no process left."""
     tiny = write_tiny(tmp_path / "experiment", 8000, 400)
     consumer = [sys.executable, str(Path(__file__).with_name("consumer.py")), tiny.uri, json.dumps(arguments)]
     began = time.perf_counter()
     with subprocess.Popen(
         consumer, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
+        assert process.stdout.readline() == "begun\n", process.stderr.read()
+        beginning = time.perf_counter() - began
         for _ in range(5):
             assert process.stdout.readline() == "batch\n", process.stderr.read()
         start = time.perf_counter()
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=120)
-        beginning, took = start - began, time.perf_counter() - start
+        took = time.perf_counter() - start
     assert process.returncode == -signal.SIGINT
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert said.count("Traceback") == 1
-    assert took < max(2, beginning)
+    assert took < soon(beginning)
     # Python's own tracker of resources sees a moment later that its process is no more.
     with pytest.raises(ProcessLookupError):
         for _ in range(100):
@@ -130,7 +133,7 @@ def test_ctrl_c_does_not_wait_for_a_read(s3_proxy: Proxy, s3_tiny: str, closed: 
     assert status == -signal.SIGINT
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert said.count("Traceback") == 1
-    assert took < max(2, beginning)
+    assert took < soon(beginning)
 
 
 @pytest.mark.quiet
@@ -138,7 +141,7 @@ def test_ctrl_c_of_the_command_does_not_wait_for_a_read(s3_proxy: Proxy, s3_tiny
     command = [sys.executable, "-m", "alb_core.cli", "data-loader", "-m", "numba", *s3_proxy.s3.words, s3_tiny]
     said, beginning, took, status = interrupted(command, s3_proxy)
     assert (said.strip(), status) == ("alb: interrupted", 130)
-    assert took < max(2, beginning)
+    assert took < soon(beginning)
 
 
 def interrupted(command: list[str], proxy: Proxy) -> tuple[str, float, float, int]:

@@ -57,7 +57,7 @@ def test_each_step_takes_longer_by_a_share_of_its_own_time(clock, seconds, share
     assert clock.now - started == pytest.approx(4 * seconds * (1 + share), abs=40 * Clock.LOOK)
 
 
-def test_a_step_of_no_time_costs_two_looks_at_the_clock(clock):
+def test_a_step_of_no_time_costs_a_few_looks_at_the_clock(clock):
     quick = reader(clock, 0.0)
     burden.slow_down(quick, 0.25)
     started = clock.now

@@ -34,9 +34,7 @@ def environment(tmp_path):
 
 
 def cached(path):
-    """Share of a file's pages that the system has in memory. To look reads none of them, as a read would, even one
-    that does not wait.
-    """
+    """Share of a file's pages that the system has in memory; unlike a read that does not wait, this brings none."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         pages = np.zeros(-(-len(mapped) // mmap.PAGESIZE), np.uint8)
         address = np.frombuffer(mapped, np.uint8).ctypes.data
