@@ -40,20 +40,7 @@ FIRST_READS, READS = 4, 14
 
 
 class OpenCase:
-    """An experiment that is opened with the library's default context, from a process that has opened none.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-    reach
-        ``experiment``, or ``x``: on to obs and X/raw and their sizes.
-
-    Raises
-    ------
-    AlbError
-        If this process may not measure the dataset (:func:`alb_core.guard.ready`).
-    """
+    """An experiment that is opened with the library's default context, from a process that has opened none."""
 
     def __init__(self, dataset: str, reach: str) -> None:
         self._manifest = ready(dataset)
@@ -61,13 +48,7 @@ class OpenCase:
         self._reach = {"experiment": False, "x": True}[reach]
 
     def open(self) -> None:
-        """Open it, and close it.
-
-        Raises
-        ------
-        AlbError
-            If its sizes are not the dataset's.
-        """
+        """Open it, and close it."""
         with read.open_experiment(self._uri) as experiment:
             if self._reach:
                 _, x = read.sparse_x(experiment, "RNA", "raw", self._uri)
@@ -76,22 +57,7 @@ class OpenCase:
 
 
 class QueryCase:
-    """An axis query with a value filter over obs, at the library's default context.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-    column
-        A name in :data:`FILTERS`.
-    result
-        ``joinids`` of obs, or ``x``: the non-zeros of those rows.
-
-    Raises
-    ------
-    AlbError
-        If this process may not measure the dataset, or no row of it matches.
-    """
+    """An axis query with a value filter over obs, at the library's default context."""
 
     def __init__(self, dataset: str, column: str, result: str) -> None:
         ready(dataset)
@@ -107,13 +73,7 @@ class QueryCase:
             raise AlbError(f"no row of {dataset} has {self._filter}, expected one at least: make the dataset again")
 
     def query(self) -> None:
-        """Ask once.
-
-        Raises
-        ------
-        AlbError
-            If the rows or non-zeros are not those of the filter.
-        """
+        """Ask once."""
         wanted = tiledbsoma.AxisQuery(value_filter=self._filter)
         with self._experiment.axis_query("RNA", obs_query=wanted) as query:
             rows = np.sort(query.obs_joinids().to_numpy())
@@ -129,20 +89,7 @@ class QueryCase:
 
 
 class RepeatCase:
-    """The same rows, read again and again in one process.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-    what
-        ``read`` from one open experiment, or ``open``: opened and closed each time.
-
-    Raises
-    ------
-    AlbError
-        If this process may not measure the dataset.
-    """
+    """The same rows, read again and again in one process."""
 
     def __init__(self, dataset: str, what: str) -> None:
         manifest = ready(dataset)
@@ -156,13 +103,7 @@ class RepeatCase:
         _, self._x = read.sparse_x(experiment, "RNA", "raw", self._uri)
 
     def growth(self) -> float:
-        """Bytes by which this process grows with each read, once what only fills at first is full.
-
-        Raises
-        ------
-        AlbError
-            If a read gives other non-zeros than obs counts.
-        """
+        """Bytes by which this process grows with each read, once what only fills at first is full."""
         held = []
         for number in range(FIRST_READS + READS):
             self._once()

@@ -62,25 +62,6 @@ def ahead(source: Iterable[T], depth: int = 1, *, stop: Callable[[], object] | N
     The thread starts with the first item asked for, and ends when this iterator does: at its end, at an error, or when
     it is closed, which is what happens to a ``for`` loop that is left early. Closing waits for it a moment, no longer:
     a read of TileDB may take many seconds, cannot be stopped, and Ctrl-C is not to wait for it (:func:`settle`).
-
-    Parameters
-    ----------
-    source
-        Iterated over, and closed if it is a generator, in the thread.
-    depth
-        Items that may wait, 1 or more. The thread may hold one more.
-    stop
-        Called when the consumer leaves early, so that a source that waits for something of the consumer's wakes up.
-
-    Returns
-    -------
-    generator
-        Items of the source, in its order.
-
-    Raises
-    ------
-    BaseException
-        What the source raised, as it was, so with its cause and its traceback.
     """
     items = _items(source, depth, stop)
     _LIVE.add(items)

@@ -26,18 +26,7 @@ _LEAST = {
 
 
 def require(given: Mapping[str, Any]) -> None:
-    """Refuse wrong arguments.
-
-    Parameters
-    ----------
-    given
-        Those of :class:`alb_core.loader.SomaLoader`, by name.
-
-    Raises
-    ------
-    AlbError
-        Naming all that are wrong.
-    """
+    """Refuse wrong arguments."""
     faults = []
     method, shuffle = given["method"], given["shuffle"]
     if method not in METHOD_NAMES:

@@ -39,22 +39,7 @@ def config(max_memory: int) -> dict[str, str]:
 
 
 def packed_bytes(max_memory: int, held: int, batch_bytes: int) -> int:
-    """Bytes that are left for packed cells.
-
-    Parameters
-    ----------
-    max_memory
-        Bytes that the process may hold at most.
-    held
-        Bytes that it holds before it loads anything.
-    batch_bytes
-        Bytes of a batch as it is handed out.
-
-    Raises
-    ------
-    AlbError
-        If they are too few to load anything.
-    """
+    """Bytes that are left for packed cells."""
     tables = _TABLES * _COLUMNS * buffer_size(max_memory)
     fixed = held + tile_memory(max_memory) + tables + DENSE_BATCHES * batch_bytes + _SPARE
     if fixed + _LEAST > max_memory:

@@ -20,13 +20,6 @@ class BatchBuffers:
 
     A tensor over a numpy array holds a reference to it as long as any view of the tensor lives, so a batch that the
     consumer keeps is never written to.
-
-    Parameters
-    ----------
-    n_rows, n_columns
-        Shape of a batch.
-    pin
-        Page-locked memory, for an asynchronous copy to a CUDA device; torch keeps and reuses it itself.
     """
 
     def __init__(self, n_rows: int, n_columns: int, *, pin: bool = False) -> None:

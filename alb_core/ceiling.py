@@ -18,11 +18,6 @@ class Ceiling:
 
     A plan of buffers (:mod:`alb_core.budget`) says what is in use. An allocator holds more: what one thread frees,
     another one cannot always take (glibc's arenas, malloc(3)). That was seen to be 120 MB.
-
-    Parameters
-    ----------
-    cap
-        Bytes; None for no cap.
     """
 
     def __init__(self, cap: int | None) -> None:

@@ -52,39 +52,13 @@ def _bits(values: npt.NDArray[Any]) -> UInt64:
 
 
 def coo_checksum(rows: npt.ArrayLike, columns: npt.ArrayLike, values: npt.NDArray[Any]) -> int:
-    """Checksum of non-zeros given by joinids.
-
-    Parameters
-    ----------
-    rows, columns
-        obs and var ``soma_joinid`` of each non-zero, shape (nnz,).
-    values
-        The non-zeros, shape (nnz,), float32.
-
-    Returns
-    -------
-    int
-        In [0, 2**64); add the checksums of parts modulo 2**64.
-    """
+    """Checksum of non-zeros given by joinids."""
     weighted: UInt64 = _bits(values) * row_weights(rows) * column_weights(columns)
     return int(weighted.sum(dtype=np.uint64))
 
 
 def dense_checksum(matrix: Float32, rows: npt.ArrayLike, columns: npt.ArrayLike) -> int:
-    """Checksum of a dense block.
-
-    Parameters
-    ----------
-    matrix
-        Shape (len(rows), len(columns)), float32.
-    rows, columns
-        obs and var ``soma_joinid`` of its rows and columns.
-
-    Returns
-    -------
-    int
-        The same figure as :func:`coo_checksum` of the block's non-zeros.
-    """
+    """Checksum of a dense block."""
     weights = column_weights(columns)
     total = 0
     # A few rows at a time: uint64 copies of a whole batch would be four times its memory.
@@ -105,13 +79,6 @@ def same_sum(got: float, wanted: float) -> bool:
 
     Sums of whole counts are exact in any order. Those of fractions depend on the order of adding and, row by row in
     float32, on its rounding.
-
-    Parameters
-    ----------
-    got
-        As it was added up.
-    wanted
-        As it should be; of whole counts where it is an int.
     """
     if isinstance(wanted, int) or (float(got).is_integer() and float(wanted).is_integer()):
         return got == wanted

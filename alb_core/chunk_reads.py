@@ -29,32 +29,23 @@ _PROCESS_BYTES = 350 * 2**20
 
 @dataclass(frozen=True)
 class Settings:
-    """What all readers share.
+    """What all readers share."""
 
-    Attributes
-    ----------
-    location
-        Absolute path or URI of the experiment.
-    chunk_size, shuffle, seed
-        As :func:`alb_core.order.chunks` has them.
-    n_vars
-        First vars to read.
-    py_buffer_size, soma_buffer_size, config, measurement, layer
-        As the loader has them (bytes).
-    verbose
-        A line on stderr for each chunk, in place of a progress bar.
-    """
-
+    #: Absolute path or URI of the experiment.
     location: str
+    #: As :func:`alb_core.order.chunks` has them.
     chunk_size: int = 10_000
     shuffle: str = "none"
     seed: int = 0
+    #: First vars to read.
     n_vars: int = 20_000
+    #: As the loader has them (bytes).
     py_buffer_size: int = 2**30
     soma_buffer_size: int = 2**30
     config: Mapping[str, str] = field(default_factory=dict)
     measurement: str = "RNA"
     layer: str = "raw"
+    #: A line on stderr for each chunk, in place of a progress bar.
     verbose: bool = False
 
 
@@ -70,27 +61,19 @@ class Size:
 
 @dataclass(frozen=True)
 class Pass:
-    """What one reader did.
+    """What one reader did."""
 
-    Attributes
-    ----------
-    reader
-        Its name.
-    elapsed, first_chunk
-        Seconds for all rows, and until the first chunk was read.
-    n_rows, n_chunks, nnz, total
-        Rows, chunks and values read, and their sum.
-    max_mem, read_bytes
-        Most memory that the process held, and bytes read from storage (None where TileDB does not say).
-    """
-
+    #: Its name.
     reader: str
+    #: Seconds for all rows, and until the first chunk was read.
     elapsed: float
     first_chunk: float
+    #: Rows, chunks and values read, and their sum.
     n_rows: int
     n_chunks: int
     nnz: int
     total: float
+    #: Most memory that the process held, and bytes read from storage (None where TileDB does not say).
     max_mem: int
     read_bytes: int | None
 
@@ -103,29 +86,7 @@ class Pass:
 def run(
     settings: Settings, readers: Sequence[str], *, expected: Mapping[str, Any] | None, say: Callable[[str], None]
 ) -> Iterator[Pass]:
-    """Let each reader read all rows.
-
-    Parameters
-    ----------
-    settings, readers
-        What to read, and how.
-    expected
-        ``nnz`` and ``x_sum`` by the dataset's manifest; None where it has none, and the first reader says.
-    say
-        Takes a line for the user, such as a warning that memory may not suffice.
-
-    Yields
-    ------
-    Pass
-        For each reader, as soon as it is done; a release that lacks a reader has none.
-
-    Raises
-    ------
-    AlbError
-        If the experiment cannot be read, or memory ran out.
-    WrongResultError
-        If a reader read another number of values than it should, or another sum.
-    """
+    """Let each reader read all rows."""
     right = None if expected is None else ("the manifest says", expected["nnz"], expected["x_sum"])
     for reader in readers:
         for item in isolated.run("alb_core.measure:chunks", settings, reader):
@@ -146,15 +107,7 @@ def run(
 
 
 def peak_estimate(size: Size, settings: Settings, reader: str) -> int:
-    """Memory that a reader will take at its peak, in bytes, roughly and rather too much.
-
-    Parameters
-    ----------
-    size
-        How much there is to read.
-    settings, reader
-        How.
-    """
+    """Memory that a reader will take at its peak, in bytes, roughly and rather too much."""
     whole = size.nnz * NONZERO_BYTES * min(1.0, size.n_vars / max(size.all_vars, 1))
     held = whole * min(1.0, settings.chunk_size / max(size.n_rows, 1))
     if reader == "table":
@@ -166,15 +119,7 @@ def peak_estimate(size: Size, settings: Settings, reader: str) -> int:
 
 
 def too_large(size: Size, settings: Settings, reader: str, available: int | None) -> str | None:
-    """Warn before a pass that will hardly fit in memory; None where it will, or nobody knows.
-
-    Parameters
-    ----------
-    size, settings, reader
-        As :func:`peak_estimate` has them.
-    available
-        Bytes that this computer has to give; None if it does not say.
-    """
+    """Warn before a pass that will hardly fit in memory; None where it will, or nobody knows."""
     needed = peak_estimate(size, settings, reader)
     if available is None or needed <= available:
         return None

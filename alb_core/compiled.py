@@ -31,15 +31,7 @@ _PROGRAM = (
 
 
 def ensure() -> None:
-    """Let this process load kernels that are compiled already.
-
-    Raises
-    ------
-    AlbError
-        If they cannot be compiled.
-    NotImplementedError
-        If numba is not installed: asv then shows n/a (design rule 7).
-    """
+    """Let this process load kernels that are compiled already."""
     try:
         version = metadata.version("numba")
     except metadata.PackageNotFoundError as error:

@@ -26,18 +26,7 @@ _MAX_SPAN = 2**28
 
 
 class Positions:
-    """Where each joinid stands in a list of joinids.
-
-    Parameters
-    ----------
-    joinids
-        int64, shape (n,), each once, in any order.
-
-    Raises
-    ------
-    AlbError
-        If a joinid occurs twice.
-    """
+    """Where each joinid stands in a list of joinids."""
 
     def __init__(self, joinids: Int64) -> None:
         n = len(joinids)
@@ -68,13 +57,7 @@ class Positions:
         return self._n
 
     def of(self, joinids: Int64) -> Int32:
-        """Positions of joinids, int32, shape as given.
-
-        Raises
-        ------
-        AlbError
-            If one is not in the list.
-        """
+        """Positions of joinids, int32, shape as given."""
         if not len(joinids):
             return np.empty(0, dtype=np.int32)
         if int(joinids.min()) < self._low or int(joinids.max()) >= self._low + self._span:

@@ -32,18 +32,7 @@ def name_of(cls: str, parameters: Sequence[object]) -> str:
 
 
 def count_all(combinations: Iterable[tuple[str, Sequence[Any], Callable[..., Case]]]) -> dict[str, Figures]:
-    """Run an epoch of each combination that is chosen and count.
-
-    Parameters
-    ----------
-    combinations
-        Class, parameters, and what opens a case of them.
-
-    Returns
-    -------
-    dict of str to dict
-        Figures by name.
-    """
+    """Run an epoch of each combination that is chosen and count."""
     wanted = os.environ.get(CHOSEN)
     chosen = None if wanted is None else set(json.loads(wanted))
     found = {}
@@ -69,19 +58,7 @@ def _figures(opened: Callable[..., Case], parameters: Sequence[Any]) -> Figures:
 
 
 def count(case: Case) -> Figures:
-    """Run one epoch and count.
-
-    Parameters
-    ----------
-    case
-        Opened; what opening it read is not counted.
-
-    Returns
-    -------
-    dict
-        ``bytes_read``, ``requests``, ``tiles`` and ``fragments``; ``reading``, ``converting`` and ``waiting`` in
-        seconds; None for what this release, this loader or this system does not say.
-    """
+    """Run one epoch and count."""
     with fragments.touched(case.location) as read_fragments, tiledb_stats.counting_all() as counts:
         result = case.epoch()
         counted: Mapping[str, int | None] = counts() or dict.fromkeys(tiledb_stats.COUNTERS)
@@ -96,15 +73,7 @@ class Reading:
     """
 
     def setup(self, counted: Mapping[str, Figures], *parameters: object) -> None:
-        """Take this combination's figures.
-
-        Raises
-        ------
-        NotImplementedError
-            If the release or the environment cannot do it, or it was not to be counted.
-        AlbError
-            If its epoch failed.
-        """
+        """Take this combination's figures."""
         found = counted.get(name_of(type(self).__name__, parameters), {"absent": "not chosen"})
         if "absent" in found:
             raise NotImplementedError(found["absent"])

@@ -21,28 +21,7 @@ MISSING = -1
 
 
 def categories_of(dataframe: Any, columns: Sequence[str], joinids: Int64) -> dict[str, pa.Array]:
-    """Categories of columns of obs, in the order of their codes.
-
-    Parameters
-    ----------
-    dataframe
-        Open obs.
-    columns
-        Names.
-    joinids
-        Rows selected, int64, one or more.
-
-    Returns
-    -------
-    dict
-        For each column, the values of its SOMA enumeration in their order, whether rows have them or not; without
-        one, the values of the selected rows, sorted.
-
-    Raises
-    ------
-    AlbError
-        If a column is neither text, whole numbers, booleans nor enumerated.
-    """
+    """Categories of columns of obs, in the order of their codes."""
     types = {name: dataframe.schema.field(name).type for name in columns}
     for name, kind in types.items():
         known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean)
@@ -62,25 +41,7 @@ def categories_of(dataframe: Any, columns: Sequence[str], joinids: Int64) -> dic
 
 
 def encode(table: pa.Table, categories: Mapping[str, pa.Array]) -> pa.Table:
-    """Put codes into the places of columns.
-
-    Parameters
-    ----------
-    table
-        Rows of obs.
-    categories
-        Of each column to be encoded, as :func:`categories_of` found them.
-
-    Returns
-    -------
-    pyarrow.Table
-        The same with int64 columns: the position of the value in the categories, -1 where there is no value.
-
-    Raises
-    ------
-    AlbError
-        If a value is not among the categories.
-    """
+    """Put codes into the places of columns."""
     for name, values in categories.items():
         column = table.column(name)
         codes = pa.chunked_array([pa.array(_codes(name, chunk, values)) for chunk in column.chunks], pa.int64())

@@ -20,48 +20,33 @@ _EXACT_FLOAT32 = 2.0**24
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch: what came out, and how long it took.
+    """One epoch: what came out, and how long it took."""
 
-    Attributes
-    ----------
-    n_rows, n_cols, n_batches
-        Rows delivered, vars of a batch, batches delivered.
-    n_blocks
-        Blocks of a whole epoch of the loader; compare epochs of eight or more (design rule 8).
-    nnz
-        Values other than zero in the dense batches.
-    total
-        Sum of all values, exact for whole counts.
-    elapsed
-        Seconds for the whole epoch, the first batch included.
-    first_batch
-        Seconds until the first batch was there: the reading of its block.
-    after_first, rows_after_first
-        Seconds from when the first batch was done with to the end, and rows delivered in them.
-    waiting
-        Seconds in which the consumer waited for a batch, the first included.
-    reading, converting
-        Seconds in which the loader read and converted (:class:`alb_core.loader.Spent`); 0 if workers did.
-    collecting
-        Seconds of garbage collection.
-    checksum
-        Of :mod:`alb_core.checksum`; None unless asked for.
-    """
-
+    #: Rows delivered, vars of a batch, batches delivered.
     n_rows: int
     n_cols: int
     n_batches: int
+    #: Blocks of a whole epoch of the loader; compare epochs of eight or more (design rule 8).
     n_blocks: int
+    #: Values other than zero in the dense batches.
     nnz: int
+    #: Sum of all values, exact for whole counts.
     total: float
+    #: Seconds for the whole epoch, the first batch included.
     elapsed: float
+    #: Seconds until the first batch was there: the reading of its block.
     first_batch: float
+    #: Seconds from when the first batch was done with to the end, and rows delivered in them.
     after_first: float
     rows_after_first: int
+    #: Seconds in which the consumer waited for a batch, the first included.
     waiting: float
+    #: Seconds in which the loader read and converted (:class:`alb_core.loader.Spent`); 0 if workers did.
     reading: float
     converting: float
+    #: Seconds of garbage collection.
     collecting: float
+    #: Of :mod:`alb_core.checksum`; None unless asked for.
     checksum: int | None
 
     @property
@@ -84,27 +69,6 @@ def run_epoch(
 
     The consumer sums and counts each dense batch, about 8 ms for 1,024 x 20,000 on the reference machine: enough to
     prove what was delivered, little beside its loading.
-
-    Parameters
-    ----------
-    loader
-        What is measured. It is opened before the clock starts.
-    batches
-        Where batches come from instead: a DataLoader over ``loader``, which must then be closed if workers fork.
-    max_batches
-        Stop after this many; None for the whole epoch.
-    check
-        Compute the checksum of every batch, too: slower than the loading, so not when timing.
-    device
-        Where each batch is moved: ``cpu``, where it is already, or ``cuda``.
-    collect_every
-        Collect garbage after every so many batches, on the clock; 0 leaves it to Python.
-    progress
-        Called with the rows of each batch.
-
-    Returns
-    -------
-    EpochResult
     """
     n_cols, n_blocks = loader.n_vars, loader.n_blocks
     columns = loader.var_joinids
@@ -186,20 +150,7 @@ class Counted(Protocol):
 def differences(
     result: Counted, *, n_obs: int, nnz: int | None = None, x_sum: float | None = None, x_checksum: int | None = None
 ) -> list[str]:
-    """Say in which figures a pass over the data differs from what the dataset's manifest holds.
-
-    Parameters
-    ----------
-    result
-        What was counted.
-    n_obs, nnz, x_sum, x_checksum
-        Figures of the manifest. None leaves one out; the checksum is compared only where the pass computed it.
-
-    Returns
-    -------
-    list of str
-        A sentence for each figure that differs.
-    """
+    """Say in which figures a pass over the data differs from what the dataset's manifest holds."""
     figures: list[tuple[str, float, float | None]] = [
         ("rows", result.n_rows, n_obs),
         ("non-zeros", result.nnz, nnz),
@@ -215,18 +166,7 @@ def differences(
 def require_equal(
     result: Counted, *, n_obs: int, nnz: int | None = None, x_sum: float | None = None, x_checksum: int | None = None
 ) -> None:
-    """Refuse a pass over the data that did not deliver what the dataset holds.
-
-    Parameters
-    ----------
-    result, n_obs, nnz, x_sum, x_checksum
-        As :func:`differences` has them.
-
-    Raises
-    ------
-    AlbError
-        Naming every figure that differs.
-    """
+    """Refuse a pass over the data that did not deliver what the dataset holds."""
     wrong = differences(result, n_obs=n_obs, nnz=nnz, x_sum=x_sum, x_checksum=x_checksum)
     if wrong:
         raise AlbError(f"what was read is not what the dataset holds: {'; '.join(wrong)}")

@@ -20,13 +20,7 @@ def sha256_of(path: Path) -> str:
 
 
 def ensure_directory(path: Path) -> Path:
-    """Make a directory and its parents.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be made: a file stands in its way, or it may not be written.
-    """
+    """Make a directory and its parents."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -37,13 +31,7 @@ def ensure_directory(path: Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` (bytes); a reader sees the old file or the new one, never a part.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be written; ``path`` is then what it was.
-    """
+    """Replace ``path`` by ``content`` (bytes); a reader sees the old file or the new one, never a part."""
     ensure_directory(path.parent)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -67,16 +55,6 @@ def staged_directory(path: Path) -> Iterator[Path]:
 
     A process that is killed leaves its stage (``.<name>.partial-<pid>``) behind; the next one that stages the
     same place removes it, so the caller must hold that place's lock.
-
-    Yields
-    ------
-    Path
-        The empty stage.
-
-    Raises
-    ------
-    AlbError
-        If the disk refuses.
     """
     ensure_directory(path.parent)
     for stale in path.parent.glob(f".{path.name}.partial-*"):

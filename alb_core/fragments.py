@@ -20,19 +20,7 @@ _EVENT = struct.Struct("iIII")
 
 @contextmanager
 def touched(root: Path) -> Iterator[Callable[[], int | None]]:
-    """Count the fragments below a directory of which data is read.
-
-    Parameters
-    ----------
-    root
-        An experiment on a local disk.
-
-    Yields
-    ------
-    callable
-        Gives the number of fragments so far of which a file with cells was opened, by whatever process; None where the
-        system does not tell (it has no inotify, or too many watches already). May be asked once.
-    """
+    """Count the fragments below a directory of which data is read."""
     libc = ctypes.CDLL(None, use_errno=True)
     watcher = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(libc, "inotify_init1") else -1
     if watcher < 0:

@@ -17,24 +17,7 @@ _NETWORK_EVENTS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.connect
 
 @cache
 def ready(dataset: str) -> Manifest:
-    """Prove that this process may measure a dataset; once a process.
-
-    Parameters
-    ----------
-    dataset
-        Name of a dataset under the data directory.
-
-    Returns
-    -------
-    Manifest
-        What the dataset holds.
-
-    Raises
-    ------
-    AlbError
-        If the dataset is missing or not what its manifest says, or the environment holds another tiledbsoma than the
-        commit that asv records.
-    """
+    """Prove that this process may measure a dataset; once a process."""
     manifest = quick_check(datasets_root() / dataset)
     proof.require_commit()
     stay_offline()

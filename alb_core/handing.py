@@ -13,15 +13,7 @@ Batch = tuple[torch.Tensor, pa.Table]
 
 
 def recut(pieces: Iterator[Batch], sizes: Iterator[int]) -> Iterator[Batch]:
-    """Cut and join pieces to the lengths wanted, and take none that is not needed for them.
-
-    Parameters
-    ----------
-    pieces
-        Runs of rows, in their order, not empty. One that is as long as wanted is handed out as it is.
-    sizes
-        Rows wanted of each batch. Where the pieces end before it is full, the last one holds what there is.
-    """
+    """Cut and join pieces to the lengths wanted, and take none that is not needed for them."""
     held: list[Batch] = []
     n_held = 0
     for size in sizes:

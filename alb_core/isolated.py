@@ -40,13 +40,7 @@ class OutOfMemoryError(AlbError):
 
 
 def start() -> Any:
-    """Let the imports of the processes to come begin, beside what this one does meanwhile.
-
-    Returns
-    -------
-    multiprocessing.context.BaseContext
-        What makes the processes.
-    """
+    """Let the imports of the processes to come begin, beside what this one does meanwhile."""
     if sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -60,28 +54,6 @@ def run(function: str, *arguments: Any) -> Iterator[Any]:
 
     The function goes on when the next item is asked for, not before: what the asking process does in between is on
     nobody's clock.
-
-    Parameters
-    ----------
-    function
-        ``module:name``, so that the asking process need not import what the function needs. What it takes and
-        yields can be pickled.
-    *arguments
-        For it.
-
-    Yields
-    ------
-    Any
-        What the function yields, as it comes.
-
-    Raises
-    ------
-    OutOfMemoryError
-        If it ran out of memory, by its own error or killed by the system.
-    AlbError
-        As the function raised it, or if the process died, or the one that it is forked from.
-    Exception
-        Whatever else the function raised, with its traceback as a note.
     """
     context = start()
     connection, other = context.Pipe()

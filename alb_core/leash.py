@@ -25,13 +25,7 @@ _LIBC = ctypes.CDLL(None)
 
 
 def tie(parent: int) -> None:
-    """Let the system kill this process, and those that it forks, when its parent ends; on Linux.
-
-    Parameters
-    ----------
-    parent
-        Who the parent should be: where it is another already, the process ends at once.
-    """
+    """Let the system kill this process, and those that it forks, when its parent ends; on Linux."""
     if sys.platform != "linux":
         return
     _tie()
@@ -46,13 +40,7 @@ def _tie() -> None:
 
 
 class Leashed:
-    """One of asv's environments whose scripts are tied to this process.
-
-    Parameters
-    ----------
-    environment
-        The environment, which has everything else.
-    """
+    """One of asv's environments whose scripts are tied to this process."""
 
     def __init__(self, environment: Any) -> None:
         self._environment = environment

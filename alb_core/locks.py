@@ -18,13 +18,6 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file ``path``; while another process holds it, say so on stderr once and wait.
 
     The lock goes with the process that holds it, however that ends, so a killed command blocks nobody.
-
-    Parameters
-    ----------
-    path
-        The lock file; made, with its directory, where missing.
-    what
-        What the lock is for, as it stands in the message: ``waiting for another process: <what>``.
     """
     ensure_directory(path.parent)
     lock = FileLock(path)

@@ -13,20 +13,7 @@ MAX_SPAN = 2**28
 
 
 class Slots:
-    """Numbers of joinids in a table that covers them: joinid - lowest, or the rank among them where that is too large.
-
-    Parameters
-    ----------
-    joinids
-        Ascending, each once, int64, shape (n,), n >= 1.
-
-    Attributes
-    ----------
-    joinids
-        As given.
-    low, span
-        What the kernels take from a slot, and how many slots there are.
-    """
+    """Numbers of joinids in a table that covers them: joinid - lowest, or the rank where that is too large."""
 
     def __init__(self, joinids: Int64) -> None:
         self.joinids = joinids
@@ -44,25 +31,7 @@ class Slots:
 
 
 class Places(Slots):
-    """Places of rows in the order of handing out; a row may have several.
-
-    Parameters
-    ----------
-    joinids
-        Of the rows in that order, int64, shape (rows,).
-    base
-        Place of the first of them.
-
-    Attributes
-    ----------
-    joinids
-        Ascending, each once.
-    first
-        For each slot one more than its first place, 0 for none; int32, shape (span,).
-    following
-        For each place the next one of the same row, -1 for none; int32, shape (base + rows,), empty if each row has
-        one place.
-    """
+    """Places of rows in the order of handing out; a row may have several."""
 
     def __init__(self, joinids: Int64, base: int = 0) -> None:
         by_row = np.argsort(joinids, kind="stable")
@@ -81,22 +50,7 @@ class Places(Slots):
 
 
 class ColumnRanks(Slots):
-    """Ranks of columns among those wanted, ascending, and where each stands in a batch.
-
-    Parameters
-    ----------
-    joinids
-        Of the columns in the order of a batch, int64, each once.
-
-    Attributes
-    ----------
-    n
-        Columns wanted.
-    ranks
-        For each slot its rank, -1 for none; int32, empty where the slots are the ranks.
-    order
-        For each rank its place in a batch; int32, empty where they are the same.
-    """
+    """Ranks of columns among those wanted, ascending, and where each stands in a batch."""
 
     def __init__(self, joinids: Int64) -> None:
         by_column = np.argsort(joinids)

@@ -28,29 +28,7 @@ tqdm.set_lock(threading.RLock())
 def epochs(
     settings: Settings, configuration: Configuration, numbers: Sequence[int], expected: Mapping[str, Any] | None
 ) -> Iterator[Opened | Measured]:
-    """Run epochs of one configuration.
-
-    Parameters
-    ----------
-    settings, configuration
-        What to measure.
-    numbers
-        Of the epochs, from 0; each has an order of its own.
-    expected
-        ``n_obs``, ``nnz`` and ``x_sum`` that a whole epoch must deliver; None if nobody knows.
-
-    Yields
-    ------
-    Opened or Measured
-        First what was found, then each epoch as it is done.
-
-    Raises
-    ------
-    AlbError
-        If the experiment cannot be opened or read.
-    WrongResultError
-        If an epoch delivers something else than expected.
-    """
+    """Run epochs of one configuration."""
     with _one_line_warnings(str(configuration)), _named_errors(settings.location):
         loader = SomaLoader(
             settings.location,
@@ -100,25 +78,7 @@ def epochs(
 
 
 def chunks(settings: chunk_reads.Settings, reader: str) -> Iterator[chunk_reads.Size | chunk_reads.Pass | str]:
-    """Let one reader read all rows.
-
-    Parameters
-    ----------
-    settings
-        What to read, and how.
-    reader
-        A name in ``alb_core.read.READERS``.
-
-    Yields
-    ------
-    chunk_reads.Size, then chunk_reads.Pass
-        In place of the second, a line that says why this release cannot.
-
-    Raises
-    ------
-    AlbError
-        If the experiment cannot be opened or read.
-    """
+    """Let one reader read all rows."""
     name, location = f"read_{reader}", settings.location
     with _one_line_warnings(name), _named_errors(location), ExitStack() as stack:
         experiment = stack.enter_context(

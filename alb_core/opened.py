@@ -24,55 +24,37 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What somebody wants of an experiment.
+    """What somebody wants of an experiment."""
 
-    Attributes
-    ----------
-    measurement, layer
-        Which X.
-    obs, var
-        Rows and columns.
-    obs_columns, obs_codes
-        Columns of obs, besides ``soma_joinid``: as they are, and encoded.
-    weights
-        Of rows to be drawn with replacement: by row, or a column whose classes are to be balanced.
-    n_samples
-        Rows to draw; None for as many as there are.
-    """
-
+    #: Which X.
     measurement: str
     layer: str
+    #: Rows and columns.
     obs: Selection
     var: Selection
+    #: Columns of obs, besides ``soma_joinid``: as they are, and encoded.
     obs_columns: tuple[str, ...] = ()
     obs_codes: tuple[str, ...] = ()
+    #: Of rows to be drawn with replacement: by row, or a column whose classes are to be balanced.
     weights: npt.NDArray[np.float64] | str | None = None
+    #: Rows to draw; None for as many as there are.
     n_samples: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What that came to.
+    """What that came to."""
 
-    Attributes
-    ----------
-    rows, columns
-        Joinids, int64, in the order wanted.
-    n_rows
-        Rows of an epoch.
-    all_columns
-        Whether all columns are wanted.
-    categories
-        Of each column of ``obs_codes``.
-    sample
-        What is drawn; None for each row once.
-    """
-
+    #: Joinids, int64, in the order wanted.
     rows: Int64
     columns: Int64
+    #: Rows of an epoch.
     n_rows: int
+    #: Whether all columns are wanted.
     all_columns: bool
+    #: Of each column of ``obs_codes``.
     categories: Mapping[str, pa.Array]
+    #: What is drawn; None for each row once.
     sample: Sample | None = None
 
     def outline(self, n_rows: int) -> Found:
@@ -82,34 +64,7 @@ class Found:
 
 
 class Opened:
-    """X and obs of an experiment, open in one process.
-
-    Parameters
-    ----------
-    uri
-        Path or URI of the experiment.
-    wanted
-        What of it.
-    options
-        Of :func:`alb_core.read.open_experiment`.
-    found
-        What is wanted, where another process has found it already.
-
-    Attributes
-    ----------
-    pid
-        The process.
-    found
-        What is wanted, as found.
-    rows, columns
-        Joinids, int64, in the order wanted.
-
-    Raises
-    ------
-    AlbError
-        If the experiment, the measurement, the layer, a column or a joinid asked for is not there, the layer is
-        dense, a filter is wrong or holds for nothing, or the weights are not those of the rows.
-    """
+    """X and obs of an experiment, open in one process."""
 
     def __init__(self, uri: str, wanted: Wanted, options: Mapping[str, Any], found: Found | None = None) -> None:
         self.pid = os.getpid()

@@ -34,18 +34,12 @@ SAMPLE_STREAM = 2
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that are read together and shuffled together.
+    """Rows that are read together and shuffled together."""
 
-    Attributes
-    ----------
-    chunks
-        Joinids of each chunk, int64, in the order in which the chunks were drawn.
-    permutation
-        Order of the rows inside the block, int64, shape (rows,): row ``i`` handed out is row ``permutation[i]`` of
-        the concatenated chunks. None leaves them as they are.
-    """
-
+    #: Joinids of each chunk, int64, in the order in which the chunks were drawn.
     chunks: tuple[Int64, ...]
+    #: Order of the rows inside the block, int64, shape (rows,): row ``i`` handed out is row ``permutation[i]`` of the
+    #: concatenated chunks. None leaves them as they are.
     permutation: Int64 | None
 
     @property
@@ -74,29 +68,7 @@ def n_blocks(n_rows: int, spec: BlockSpec) -> int:
 
 
 def chunks(joinids: Int64, chunk_size: int, shuffle: str = "none", seed: int = 0, epoch: int = 0) -> Iterator[Int64]:
-    """Cut rows into the chunks that a reader reads, one after another.
-
-    Parameters
-    ----------
-    joinids
-        Rows, int64, shape (rows,); "consecutive" means next to each other here.
-    chunk_size
-        Rows of a chunk; the last chunk holds what is left.
-    shuffle
-        ``none``: as given. ``chunk``: rows shuffled inside each chunk. ``global``: all rows shuffled, then cut.
-    seed, epoch
-        What the order is drawn from, 0 or more.
-
-    Returns
-    -------
-    iterator of ndarray
-        Joinids of each chunk, int64, at most ``chunk_size`` of them, never empty.
-
-    Raises
-    ------
-    AlbError
-        At once, if an argument is out of range.
-    """
+    """Cut rows into the chunks that a reader reads, one after another."""
     _require_mode(shuffle, CHUNK_SHUFFLES)
     BlockSpec(chunk_size, 1)
     _require_seed(seed, epoch)
@@ -124,40 +96,7 @@ def blocks(
     step: int = 1,
     after: int = 0,
 ) -> Iterator[Block]:
-    """Cut rows into the blocks that the loader reads, one after another.
-
-    Parameters
-    ----------
-    joinids
-        Rows, int64, shape (rows,); "consecutive" means next to each other here.
-    spec
-        Cut of a block. The last chunk of the rows may be short, and so may the last block.
-    shuffle
-        ``none``: as given. ``block``: chunks drawn in random order, rows shuffled inside the block (the short chunk
-        may then stand in any block). ``global``: all rows shuffled, then cut.
-    seed, epoch
-        What the order is drawn from, 0 or more.
-    share
-        Start and end (exclusive) of the rows to take, in the order of the epoch before rows are shuffled inside
-        blocks; None for all. Chunks stay whole, but for those at the two ends. Blocks are cut and shuffled for each
-        share on its own.
-    first, step
-        Take blocks ``first``, ``first + step`` and so on: how blocks are dealt to workers. The blocks are the same
-        ones, whoever takes them.
-    after
-        Leave out the first rows of those blocks, which somebody has already: their blocks are not drawn, and that in
-        which they end begins after them.
-
-    Returns
-    -------
-    iterator of Block
-        Never empty ones.
-
-    Raises
-    ------
-    AlbError
-        At once, if an argument is out of range.
-    """
+    """Cut rows into the blocks that the loader reads, one after another."""
     _require_mode(shuffle, BLOCK_SHUFFLES)
     _require_seed(seed, epoch)
     _mention_large_chunk(spec.chunk_size, len(joinids))

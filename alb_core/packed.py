@@ -78,39 +78,7 @@ def pack(
     reserved: Int32,
     n_reserved: int,
 ) -> tuple[int, int, int]:
-    """Append entries of an Arrow table to the streams of their batches.
-
-    Parameters
-    ----------
-    rows, columns, values
-        Joinids and values, shape (entries,).
-    bits
-        The values' bits, uint32.
-    start
-        Entry to begin at.
-    low_row, first_place
-        ``first_place[row - low_row] - 1`` is the first place of a row in the order of handing out, -1 for none: zeros
-        cost memory only where they are written, so a few rows out of millions stay cheap.
-    next_place
-        For each place the next one of the same row, -1 for none; empty where no row is handed out twice.
-    low_column, column_ranks, n_columns
-        ``column_ranks[column - low_column]`` is the rank of a column among those wanted, ascending, -1 for none;
-        where it is empty, ranks are ``column - low_column`` up to ``n_columns``.
-    batch_size
-        Place // batch_size is the stream, place % batch_size the row in it.
-    pool, next_page, used
-        Pages, uint8, shape (pages, bytes); for each page the next of its stream, and bytes used.
-    streams
-        First page, last page, last row and last column of each stream, -1 for none; shape (4, streams). Written.
-    reserved, n_reserved
-        Pages that may be taken.
-
-    Returns
-    -------
-    int, int, int
-        The entry to go on with, pages left of those reserved, and how many are needed to go on: 0 at the end. At an
-        entry that nobody asked for, ``STRANGE_ROW`` or ``STRANGE_COLUMN`` instead.
-    """
+    """Append entries of an Arrow table to the streams of their batches."""
     n = rows.shape[0]
     page_size = pool.shape[1]
     first_page, last_page, last_row, last_column = streams[0], streams[1], streams[2], streams[3]
@@ -199,21 +167,7 @@ def unpack_dense(
     page: int,
     order: Int32,
 ) -> None:
-    """Make a stream dense.
-
-    Parameters
-    ----------
-    out
-        float32, shape (rows, columns). Overwritten.
-    out_bits
-        The same memory as uint32.
-    pool, next_page, used
-        Pages, as :func:`pack` has them.
-    page
-        The stream's first, -1 for none.
-    order
-        For each rank of a column its place in the batch; empty where they are the same.
-    """
+    """Make a stream dense."""
     out[:] = 0
     row = np.int64(0)
     column = np.int64(0)
@@ -272,17 +226,7 @@ def unpack_csr(
     page: int,
     order: Int32,
 ) -> None:
-    """Make a stream a CSR matrix with ascending columns.
-
-    Parameters
-    ----------
-    starts
-        Where each row begins, int64, shape (rows + 1,): from :func:`count_rows`.
-    columns, values, value_bits
-        int64, float32 and the same memory as uint32, shape (entries,). Written.
-    pool, next_page, used, page, order
-        As :func:`unpack_dense` has them.
-    """
+    """Make a stream a CSR matrix with ascending columns."""
     ends = starts[:-1].copy()
     row = np.int64(0)
     column = np.int64(0)

@@ -20,13 +20,7 @@ def suite_root() -> Path:
 
 
 def data_root() -> Path:
-    """Directory of datasets, history and wheels: ``$ALB_DATA``, else ``data/`` in the checkout.
-
-    Raises
-    ------
-    AlbError
-        If the place is taken by something that is not a directory.
-    """
+    """Directory of datasets, history and wheels: ``$ALB_DATA``, else ``data/`` in the checkout."""
     root = Path(os.environ.get(DATA_VARIABLE) or suite_root() / "data").absolute()
     if root.exists() and not root.is_dir():
         raise AlbError(f"{root} is a file, expected the data directory: move it away, or set {DATA_VARIABLE}")

@@ -59,13 +59,7 @@ class Settings:
         return Opened(self.uri, self.wanted, options, found)
 
     def pipeline(self, opened: Opened) -> Pipeline:
-        """Build what turns blocks into batches.
-
-        Raises
-        ------
-        AlbError
-            If the memory cannot hold a block.
-        """
+        """Build what turns blocks into batches."""
         if self.num_workers:
             return Remote(self._pieces(opened.found), self.num_workers, pin=self.pin_memory)
         common: dict[str, Any] = {"batch_size": self.batch_size, "drop_last": self.drop_last, "pin": self.pin_memory}
@@ -94,13 +88,7 @@ class Settings:
 
 
 class Pieces:
-    """What a process makes of a block: batches of its rows, the last one perhaps short.
-
-    Parameters
-    ----------
-    settings, found
-        Of the loader that asks.
-    """
+    """What a process makes of a block: batches of its rows, the last one perhaps short."""
 
     def __init__(self, settings: Settings, found: Found) -> None:
         self._settings = settings

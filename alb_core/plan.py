@@ -34,34 +34,24 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All that decides which rows an epoch hands out, in which order and batches.
+    """All that decides which rows an epoch hands out, in which order and batches."""
 
-    Attributes
-    ----------
-    joinids
-        Rows selected, int64, in their order unshuffled.
-    columns
-        Columns selected, int64. They decide no order, but a state of other columns is one of another loader.
-    spec, shuffle, seed, batch_size, drop_last
-        As :class:`alb_core.loader.SomaLoader` has them.
-    share
-        Which share of each epoch is this process's.
-    sample
-        What is drawn with replacement in place of every row once; None for that.
-    worker
-        Number of this process among a DataLoader's workers, and how many there are. Alone they are dealt blocks;
-        beside other ranks they have shares of their own, so that all ranks have as many batches.
-    """
-
+    #: Rows selected, int64, in their order unshuffled.
     joinids: Int64
+    #: Columns selected, int64. They decide no order, but a state of other columns is one of another loader.
     columns: Int64
+    #: As :class:`alb_core.loader.SomaLoader` has them.
     spec: BlockSpec
     shuffle: str
     seed: int
     batch_size: int
     drop_last: bool
+    #: Which share of each epoch is this process's.
     share: Share = field(default_factory=Share)
+    #: What is drawn with replacement in place of every row once; None for that.
     sample: Sample | None = None
+    #: Number of this process among a DataLoader's workers, and how many there are. Alone they are dealt blocks; beside
+    #: other ranks they have shares of their own, so that all ranks have as many batches.
     worker: tuple[int, int] | None = None
 
     @property
@@ -76,13 +66,7 @@ class Plan:
 
     @cached_property
     def batches(self) -> Batches:
-        """Batches of this process's share.
-
-        Raises
-        ------
-        AlbError
-            As :func:`alb_core.shares.cut`.
-        """
+        """Batches of this process's share."""
         return shares.cut(self.n_rows, self.batch_size, self.drop_last, self._share)
 
     def n_blocks(self, epoch: int) -> int:
@@ -120,13 +104,7 @@ class Plan:
         return {"version": STATE_VERSION, "epoch": place.epoch, "batch": place.batch, "settings": dict(self._settings)}
 
     def place(self, state: Any) -> Place:
-        """Where an epoch stands, as a state says.
-
-        Raises
-        ------
-        AlbError
-            If it is no state of a loader, or that of one with other settings.
-        """
+        """Where an epoch stands, as a state says."""
         try:
             version, epoch, batch, settings = (state[key] for key in ("version", "epoch", "batch", "settings"))
             whole = all(type(number) is int and number >= 0 for number in (version, epoch, batch))

@@ -19,24 +19,7 @@ class ClosedError(Exception):
 
 
 class Pool:
-    """A fixed number of pages of one size.
-
-    Parameters
-    ----------
-    n_bytes
-        Memory that all pages take together. The system gives it page by page as it is first written.
-    page_size
-        Bytes of a page.
-
-    Attributes
-    ----------
-    pages
-        uint8, shape (pages, bytes).
-    next_page
-        For each page the next one of its chain, -1 for none; int32, shape (pages,).
-    used
-        Bytes used of each page, int32, shape (pages,).
-    """
+    """A fixed number of pages of one size."""
 
     def __init__(self, n_bytes: int, page_size: int) -> None:
         n_pages = max(1, n_bytes // page_size)
@@ -54,25 +37,7 @@ class Pool:
         self._closed = False
 
     def take(self, least: int, most: int) -> Int32:
-        """Take pages, waiting until there are enough of them.
-
-        Parameters
-        ----------
-        least, most
-            How many are needed, and how many would be welcome.
-
-        Returns
-        -------
-        ndarray
-            Their numbers, int32.
-
-        Raises
-        ------
-        PoolFullError
-            If there are too few, and none is lent that could come back.
-        ClosedError
-            If the pool was closed.
-        """
+        """Take pages, waiting until there are enough of them."""
         with self._changed:
             while len(self._free) < least:
                 if self._closed:

@@ -11,25 +11,7 @@ from alb_core.errors import AlbError
 
 @contextmanager
 def progress_bar(total: int, left: int, title: str) -> Iterator[Callable[[int], object]]:
-    """Show a bar on a terminal, and nothing elsewhere.
-
-    Parameters
-    ----------
-    total, left
-        Rows of the epoch, and those that are still to come.
-    title
-        What the bar is about.
-
-    Yields
-    ------
-    callable
-        To be told how many rows are done more.
-
-    Raises
-    ------
-    AlbError
-        If tqdm is not installed.
-    """
+    """Show a bar on a terminal, and nothing elsewhere."""
     try:
         from tqdm import tqdm
     except ImportError as error:

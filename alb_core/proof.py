@@ -25,21 +25,7 @@ PACKAGE = "tiledbsoma"
 
 
 def certify(site_packages: Path, commit: str, kind: str, base: str, wheel: Path) -> dict[str, Any]:
-    """Return the certificate of what is installed in an environment, as it is written into it.
-
-    Parameters
-    ----------
-    site_packages
-        The environment's ``site-packages``.
-    commit
-        The commit whose wheel was just installed.
-    kind
-        How its wheel came about: ``release``, ``same``, ``overlay`` or ``source``.
-    base
-        What its native libraries come from: a release's version, or a source build.
-    wheel
-        That wheel.
-    """
+    """Return the certificate of what is installed in an environment, as it is written into it."""
     distribution = _installed([str(site_packages)])
     return {
         "commit": commit,
@@ -61,13 +47,7 @@ def versions(site_packages: Path) -> dict[str, str]:
 
 
 def certificate(environment: Path) -> dict[str, Any]:
-    """Read an environment's certificate.
-
-    Raises
-    ------
-    AlbError
-        If it has none, or one that cannot be read.
-    """
+    """Read an environment's certificate."""
     path = environment / CERTIFICATE
     try:
         content: dict[str, Any] = json.loads(path.read_text())
@@ -79,14 +59,7 @@ def certificate(environment: Path) -> dict[str, Any]:
 
 
 def require_commit() -> dict[str, Any]:
-    """Return the certificate of this process's environment, if it is that of the commit which asv records.
-
-    Raises
-    ------
-    AlbError
-        If asv did not start this process, or the environment holds another tiledbsoma than asv asked for; with
-        both named.
-    """
+    """Return the certificate of this process's environment, if it is that of the commit which asv records."""
     asked, environment = os.environ.get("ASV_COMMIT"), os.environ.get("ASV_ENV_DIR")
     if not asked or not environment:
         raise AlbError("no ASV_COMMIT in the environment: benchmarks are run by asv, as in `asv run`")

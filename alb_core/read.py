@@ -38,29 +38,7 @@ def open_experiment(
     soma_buffer_size: int | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Iterator[Any]:
-    """Open an experiment for reading, and close it at the end.
-
-    Parameters
-    ----------
-    uri
-        Path or URI of the experiment.
-    py_buffer_size
-        ``py.init_buffer_bytes``, bytes: the buffer of each column where tiledb-py reads (tiledbsoma before 1.15).
-    soma_buffer_size
-        ``soma.init_buffer_bytes``, bytes: the buffer of each column where tiledbsoma's own C++ reads. A result that
-        does not fit comes in several tables.
-    config
-        More TileDB options; the two above win over it.
-
-    Yields
-    ------
-    tiledbsoma.Experiment
-
-    Raises
-    ------
-    AlbError
-        If there is no SOMA experiment at the place, or a buffer is not a positive number of bytes.
-    """
+    """Open an experiment for reading, and close it at the end."""
     options: dict[str, str | float] = {key: str(value) for key, value in (config or {}).items()}
     for key, size in (("py.init_buffer_bytes", py_buffer_size), ("soma.init_buffer_bytes", soma_buffer_size)):
         if size is not None:
@@ -81,27 +59,7 @@ def open_experiment(
 
 
 def sparse_x(experiment: Any, measurement: str, layer: str, uri: str) -> tuple[Any, Any]:
-    """Return a measurement of an open experiment, and a layer of its X.
-
-    Parameters
-    ----------
-    experiment
-        As :func:`open_experiment` yields it.
-    measurement, layer
-        Names, such as ``RNA`` and ``raw``.
-    uri
-        Of the experiment, for messages.
-
-    Returns
-    -------
-    tiledbsoma.Measurement, tiledbsoma.SparseNDArray
-        Open for reading, as long as the experiment is.
-
-    Raises
-    ------
-    AlbError
-        If there is none of that name, naming those that are there, or the layer is dense.
-    """
+    """Return a measurement of an open experiment, and a layer of its X."""
     member = _member(experiment.ms, measurement, "measurement", uri)
     x = _member(_member(member, "X", f"member of measurement {measurement}", uri), layer, "X layer", uri)
     if not isinstance(x, tiledbsoma.SparseNDArray):
@@ -130,59 +88,17 @@ def as_coords(ids: Int64) -> slice | Int64:
 
 
 def read_table(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) -> pa.Table:
-    """Read rows of X whole, as one Arrow table.
-
-    Parameters
-    ----------
-    x
-        Open sparse array.
-    obs_joinids
-        Rows, int64; the order makes no difference, and ascending is read best.
-    var_joinids
-        Columns: None for all, a slice (its stop included) or joinids.
-
-    Returns
-    -------
-    pyarrow.Table
-        ``soma_dim_0``, ``soma_dim_1`` (int64 joinids) and ``soma_data``, in no order that can be relied on; a
-        chunk for each buffer that tiledbsoma filled.
-    """
+    """Read rows of X whole, as one Arrow table."""
     return tables(x, obs_joinids, var_joinids).concat()
 
 
 def tables(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) -> Any:
-    """Read rows of X whole, as :func:`read_table` does, but a buffer at a time.
-
-    Returns
-    -------
-    iterator of pyarrow.Table
-        Nothing is read until the first one is asked for. Its ``concat()`` reads all that is left.
-    """
+    """Read rows of X whole, as :func:`read_table` does, but a buffer at a time."""
     return x.read(coords=(as_coords(obs_joinids), _var_coords(var_joinids))).tables()
 
 
 def read_dataframe(dataframe: Any, ids: Int64, columns: Sequence[str]) -> pa.Table:
-    """Rows of obs or var, in the order of their joinids as given.
-
-    Parameters
-    ----------
-    dataframe
-        Open obs or var.
-    ids
-        Joinids of the rows, int64, each once.
-    columns
-        Names of columns; ``soma_joinid`` comes first whether named or not.
-
-    Returns
-    -------
-    pyarrow.Table
-        A row for each joinid; dictionary columns stay so.
-
-    Raises
-    ------
-    AlbError
-        If a joinid has no row.
-    """
+    """Rows of obs or var, in the order of their joinids as given."""
     names = ["soma_joinid", *(name for name in columns if name != "soma_joinid")]
     if names == ["soma_joinid"]:
         return pa.table({"soma_joinid": ids})
@@ -200,17 +116,11 @@ def read_dataframe(dataframe: Any, ids: Int64, columns: Sequence[str]) -> pa.Tab
 
 @dataclass(frozen=True)
 class Piece:
-    """What a reader hands out at once.
+    """What a reader hands out at once."""
 
-    Attributes
-    ----------
-    data
-        Arrow table of ``soma_dim_0``, ``soma_dim_1`` and ``soma_data``, or a scipy matrix.
-    axes
-        None when coordinates are joinids. Else the obs and var joinids that the positions stand for.
-    """
-
+    #: Arrow table of ``soma_dim_0``, ``soma_dim_1`` and ``soma_data``, or a scipy matrix.
     data: Any
+    #: None when coordinates are joinids. Else the obs and var joinids that the positions stand for.
     axes: tuple[Any, Any] | None = None
 
     @property
@@ -297,46 +207,25 @@ READERS: dict[str, Reader] = {
 
 
 def require_reader(x: Any, reader: str) -> None:
-    """Refuse a reader that this release of tiledbsoma lacks.
-
-    Parameters
-    ----------
-    x
-        Open sparse array.
-    reader
-        A name in ``READERS``.
-
-    Raises
-    ------
-    NotImplementedError
-        If the release lacks it: asv then shows n/a (design rule 7).
-    """
+    """Refuse a reader that this release of tiledbsoma lacks."""
     if reader != "table" and not hasattr(x.read(coords=(slice(0, 0),)), "blockwise"):
         raise NotImplementedError(f"tiledbsoma {tiledbsoma.__version__} has no blockwise reader")
 
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What one pass of a reader over its chunks held.
+    """What one pass of a reader over its chunks held."""
 
-    Attributes
-    ----------
-    n_rows, n_chunks, nnz
-        Rows asked for, chunks read, values read.
-    total
-        Sum of the values.
-    elapsed, first_chunk
-        Seconds for everything, and until the first chunk was read.
-    checksum
-        Of :mod:`alb_core.checksum`; None unless asked for.
-    """
-
+    #: Rows asked for, chunks read, values read.
     n_rows: int
     n_chunks: int
     nnz: int
+    #: Sum of the values.
     total: float
+    #: Seconds for everything, and until the first chunk was read.
     elapsed: float
     first_chunk: float
+    #: Of :mod:`alb_core.checksum`; None unless asked for.
     checksum: int | None
 
 
@@ -349,28 +238,7 @@ def read_epoch(
     check: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> ReadResult:
-    """Read all chunks, one after another, holding one piece at a time.
-
-    Parameters
-    ----------
-    x
-        Open sparse array.
-    chunks
-        Joinids of each chunk (:func:`alb_core.order.chunks`).
-    reader
-        A name in ``READERS``.
-    var_joinids
-        Columns: None for all, a slice (its stop included) or joinids.
-    check
-        Compute the checksum, too: costs more than the reading, so not when timing.
-    progress
-        Called with the rows and the values of each chunk.
-
-    Raises
-    ------
-    AlbError
-        If the reader's name is unknown.
-    """
+    """Read all chunks, one after another, holding one piece at a time."""
     if reader not in READERS:
         raise AlbError(f"reader is {reader!r}, expected one of {', '.join(READERS)}")
     rows = chunk_count = nnz = checksum = 0

@@ -101,23 +101,7 @@ def default_path() -> Path:
 
 
 def load(path: Path) -> pa.Table:
-    """Read a table of records, of this project or of others.
-
-    Parameters
-    ----------
-    path
-        A parquet file.
-
-    Returns
-    -------
-    pyarrow.Table
-        All of :data:`COLUMNS`, typed, null where the file lacks them; then the file's other columns as they are.
-
-    Raises
-    ------
-    AlbError
-        If the file is missing, no parquet, still being written, or lacks a needed column.
-    """
+    """Read a table of records, of this project or of others."""
     try:
         # Not read_table: that would take a directory, and the names of directories for columns.
         table = pq.ParquetFile(path).read()
@@ -142,23 +126,6 @@ def append(path: Path, records: Sequence[Mapping[str, Any]]) -> int:
 
     The file is written anew beside its place and moved into it, so a process that is killed loses its own records
     at most.
-
-    Parameters
-    ----------
-    path
-        A parquet file, made where missing.
-    records
-        Values by column. A name that is not in :data:`COLUMNS` becomes a column of its own, of strings.
-
-    Returns
-    -------
-    int
-        Records in the file.
-
-    Raises
-    ------
-    AlbError
-        If the file is there and no table of records, or cannot be written; it is then what it was.
     """
     added = as_table(records)
     with locked(path.with_name(f".{path.name}.lock"), f"appending to {path}"):
@@ -170,18 +137,7 @@ def append(path: Path, records: Sequence[Mapping[str, Any]]) -> int:
 
 
 def require_appendable(path: Path, record: Mapping[str, Any]) -> None:
-    """Refuse, before minutes are spent on measuring, what :func:`append` would refuse; change nothing.
-
-    Parameters
-    ----------
-    path, record
-        As :func:`append` has them; the record need not be whole.
-
-    Raises
-    ------
-    AlbError
-        If the file is there and no table of records, the record does not fit it, or it may not be written.
-    """
+    """Refuse, before minutes are spent on measuring, what :func:`append` would refuse; change nothing."""
     _joined(path, as_table([record]))
     place = next(parent for parent in path.absolute().parents if parent.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):

@@ -16,15 +16,6 @@ class Remote:
 
     What it hands out are pieces of blocks: batches are cut where they are wanted, so that nothing depends on how many
     processes there are.
-
-    Parameters
-    ----------
-    work
-        What a process makes of a block: batches of its rows, the last one perhaps short. Goes there as a pickle.
-    n_workers
-        Processes.
-    pin
-        Copy batches to page-locked memory.
     """
 
     def __init__(self, work: Callable[[Block], Iterable[Batch]], n_workers: int, *, pin: bool = False) -> None:

@@ -14,20 +14,7 @@ Int64 = npt.NDArray[np.int64]
 def by_row(
     rows: Int64, columns: Int64, bits: npt.NDArray[np.uint32], low_row: int, counts: Int64
 ) -> tuple[Int64, Int64, npt.NDArray[np.uint32]]:
-    """Sort entries by row, keeping the order inside each (a counting sort).
-
-    Parameters
-    ----------
-    rows, columns, bits
-        Joinids and values, shape (entries,).
-    low_row, counts
-        Smallest row, and room for a count of each up to the largest, int64, zeros.
-
-    Returns
-    -------
-    ndarray, ndarray, ndarray
-        The same, sorted.
-    """
+    """Sort entries by row, keeping the order inside each (a counting sort)."""
     n = rows.shape[0]
     for i in range(n):
         counts[rows[i] - low_row] += 1

@@ -16,22 +16,11 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What is drawn for each epoch.
+    """What is drawn for each epoch."""
 
-    Attributes
-    ----------
-    weights
-        Of each row, 0 or more, float64: a row of weight 2 is drawn twice as often as one of weight 1.
-    n_samples
-        Rows of an epoch, those that are drawn several times counted each time.
-
-    Raises
-    ------
-    AlbError
-        If the weights are not finite numbers of 0 or more, with one above 0.
-    """
-
+    #: Of each row, 0 or more, float64: a row of weight 2 is drawn twice as often as one of weight 1.
     weights: Float64
+    #: Rows of an epoch, those that are drawn several times counted each time.
     n_samples: int
 
     def __post_init__(self) -> None:
@@ -59,18 +48,7 @@ class Sample:
 
 
 def balanced(codes: Int64) -> Float64:
-    """Weights under which each class is drawn as often as any other.
-
-    Parameters
-    ----------
-    codes
-        Class of each row, int64; rows of class -1 have none, and are never drawn.
-
-    Returns
-    -------
-    ndarray
-        float64: one over the rows of the row's class.
-    """
+    """Weights under which each class is drawn as often as any other."""
     classed = codes >= 0
     weights = np.zeros(len(codes))
     weights[classed] = 1.0 / np.bincount(codes[classed])[codes[classed]] if classed.any() else 0.0

@@ -16,31 +16,18 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Selection:
-    """What is wanted of obs or var.
+    """What is wanted of obs or var."""
 
-    Attributes
-    ----------
-    dataframe
-        ``obs`` or ``var``.
-    joinids
-        int64, each once, in the order wanted; None for all, ascending.
-    query
-        A TileDB value filter, such as ``tissue == 'lung' and is_primary_data == True``. With joinids as well, those
-        of them that it holds for.
-    """
-
+    #: ``obs`` or ``var``.
     dataframe: str
+    #: int64, each once, in the order wanted; None for all, ascending.
     joinids: Int64 | None = None
+    #: A TileDB value filter, such as ``tissue == 'lung' and is_primary_data == True``. With joinids as well, those of
+    #: them that it holds for.
     query: str | None = None
 
     def of(self, dataframe: Any, uri: str) -> Int64:
-        """Joinids that the open dataframe has of those wanted, int64, in the order wanted.
-
-        Raises
-        ------
-        AlbError
-            If a joinid is not there, the filter is wrong, or nothing is left.
-        """
+        """Joinids that the open dataframe has of those wanted, int64, in the order wanted."""
         if self.joinids is not None:
             unknown = np.setdiff1d(self.joinids, read.joinids(dataframe))
             if len(unknown):

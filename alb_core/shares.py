@@ -52,20 +52,13 @@ def faults(rank: int | None, world_size: int | None) -> list[str]:
 
 @dataclass(frozen=True)
 class Batches:
-    """Sizes of the batches of one share: whole ones, then what is left.
+    """Sizes of the batches of one share: whole ones, then what is left."""
 
-    Attributes
-    ----------
-    batch_size
-        Rows of a whole batch.
-    whole
-        How many batches are whole.
-    rest
-        Rows of those after them: none, one short batch, or two (:func:`cut`).
-    """
-
+    #: Rows of a whole batch.
     batch_size: int
+    #: How many batches are whole.
     whole: int
+    #: Rows of those after them: none, one short batch, or two (:func:`cut`).
     rest: tuple[int, ...]
 
     def __len__(self) -> int:
@@ -87,22 +80,6 @@ def cut(n_rows: int, batch_size: int, drop_last: bool, share: Share) -> Batches:
 
     A share may be one row longer than another, and need a batch more for that row alone. The shorter one then hands
     out its last whole batch as two: all of it but a row, and that row.
-
-    Parameters
-    ----------
-    n_rows
-        Rows of all shares together.
-    batch_size
-        Rows of a batch.
-    drop_last
-        Whole batches alone, as many as the shortest share has.
-    share
-        Which share.
-
-    Raises
-    ------
-    AlbError
-        If there are fewer rows than shares, or batches of one row that cannot be as many for each.
     """
     shortest, longer = divmod(n_rows, share.world_size)
     if share.world_size > 1 and shortest == 0:

@@ -17,16 +17,11 @@ class Spent:
     """Seconds that the loader's stages took; of this process alone, not of a DataLoader's workers.
 
     Stages that run beside each other all count, so the sum may be more than the epoch took.
-
-    Attributes
-    ----------
-    reading
-        X and obs, from the experiment to Arrow tables; waiting for them, where another thread reads.
-    converting
-        Arrow tables to blocks, and blocks to batches.
     """
 
+    #: X and obs, from the experiment to Arrow tables; waiting for them, where another thread reads.
     reading: float = 0.0
+    #: Arrow tables to blocks, and blocks to batches.
     converting: float = 0.0
 
     @contextlib.contextmanager

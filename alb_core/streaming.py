@@ -72,15 +72,7 @@ class _Packed:
 
 
 class _Gathered:
-    """What was packed up to now, cut into batches.
-
-    Attributes
-    ----------
-    streams
-        Of the rows packed last; the last of them is begun where ``filled`` is not 0.
-    filled
-        Rows of the batch that is begun.
-    """
+    """What was packed up to now, cut into batches."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -106,28 +98,7 @@ class _Gathered:
 
 
 class Streaming:
-    """The pipeline of one epoch at a time; the next one uses its memory again.
-
-    Parameters
-    ----------
-    opened
-        Where X and obs come from.
-    batch_size, drop_last
-        As the loader has them.
-    packed_bytes
-        Memory of packed cells.
-    block_rows
-        Rows of a block.
-    max_memory
-        Bytes that this process may hold; None for no cap.
-    pin, sparse
-        Page-locked batches; CSR batches.
-
-    Raises
-    ------
-    AlbError
-        If a block cannot fit into the memory, by a few rows that are read here.
-    """
+    """The pipeline of one epoch at a time; the next one uses its memory again."""
 
     def __init__(
         self,

@@ -15,20 +15,13 @@ Int32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Streams:
-    """Where each stream stands.
+    """Where each stream stands."""
 
-    Attributes
-    ----------
-    table
-        First page, last page, row and column of the value last written, -1 for none; int32, shape (4, streams).
-    carried
-        Bytes used of the last page of the first stream, when it was taken over from other streams; 0 for none.
-    carried_in_all
-        Bytes used of all its pages then.
-    """
-
+    #: First page, last page, row and column of the value last written, -1 for none; int32, shape (4, streams).
     table: Int32
+    #: Bytes used of the last page of the first stream, when it was taken over from other streams; 0 for none.
     carried: int = 0
+    #: Bytes used of all its pages then.
     carried_in_all: int = 0
 
     @property

@@ -26,18 +26,7 @@ LEAST_BLOCKS = 8
 
 
 class Case(ABC):
-    """A combination of parameters over one dataset, opened.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-
-    Raises
-    ------
-    AlbError
-        If this process may not measure the dataset (:func:`alb_core.guard.ready`).
-    """
+    """A combination of parameters over one dataset, opened."""
 
     def __init__(self, dataset: str) -> None:
         self._manifest = ready(dataset)
@@ -50,24 +39,7 @@ class Case(ABC):
         return Path(self._uri)
 
     def epoch(self, *, prove: bool = False) -> Counted:
-        """Run one epoch over all rows, and hold what it delivered against the dataset's manifest.
-
-        Parameters
-        ----------
-        prove
-            Compute the checksum of every value at its place, too. It takes about as long as the epoch and a few MB,
-            so it goes with a measurement of memory and not with one of time.
-
-        Returns
-        -------
-        Counted
-            What it delivered.
-
-        Raises
-        ------
-        AlbError
-            If the rows, non-zeros, sum or, where proved, checksum are not the dataset's.
-        """
+        """Run one epoch over all rows, and hold what it delivered against the dataset's manifest."""
         held = self._manifest
         x_checksum = int(held.x_checksum, 16)
         counted = self._run(prove)
@@ -83,26 +55,7 @@ class Case(ABC):
 
 
 class ReadCase(Case):
-    """All rows of a dataset, chunk by chunk, through one of tiledbsoma's readers.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-    method
-        A name in ``alb_core.read.READERS``.
-    chunk_size
-        Rows of a chunk.
-    shuffle
-        ``none``, ``chunk`` or ``global``.
-    buffer_size
-        Bytes of each column buffer, of tiledbsoma's readers and of tiledb-py's.
-
-    Raises
-    ------
-    NotImplementedError
-        If the release under measurement lacks the reader.
-    """
+    """All rows of a dataset, chunk by chunk, through one of tiledbsoma's readers."""
 
     def __init__(self, dataset: str, method: str, chunk_size: int, shuffle: str, buffer_size: int) -> None:
         super().__init__(dataset)
@@ -121,32 +74,7 @@ class ReadCase(Case):
 
 
 class LoadCase(Case):
-    """One epoch of the loader over all rows of a dataset, to dense batches.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-    method
-        A name in ``alb_core.loader.METHOD_NAMES``.
-    block_spec
-        Cut of a block, such as ``8x64``.
-    shuffle
-        ``none``, ``block`` or ``global``.
-    batch_size
-        Rows of a batch.
-    buffer_size
-        Bytes of each column buffer, of tiledbsoma's readers and of tiledb-py's.
-    context
-        ``default``, or ``tuned`` (:func:`alb_core.tuning.config`): in place of ``buffer_size``.
-
-    Raises
-    ------
-    AlbError
-        If an epoch would have fewer than eight blocks.
-    NotImplementedError
-        If the method needs what is not installed.
-    """
+    """One epoch of the loader over all rows of a dataset, to dense batches."""
 
     def __init__(
         self,

@@ -22,42 +22,30 @@ ENOUGH_BLOCKS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """What all configurations of a sweep share.
+    """What all configurations of a sweep share."""
 
-    Attributes
-    ----------
-    uri, location
-        The experiment as the user named it, and where it is: an absolute path or a URI.
-    shuffle, seed, batch_size
-        As :class:`alb_core.loader.SomaLoader` has them.
-    max_batches
-        Batches on the clock; 0 for all.
-    count_first
-        The first batch is one of them; else it comes before them.
-    collect_every
-        Batches between two collections of garbage; 0 for none.
-    cuda
-        Move batches to the GPU, where there is one.
-    py_buffer_size, soma_buffer_size, config, measurement, layer
-        As the loader has them (bytes).
-    quiet
-        No progress bar.
-    """
-
+    #: The experiment as the user named it, and where it is: an absolute path or a URI.
     uri: str
     location: str
+    #: As :class:`alb_core.loader.SomaLoader` has them.
     shuffle: str = "block"
     seed: int = 0
     batch_size: int = 1024
+    #: Batches on the clock; 0 for all.
     max_batches: int = 0
+    #: The first batch is one of them; else it comes before them.
     count_first: bool = False
+    #: Batches between two collections of garbage; 0 for none.
     collect_every: int = 10
+    #: Move batches to the GPU, where there is one.
     cuda: bool = True
+    #: As the loader has them (bytes).
     py_buffer_size: int = 2**30
     soma_buffer_size: int = 2**30
     config: Mapping[str, str] = field(default_factory=dict)
     measurement: str = "RNA"
     layer: str = "raw"
+    #: No progress bar.
     quiet: bool = False
 
     def columns(self) -> dict[str, Any]:
@@ -117,17 +105,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class Measured:
-    """One epoch.
+    """One epoch."""
 
-    Attributes
-    ----------
-    columns
-        Those of a record that it fills.
-    delivered
-        ``n_obs``, ``nnz`` and ``x_sum``, of all its batches.
-    """
-
+    #: Those of a record that it fills.
     columns: Mapping[str, Any]
+    #: ``n_obs``, ``nnz`` and ``x_sum``, of all its batches.
     delivered: Mapping[str, Any]
 
 
@@ -145,34 +127,7 @@ def run(
     done: Collection[Key] = (),
     say: Callable[[str], None],
 ) -> Iterator[dict[str, Any]]:
-    """Measure all configurations, one after another.
-
-    Parameters
-    ----------
-    settings, configurations, n_epochs
-        What to measure.
-    shared
-        Columns that all records have besides: where and with what they were measured.
-    expected
-        ``n_obs``, ``nnz`` and ``x_sum`` of the dataset's manifest; None where it has none, and the first whole epoch
-        says. An epoch that delivers something else is a failure (design rule 9).
-    done
-        Epochs that are measured already.
-    say
-        Takes a line for the user.
-
-    Yields
-    ------
-    dict
-        A record, as soon as its epoch is done; for a configuration that ran out of memory, one without figures.
-
-    Raises
-    ------
-    AlbError
-        If the experiment cannot be read.
-    WrongResultError
-        If an epoch delivers something else than it should.
-    """
+    """Measure all configurations, one after another."""
     told: set[str] = set()
     for configuration in configurations:
         numbers = [number for number in range(n_epochs) if key(configuration, number) not in done]
@@ -204,24 +159,7 @@ def key(configuration: Configuration, epoch: int) -> Key:
 def interrupted(
     table: pa.Table, same: Mapping[str, Any], configurations: Sequence[Configuration], n_epochs: int
 ) -> tuple[datetime | None, set[Key]]:
-    """Find the latest sweep of a table that had the same settings, and what it has measured.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`).
-    same
-        Columns that its records share with the sweep that is to go on.
-    configurations, n_epochs
-        Of the sweep that is to go on.
-
-    Returns
-    -------
-    datetime or None
-        When that sweep began (``alb_start_dt``); None if there is none.
-    set
-        What it has measured. An epoch that ran out of memory stands for those after it, too.
-    """
+    """Find the latest sweep of a table that had the same settings, and what it has measured."""
     for name, value in same.items():
         column = table.column(name)
         table = table.filter(pc.is_null(column) if value is None else pc.equal(column, pa.scalar(value, column.type)))

@@ -20,14 +20,7 @@ COUNTERS = {"bytes_read": "VFS.read_byte_num", "requests": "VFS.read_ops_num", "
 
 @contextmanager
 def counting() -> Iterator[Callable[[], int | None]]:
-    """Let TileDB count what it reads in this process.
-
-    Yields
-    ------
-    callable
-        Gives the bytes read from storage so far (compressed, as they lie there; local and S3 alike), or None where
-        this release of tiledbsoma does not say.
-    """
+    """Let TileDB count what it reads in this process."""
     with _enabled() as counts:
         yield _read_bytes if counts else lambda: None
 
@@ -37,12 +30,6 @@ def counting_all() -> Iterator[Callable[[], Mapping[str, int] | None]]:
     """Let TileDB count, and make the oldest releases say what, too: they print it.
 
     Only where nothing else writes to the standard output: for a moment it is a file.
-
-    Yields
-    ------
-    callable
-        Gives every name of :data:`COUNTERS` with what was counted so far in contexts that are still there; None where
-        no tile was, or where this release does not say.
     """
     with _enabled() as counts:
         yield _all_counts if counts else lambda: None

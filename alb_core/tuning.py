@@ -15,15 +15,7 @@ TILE_MEMORY = 256 * 2**20
 
 
 def config(buffer_size: int = BUFFER_SIZE, tile_memory: int = TILE_MEMORY) -> dict[str, str]:
-    """TileDB options.
-
-    Parameters
-    ----------
-    buffer_size
-        Bytes of each column buffer.
-    tile_memory
-        Bytes that TileDB may hold of tiles while it reads.
-    """
+    """TileDB options."""
     return {
         # By default TileDB gives its free memory back to the system after every query, and faults it in again in the
         # next one: a third of the CPU time of a shuffled read.

@@ -23,24 +23,7 @@ _MARK = "complete"
 def ensure_environment(
     place: Path, what: str, install: Callable[[Path], None], *, interpreter: str = sys.executable
 ) -> Path:
-    """Return the Python of an environment; made when missing, one process at a time, saying so on stderr.
-
-    Parameters
-    ----------
-    place
-        Its directory, whose name changes with what is installed in it (:func:`recipe_id`).
-    what
-        What it is, as it stands in messages.
-    install
-        Called with the new environment's Python; installs, and tries what it installed.
-    interpreter
-        The Python that it is made of.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be made; nothing is left of it then.
-    """
+    """Return the Python of an environment; made when missing, one process at a time, saying so on stderr."""
     python, complete = place / "bin" / "python", place / _MARK
     with locked(ensure_directory(place.parent) / f".{place.name}.lock", f"it installs {what}"):
         # A marked environment is useless when the Python that it links to has gone.
@@ -60,50 +43,19 @@ def ensure_environment(
 
 
 def recipe_id(python: str, *parts: str) -> str:
-    """Name what is installed in an environment on this machine: 12 hex digits of all that decides it.
-
-    Parameters
-    ----------
-    python
-        ``sys.version`` of the Python that it is made of.
-    *parts
-        Requirements, and whatever else.
-    """
+    """Name what is installed in an environment on this machine: 12 hex digits of all that decides it."""
     recipe = "\n".join((python, sys.platform, platform.machine(), *parts))
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
 def pip_install(python: Path, what: str, *arguments: str, shown: bool = False) -> None:
-    """Install wheels with an environment's own pip, and compile nothing.
-
-    Parameters
-    ----------
-    python
-        Of the environment.
-    what
-        What is installed, as it stands in the error.
-    *arguments
-        Requirements and options of ``pip install``.
-    shown
-        Whether pip says on stderr how far it is.
-
-    Raises
-    ------
-    AlbError
-        If pip fails, with the last line that it wrote.
-    """
+    """Install wheels with an environment's own pip, and compile nothing."""
     pip = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:"]
     run([*pip, *([] if shown else ["--quiet"]), *arguments], f"install {what}", shown=shown)
 
 
 def run(command: Sequence[str], what: str, *, shown: bool = False) -> None:
-    """Run a command, quietly unless its output is shown on stderr; it ends with this process, however that ends.
-
-    Raises
-    ------
-    AlbError
-        If it fails, with the last line that it wrote.
-    """
+    """Run a command, quietly unless its output is shown on stderr; it ends with this process, however that ends."""
     try:
         done = subprocess.run(
             command,

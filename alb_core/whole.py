@@ -15,19 +15,7 @@ from alb_core.spent import Spent
 
 
 class Whole:
-    """The pipeline of an epoch.
-
-    Parameters
-    ----------
-    opened
-        Where X and obs come from.
-    method
-        A name in ``alb_core.convert.METHODS``.
-    batch_size, drop_last
-        As the loader has them.
-    pin
-        Copy batches to page-locked memory.
-    """
+    """The pipeline of an epoch."""
 
     def __init__(self, opened: Opened, method: str, *, batch_size: int, drop_last: bool, pin: bool = False) -> None:
         self._opened = opened

@@ -47,15 +47,7 @@ class RemoteError(Exception):
 
 
 class Workers(Generic[Asked, Given]):
-    """Processes that all do the same work.
-
-    Parameters
-    ----------
-    work
-        What each makes of an item that it is sent: any number of results. It goes to each process as a pickle, once.
-    n_workers
-        Processes, 1 or more. They start at once, and end with :meth:`close`, or with this process.
-    """
+    """Processes that all do the same work."""
 
     def __init__(self, work: Callable[[Asked], Iterable[Given]], n_workers: int) -> None:
         # Made here so that the processes take it over: one of their own would stay behind when they are killed.
@@ -75,13 +67,6 @@ class Workers(Generic[Asked, Given]):
         """Let the processes do their work on each item, and give the results in the order of the items.
 
         Left before its end, by the consumer or by an error, the processes end.
-
-        Raises
-        ------
-        AlbError
-            If a process ends.
-        Exception
-            What the work raised, with the traceback there as its cause.
         """
         left = iter(items)
         busy: deque[int] = deque()

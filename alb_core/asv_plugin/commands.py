@@ -157,13 +157,7 @@ def _install_stacks(conf: Config, args: Namespace) -> None:
 
 
 def prepare(environment: Environment) -> None:
-    """Make one of asv's environments, with the stack and the user's checkouts, where it is not made.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be made.
-    """
+    """Make one of asv's environments, with the stack and the user's checkouts, where it is not made."""
     try:
         environment.create()
     except ProcessError as error:

@@ -28,13 +28,7 @@ class Row:
 
 
 def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[Row]:
-    """Return what asv holds of some commits on a machine, where at least one has a value.
-
-    Raises
-    ------
-    AlbError
-        If there are no results.
-    """
+    """Return what asv holds of some commits on a machine, where at least one has a value."""
     try:
         benchmarks = Benchmarks.load(conf)
     except util.UserError as error:

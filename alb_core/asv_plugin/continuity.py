@@ -37,20 +37,13 @@ _BY_NAME = ("_results", "_samples", "_stats", "_benchmark_params", "_benchmark_v
 
 @dataclass(frozen=True)
 class Declared:
-    """What a class says of its versions.
+    """What a class says of its versions."""
 
-    Attributes
-    ----------
-    version
-        The present one.
-    param_names
-        Of its parameters.
-    same_as
-        By earlier version, the part of it that is the same.
-    """
-
+    #: The present one.
     version: str
+    #: Of its parameters.
     param_names: tuple[str, ...]
+    #: By earlier version, the part of it that is the same.
     same_as: Mapping[str, Part]
 
 
@@ -58,11 +51,6 @@ def declared(directory: Path) -> dict[str, Declared]:
     """Return what classes of benchmarks say, by ``module.Class``; those that say nothing are left out.
 
     Their source is read and not run: it needs the stack.
-
-    Parameters
-    ----------
-    directory
-        With the modules of benchmarks.
     """
     found = {}
     for path in sorted(directory.glob("*.py")):
@@ -75,20 +63,7 @@ def declared(directory: Path) -> dict[str, Declared]:
 
 
 def same(results: Results, name: str) -> list[bool] | None:
-    """Say which combinations of a benchmark's results are those of the present version, though an earlier one's.
-
-    Parameters
-    ----------
-    results
-        Of a commit.
-    name
-        asv's of the benchmark.
-
-    Returns
-    -------
-    list of bool or None
-        In the order of the results' own combinations; None where it is of the present version, or nothing is the same.
-    """
+    """Say which combinations of a benchmark's results are those of the present version, though an earlier one's."""
     said = _ours(suite_root() / "benchmarks").get(name.rpartition(".")[0])
     part = said.same_as.get(results.benchmark_version.get(name)) if said else None
     if said is None or part is None or name not in results.get_all_result_keys():
@@ -104,15 +79,7 @@ def same(results: Results, name: str) -> list[bool] | None:
 
 
 def view(results: Results, name: str) -> Results:
-    """Return results in which those of a benchmark are of the present version, where they are the same ones.
-
-    Parameters
-    ----------
-    results
-        Of a commit; not changed.
-    name
-        asv's of the benchmark.
-    """
+    """Return results in which those of a benchmark are of the present version, where they are the same ones."""
     if same(results, name) is None:
         return results
     seen = copy.copy(results)

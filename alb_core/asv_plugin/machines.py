@@ -53,13 +53,7 @@ def this_computer() -> dict[str, str]:
 
 
 def registered(results: Path, name: str) -> dict[str, str] | None:
-    """Return the hardware that a name belongs to: as committed with its results, else as this user's asv knows it.
-
-    Raises
-    ------
-    AlbError
-        If a file that should say so is damaged.
-    """
+    """Return the hardware that a name belongs to: as committed with its results, else as this user's asv knows it."""
     beside = results / name / "machine.json"
     home = Path(MachineCollection.get_machine_file_path())
     for path, entry in ((beside, None), (home, name)):
@@ -101,25 +95,7 @@ def unlike_known(name: str, hardware: dict[str, str]) -> list[str]:
 
 
 def settle(results: Path, name: str | None) -> str:
-    """Make sure that this computer may measure under a name; register it where the name is new.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-    name
-        As given by ``--machine``; None for asv's own choice.
-
-    Returns
-    -------
-    str
-        The name.
-
-    Raises
-    ------
-    AlbError
-        If the name belongs to other hardware.
-    """
+    """Make sure that this computer may measure under a name; register it where the name is new."""
     name = name or default_name()
     check_name(name)
     here = this_computer()
@@ -173,13 +149,7 @@ def own_name(results: Path) -> str | None:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no name of a directory.
-
-    Raises
-    ------
-    AlbError
-        Saying which, and what is expected.
-    """
+    """Refuse a name that is no name of a directory."""
     if not name or name.startswith(".") or not all(letter.isalnum() or letter in "-_." for letter in name):
         raise AlbError(f"{name!r} is no machine name, expected letters, digits, '-', '_' and '.', as in g4dn")
 

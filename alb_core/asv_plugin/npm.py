@@ -49,11 +49,6 @@ def registry() -> str:
 
     npm's order: the environment, then its files. npm itself, where it is installed, knows them best, and its own
     default; without it, none is assumed.
-
-    Raises
-    ------
-    AlbError
-        If nothing is configured, or what is configured is no address.
     """
     environment = {name.lower(): value for name, value in os.environ.items()}
     found = environment.get("npm_config_registry") or _npm_says() or _files_say(environment)
@@ -70,20 +65,7 @@ def registry() -> str:
 
 
 def fetch(package: Package, cache: Path) -> Path:
-    """Return a package's tarball in the cache, verified; fetch it where it is missing.
-
-    Parameters
-    ----------
-    package
-        What is wanted.
-    cache
-        Directory of the cache; what is there with the right hash is not asked for again.
-
-    Raises
-    ------
-    AlbError
-        If the registry cannot be reached, does not have the package, or sends other bytes.
-    """
+    """Return a package's tarball in the cache, verified; fetch it where it is missing."""
     path = cache / package.tarball
     if not _verified(path, package):
         with locked(cache / f".{package.tarball}.lock", f"it fetches {package.tarball}"):
@@ -93,20 +75,7 @@ def fetch(package: Package, cache: Path) -> Path:
 
 
 def read(tarball: Path, member: str) -> bytes:
-    """Return the bytes of one file of a package.
-
-    Parameters
-    ----------
-    tarball
-        A verified tarball.
-    member
-        Path within the package.
-
-    Raises
-    ------
-    AlbError
-        If the package has no such file, or cannot be read.
-    """
+    """Return the bytes of one file of a package."""
     try:
         with tarfile.open(tarball) as archive:
             file = archive.extractfile(f"package/{member}")

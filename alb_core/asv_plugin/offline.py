@@ -135,22 +135,7 @@ def references(page: str) -> list[Reference]:
 
 
 def serve_own(site: Path, cache: Path, pins: Mapping[str, Pin]) -> None:
-    """Put the scripts and styles of a site's page into the site, and make the page name them there.
-
-    Parameters
-    ----------
-    site
-        The published site.
-    cache
-        Where packages are kept.
-    pins
-        The file for each address.
-
-    Raises
-    ------
-    AlbError
-        If something cannot be had, or is not what the page wants; the page is then what it was.
-    """
+    """Put the scripts and styles of a site's page into the site, and make the page name them there."""
     index = site / "index.html"
     try:
         page = index.read_text(encoding="utf-8")

@@ -19,17 +19,11 @@ VARIABLE = "ALB_PROFILE"
 
 @dataclass(frozen=True)
 class Profile:
-    """A part of the grid.
+    """A part of the grid."""
 
-    Attributes
-    ----------
-    patterns
-        Regular expressions, as ``--bench`` takes them.
-    datasets
-        What its benchmarks read beside those of the default grid.
-    """
-
+    #: Regular expressions, as ``--bench`` takes them.
     patterns: tuple[str, ...]
+    #: What its benchmarks read beside those of the default grid.
     datasets: tuple[str, ...] = ()
 
 
@@ -43,13 +37,7 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def current() -> Profile:
-    """Return the profile that ``ALB_PROFILE`` names; ``default`` where it is not set.
-
-    Raises
-    ------
-    AlbError
-        If there is none of that name.
-    """
+    """Return the profile that ``ALB_PROFILE`` names; ``default`` where it is not set."""
     name = os.environ.get(VARIABLE) or "default"
     if name not in PROFILES:
         raise AlbError(f"{VARIABLE} is {name!r}, expected one of {', '.join(PROFILES)}")

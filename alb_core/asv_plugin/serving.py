@@ -22,25 +22,7 @@ class _Server(ThreadingTCPServer):
 
 
 def server(handler: type[BaseHTTPRequestHandler], port: int = 0) -> tuple[ThreadingTCPServer, str]:
-    """Serve on a port or, where it is taken, on the next that is free; stands in for asv's ``create_httpd``.
-
-    Parameters
-    ----------
-    handler
-        Of requests.
-    port
-        The wanted one; 0 for :data:`PORT`.
-
-    Returns
-    -------
-    tuple of ThreadingTCPServer and str
-        What listens, and its address.
-
-    Raises
-    ------
-    AlbError
-        If none of them can be had.
-    """
+    """Serve on a port or, where it is taken, on the next that is free; stands in for asv's ``create_httpd``."""
     first = port or PORT
     if not 0 < first <= _LAST:
         raise AlbError(f"--port is {port}, expected 1 to {_LAST}")

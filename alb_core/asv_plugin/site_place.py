@@ -30,16 +30,6 @@ def staged(conf: Config, args: Namespace) -> Iterator[None]:
     """Within the block asv publishes into a stage, which takes the site's place when the block ends well.
 
     Whoever is killed meanwhile leaves the site that was there; what is left of the stage, the next one removes.
-
-    Parameters
-    ----------
-    conf, args
-        asv's configuration and command line, which name the place; within the block they name the stage.
-
-    Raises
-    ------
-    AlbError
-        If something stands there that is no site of asv's, or the disk refuses; nothing is changed then.
     """
     site = place_of(conf, args)
     with locked(data_root() / ".publishing.lock", f"it publishes {site}"):
@@ -62,13 +52,7 @@ def place_of(conf: Config, args: Namespace) -> Path:
 
 
 def require_site(site: Path) -> None:
-    """Refuse a place that holds anything but a site of asv's.
-
-    Raises
-    ------
-    AlbError
-        Naming what is there.
-    """
+    """Refuse a place that holds anything but a site of asv's."""
     try:
         there = sorted(path.name for path in site.iterdir() if path.name not in _STRAY)
     except FileNotFoundError:

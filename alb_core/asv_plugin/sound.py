@@ -32,27 +32,18 @@ _NAMED = 8  # of many things that are said in one line
 
 @dataclass
 class Sifted:
-    """What was found in a results directory.
+    """What was found in a results directory."""
 
-    Attributes
-    ----------
-    sound
-        Files that are published.
-    damaged
-        What is wrong with each file that cannot be read, a line each.
-    unknown
-        Commits that the history does not have, with the machines that have results of them.
-    old
-        Results of other versions of a benchmark: its name, theirs (and whether only a part of it) and its own, and in
-        how many files.
-    gone
-        Benchmarks that the suite has no more.
-    """
-
+    #: Files that are published.
     sound: list[Path] = field(default_factory=list)
+    #: What is wrong with each file that cannot be read, a line each.
     damaged: list[str] = field(default_factory=list)
+    #: Commits that the history does not have, with the machines that have results of them.
     unknown: dict[str, list[str]] = field(default_factory=dict)
+    #: Results of other versions of a benchmark: its name, theirs (and whether only a part of it) and its own, and in
+    #: how many files.
     old: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    #: Benchmarks that the suite has no more.
     gone: set[str] = field(default_factory=set)
 
     def said(self, where: str) -> Iterator[str]:
@@ -74,13 +65,7 @@ class Sifted:
 
 @contextmanager
 def view(results: Path, known: Sifted) -> Iterator[Path]:
-    """Make a directory that shows the sound part of a results directory, by links, as long as the block lasts.
-
-    Yields
-    ------
-    Path
-        The directory, by the same names.
-    """
+    """Make a directory that shows the sound part of a results directory, by links, as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="alb-results-") as place:
         for path in (Path(Benchmarks.get_benchmark_file_path(str(results))), *known.sound):
             shown = Path(place) / path.relative_to(results)
@@ -95,13 +80,7 @@ def behind(seen: Path) -> Path:
 
 
 def benchmarks_of(results: Path) -> dict[str, dict[str, Any]]:
-    """Read asv's list of benchmarks.
-
-    Raises
-    ------
-    AlbError
-        If it is damaged.
-    """
+    """Read asv's list of benchmarks."""
     path = Path(Benchmarks.get_benchmark_file_path(str(results)))
     try:
         content = load_json(str(path), api_version=Benchmarks.api_version)
@@ -117,17 +96,7 @@ def benchmarks_of(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def sift(results: Path, benchmarks: Mapping[str, Mapping[str, Any]], commits: Collection[str]) -> Sifted:
-    """Look at every file of a results directory, and change none.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-    benchmarks
-        asv's list (:func:`benchmarks_of`).
-    commits
-        Those that are published: of the history's branches and tags.
-    """
+    """Look at every file of a results directory, and change none."""
     found = Sifted()
     for directory in sorted(path for path in results.iterdir() if path.is_dir() and not path.name.startswith(".")):
         files = [path for path in sorted(directory.glob("*.json")) if path.name not in (_MACHINE, *OTHERS)]
@@ -189,13 +158,7 @@ def _machine(directory: Path) -> str:
 
 
 def _require_sound(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse what asv's graphs would stumble over.
-
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        Saying what.
-    """
+    """Refuse what asv's graphs would stumble over."""
     if not isinstance(content.commit_hash, str) or not isinstance(content.date, int):
         raise ValueError("commit_hash or date is missing")
     for name in content.get_result_keys(benchmarks):

@@ -16,16 +16,6 @@ def thresholds(results: Path) -> dict[str, float]:
     """Return the relative size of a step by regular expression, as asv's ``regressions_thresholds`` has it.
 
     A benchmark has one line for all machines: the noisiest of them decides.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-
-    Raises
-    ------
-    AlbError
-        If a calibration cannot be read.
     """
     # Here, because it loads scipy, which asv's other commands do without.
     from alb_core.verdict import calibration

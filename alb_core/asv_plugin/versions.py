@@ -22,13 +22,7 @@ from alb_core.files import ensure_directory
 
 @contextmanager
 def recorded(*environments: Path) -> Iterator[None]:
-    """Within the block, every results file that asv saves carries the versions of its commit, whole or not at all.
-
-    Parameters
-    ----------
-    environments
-        asv's ``env_dir``: the directories of the benchmark environments.
-    """
+    """Within the block, every results file that asv saves carries the versions of its commit, whole or not at all."""
     save = Results.save
 
     def save_with_versions(self: Any, result_dir: str) -> None:
@@ -51,20 +45,7 @@ def recorded(*environments: Path) -> Iterator[None]:
 
 
 def resolved(environments: Iterable[Path], commit: str) -> dict[str, str]:
-    """Return the versions installed for a commit, from the environment whose certificate names it.
-
-    Parameters
-    ----------
-    environments
-        Directories of the benchmark environments.
-    commit
-        Full object name.
-
-    Returns
-    -------
-    dict of str to str
-        Exact version by project name; empty where the commit is not installed (its build failed).
-    """
+    """Return the versions installed for a commit, from the environment whose certificate names it."""
     for path in sorted(path for root in environments for path in root.glob(f"*/{proof.CERTIFICATE}")):
         try:
             found = proof.certificate(path.parent)

@@ -23,14 +23,9 @@ OUT_OF = 20
 
 @dataclass(frozen=True)
 class Arm(Case):
-    """A case between the release and another commit.
+    """A case between the release and another commit."""
 
-    Attributes
-    ----------
-    size
-        Of the change, as in :data:`~alb_core.calibrate.injected.CHANGES`, or none.
-    """
-
+    #: Of the change, as in :data:`~alb_core.calibrate.injected.CHANGES`, or none.
     size: str = NOTHING
 
     @property

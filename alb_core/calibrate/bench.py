@@ -49,23 +49,6 @@ class Bench:
 
     Every 25 rounds, about as many as a verdict has, all commits are installed again: where files lie favours one
     side or the other for as long as they lie there, and a verdict's lie somewhere else.
-
-    Parameters
-    ----------
-    conf, repo
-        asv's configuration and history.
-    base
-        The release.
-    heads
-        The other commits by size, installed.
-    pairs
-        By size, what runs the two sides of a verdict.
-    seen
-        How the machine was; added to.
-    kept
-        Where that is kept.
-    look
-        Whether the canary looks whenever all is installed again.
     """
 
     def __init__(
@@ -117,13 +100,7 @@ class Bench:
 
 
 class Keeper:
-    """Keeps the rounds of each size in results of its own.
-
-    Parameters
-    ----------
-    stores
-        By size.
-    """
+    """Keeps the rounds of each size in results of its own."""
 
     def __init__(self, stores: Mapping[str, Store]) -> None:
         self._stores = stores

@@ -36,54 +36,35 @@ from alb_core.verdict.store import Store
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a calibration.
+    """What is asked of a calibration."""
 
-    Attributes
-    ----------
-    machine
-        Name; None for asv's own choice.
-    seconds
-        To measure; none to judge again what is recorded.
-    patterns
-        Regular expressions of benchmarks; the standard ones by default.
-    budget
-        Of the verdicts that are judged (s).
-    draws
-        Verdicts of each size from rounds drawn anew.
-    look
-        Whether the canary looks.
-    attributes
-        asv's attributes of benchmarks to override.
-    """
-
+    #: Name; None for asv's own choice.
     machine: str | None = None
+    #: To measure; none to judge again what is recorded.
     seconds: float = 3600.0
+    #: Regular expressions of benchmarks; the standard ones by default.
     patterns: tuple[str, ...] = STANDARD
+    #: Of the verdicts that are judged (s).
     budget: float = engine.BUDGET
+    #: Verdicts of each size from rounds drawn anew.
     draws: int = 200
+    #: Whether the canary looks.
     look: bool = True
+    #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Done:
-    """How a call went.
+    """How a call went."""
 
-    Attributes
-    ----------
-    known
-        What is known of the machine now.
-    path
-        The file with it.
-    measured
-        What this call measured.
-    failures
-        Cases that failed or are n/a, in words.
-    """
-
+    #: What is known of the machine now.
     known: Calibration
+    #: The file with it.
     path: Path
+    #: What this call measured.
     measured: Measured
+    #: Cases that failed or are n/a, in words.
     failures: tuple[str, ...]
 
 
@@ -102,15 +83,7 @@ class _Recorded:
 
 
 def run(asked: Asked) -> Done:
-    """Measure rounds for as long as is asked, judge all that there are, and write the machine's calibration.
-
-    Raises
-    ------
-    AlbError
-        If what is asked for makes no sense, or (exit status 3) there is too little for one verdict yet.
-    KeyboardInterrupt
-        If the user ends it; the rounds are kept.
-    """
+    """Measure rounds for as long as is asked, judge all that there are, and write the machine's calibration."""
     check(asked.patterns)
     found = _recorded(asked)
     if found.measured.interrupted:

@@ -30,23 +30,15 @@ _LEAST_RUNS = 4
 
 @dataclass
 class Tally:
-    """What some verdicts of one change said.
+    """What some verdicts of one change said."""
 
-    Attributes
-    ----------
-    verdicts
-        How many.
-    whole
-        How many of them had the word that counts.
-    cases
-        The same for each case.
-    visible
-        The smallest change that each case's rounds could have shown, a verdict each.
-    """
-
+    #: How many.
     verdicts: int = 0
+    #: How many of them had the word that counts.
     whole: int = 0
+    #: The same for each case.
     cases: Counter[Case] = field(default_factory=Counter)
+    #: The smallest change that each case's rounds could have shown, a verdict each.
     visible: dict[Case | None, list[float]] = field(default_factory=dict)
 
     def add(self, verdict: Verdict, cases: Iterable[Case], words: set[Word]) -> None:
@@ -81,32 +73,7 @@ def count(
     runs: Mapping[str, int],
     told: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, Known], Known]:
-    """Count what verdicts of known changes say.
-
-    Parameters
-    ----------
-    streams
-        Rounds by size of the change.
-    judge
-        The rule of verdicts.
-    most
-        Rounds that a verdict has.
-    draws
-        Verdicts of each size from rounds drawn anew.
-    versions
-        asv's version of each benchmark.
-    runs
-        Processes of each benchmark in one ``asv run``.
-    told
-        Called once for each verdict.
-
-    Returns
-    -------
-    dict of str to Known
-        By name of the case.
-    Known
-        Of verdicts as a whole.
-    """
+    """Count what verdicts of known changes say."""
     apart: dict[str, Tally] = {}
     drawn: dict[str, Tally] = {}
     for number, (size, stream) in enumerate(streams.items()):
@@ -177,18 +144,6 @@ def step(sequences: Sequence[Sequence[tuple[float, ...]]], run: int) -> float | 
     """Return the relative difference below which 99 of 100 pairs of runs of one commit stay.
 
     Never less than what is called no change, in whole percents.
-
-    Parameters
-    ----------
-    sequences
-        Samples of successive processes of one commit.
-    run
-        Processes of one run: the median of their samples is what is published.
-
-    Returns
-    -------
-    float or None
-        None for too few runs.
     """
     differences: list[float] = []
     for processes in sequences:

@@ -41,28 +41,16 @@ _IDENTITY = "arrayloader-benchmarks <calibration@arrayloader-benchmarks.invalid>
 
 @dataclass(frozen=True)
 class Commits:
-    """What is measured.
+    """What is measured."""
 
-    Attributes
-    ----------
-    release
-        What the others stand on.
-    by_size
-        Commit by size of the change; :data:`NOTHING` is the release.
-    """
-
+    #: What the others stand on.
     release: Release
+    #: Commit by size of the change; :data:`NOTHING` is the release.
     by_size: dict[str, str]
 
 
 def base_of(releases: list[Release]) -> Release:
-    """Return the newest release with a wheel for this platform.
-
-    Raises
-    ------
-    AlbError
-        If there is none.
-    """
+    """Return the newest release with a wheel for this platform."""
     usable = [release for release in releases if fitting(release.wheels) is not None]
     if not usable:
         raise AlbError("no release of tiledbsoma has a wheel for this platform: there is nothing to calibrate with")
@@ -70,20 +58,7 @@ def base_of(releases: list[Release]) -> Release:
 
 
 def commit_all(repository: Path, release: Release | None = None) -> Commits:
-    """Make the commits where they are not there yet.
-
-    Parameters
-    ----------
-    repository
-        The history of releases.
-    release
-        What they stand on; :func:`base_of` the lock by default.
-
-    Raises
-    ------
-    AlbError
-        If the release does not read by :data:`READER`.
-    """
+    """Make the commits where they are not there yet."""
     release = release or base_of(lock.load())
     with Objects(repository) as objects:
         path = Packages(objects).layout(release.commit).within(FILE)

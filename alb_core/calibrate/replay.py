@@ -19,33 +19,13 @@ BLOCK = 5
 
 
 def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:
-    """Return how many rounds a verdict's budget is enough for, all of its cases open.
-
-    Parameters
-    ----------
-    budget
-        Of the verdict (s).
-    opening
-        What each round takes besides its cases (s).
-    times, peaks
-        What all cases of time, and of memory, take in a round (s). Memory takes part in the first ones.
-    """
+    """Return how many rounds a verdict's budget is enough for, all of its cases open."""
     left = budget - peaks * LEAST_SAMPLES
     return max(0, min(MOST_ROUNDS, int(left / max(opening + times, 1e-9))))
 
 
 def replay(stream: Stream, judge: Judge, most: int) -> Rounds:
-    """Take rounds, in their order, until the judge needs no more of a case, or a verdict's rounds are used up.
-
-    Parameters
-    ----------
-    stream
-        The rounds.
-    judge
-        The rule, and so when to stop.
-    most
-        Rounds of time that the budget is enough for.
-    """
+    """Take rounds, in their order, until the judge needs no more of a case, or a verdict's rounds are used up."""
     rounds = Rounds.of(list(stream))
     cases: list[Case] = []
     for done in range(max(most, MOST_SAMPLES)):
@@ -78,21 +58,6 @@ def resampled(
     """Yield verdicts of rounds drawn anew, in blocks of :data:`BLOCK` successive ones (a circular block bootstrap).
 
     A round is drawn for all cases at once, so that what they have in common stays.
-
-    Parameters
-    ----------
-    stream
-        The rounds.
-    judge, most
-        As for :func:`replay`.
-    draws
-        How many.
-    rng
-        Where they come from.
-    equal
-        Whether both sides are one commit. Which of them is HEAD is then decided anew for each block: a bootstrap that
-        counts false alarms must draw from what has no change (Hall and Wilson 1991), and what the sides of so few
-        rounds differ by is chance, which drawing from them as they are would take for a change, again and again.
     """
     length = lengths(stream)
     for _ in range(draws if all(length.values()) else 0):

@@ -9,15 +9,7 @@ from alb_core.verdict.calibration import Calibration, Effect, Known, Rate, rate_
 
 
 def text(known: Calibration, form: str = "plain") -> str:
-    """Return the table of a calibration and what it stands on.
-
-    Parameters
-    ----------
-    known
-        The calibration.
-    form
-        tabulate's name of the table's form.
-    """
+    """Return the table of a calibration and what it stands on."""
     headers = ["benchmark", "false alarms", *(f"{size} found" for size in CHANGES), "visible", "step", "measured"]
     rows = [_cells("a verdict as a whole", known.whole)]
     rows += [_cells(f"`{name}`" if form == "github" else name, each) for name, each in known.benchmarks.items()]

@@ -16,17 +16,11 @@ _VERSION = 1
 
 @dataclass
 class State:
-    """How the machine was.
+    """How the machine was."""
 
-    Attributes
-    ----------
-    openings
-        Seconds until the two sides of a round were ready, a round each.
-    canaries
-        Spread of the canary's parts, by part, at each look.
-    """
-
+    #: Seconds until the two sides of a round were ready, a round each.
     openings: list[float] = field(default_factory=list)
+    #: Spread of the canary's parts, by part, at each look.
     canaries: list[dict[str, float]] = field(default_factory=list)
 
     def looked(self, canary: Canary) -> None:

@@ -37,75 +37,45 @@ BUDGET = 150 * 60.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a campaign.
+    """What is asked of a campaign."""
 
-    Attributes
-    ----------
-    words
-        A range of releases (:func:`alb_core.campaign.part.chosen`).
-    budget
-        Seconds, what is made and installed included.
-    rounds
-        Rounds of a case of time.
-    patterns
-        Regular expressions of benchmarks.
-    machine
-        Name; None for asv's own choice.
-    """
-
+    #: A range of releases (:func:`alb_core.campaign.part.chosen`).
     words: str = ".."
+    #: Seconds, what is made and installed included.
     budget: float = BUDGET
+    #: Rounds of a case of time.
     rounds: int = ROUNDS
+    #: Regular expressions of benchmarks.
     patterns: tuple[str, ...] = STANDARD
+    #: Name; None for asv's own choice.
     machine: str | None = None
 
 
 @dataclass(frozen=True)
 class Campaign:
-    """Where a campaign stands.
+    """Where a campaign stands."""
 
-    Attributes
-    ----------
-    machine
-        Name.
-    grid
-        What there is and what is left.
-    missing
-        Releases without an environment; after a campaign, those that could not be installed.
-    installing
-        Seconds that were spent on installing.
-    measured
-        How measuring went; None where only a plan was asked for.
-    """
-
+    #: Name.
     machine: str
+    #: What there is and what is left.
     grid: Grid
+    #: Releases without an environment; after a campaign, those that could not be installed.
     missing: Sequence[str]
+    #: Seconds that were spent on installing.
     installing: float = 0.0
+    #: How measuring went; None where only a plan was asked for.
     measured: Measured | None = None
 
 
 def plan(asked: Asked) -> Campaign:
-    """Say what a campaign would do, as far as results and the suite's list of benchmarks tell; nothing is changed.
-
-    Raises
-    ------
-    AlbError
-        If what is asked for makes no sense.
-    """
+    """Say what a campaign would do, as far as results and the suite's list of benchmarks tell; nothing is changed."""
     with contextlib.chdir(suite_root()):
         machine, sides, keeper, cases = _recorded(asked)
         return Campaign(machine, keeper.grid(cases, asked.rounds), [side.name for side in sides if not side.installed])
 
 
 def recorded(asked: Asked) -> dict[Case, dict[str, dict[tuple[int, int], tuple[float, ...]]]]:
-    """Return the rounds that stand in a machine's results: samples by case, release (oldest first) and round.
-
-    Raises
-    ------
-    AlbError
-        If there are none.
-    """
+    """Return the rounds that stand in a machine's results: samples by case, release (oldest first) and round."""
     with contextlib.chdir(suite_root()):
         machine, sides, keeper, cases = _recorded(asked)
     found = {
@@ -144,13 +114,7 @@ def _recorded(asked: Asked) -> tuple[str, list[Side], Keeper, list[Case]]:
 
 
 def run(asked: Asked) -> Campaign:
-    """Install what is missing, and measure until every case has its rounds or the budget is spent.
-
-    Raises
-    ------
-    AlbError
-        If what is asked for makes no sense, or nothing can be measured.
-    """
+    """Install what is missing, and measure until every case has its rounds or the budget is spent."""
     begun = time.monotonic()
     releases = _checked(asked)
     roots = [environments.root_of(release) for release in releases]
@@ -173,17 +137,7 @@ def run(asked: Asked) -> Campaign:
 
 
 class Bench:
-    """Runs cases at releases through asv's runner.
-
-    Parameters
-    ----------
-    conf
-        asv's configuration.
-    sides
-        The releases, installed.
-    benchmarks
-        asv's benchmarks by name.
-    """
+    """Runs cases at releases through asv's runner."""
 
     def __init__(self, conf: Config, sides: Sequence[Side], benchmarks: Mapping[str, dict[str, Any]]) -> None:
         self._conf, self._benchmarks = conf, benchmarks
@@ -209,21 +163,7 @@ class Bench:
 
 
 class Keeper:
-    """asv's results of all releases.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-    machine
-        The machine's name.
-    empty
-        Makes empty results for a commit.
-    benchmarks
-        asv's benchmarks by name.
-    sides
-        The releases.
-    """
+    """asv's results of all releases."""
 
     def __init__(
         self,

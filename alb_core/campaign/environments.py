@@ -40,27 +40,7 @@ def sides_of(conf: Config, releases: Sequence[Release]) -> list[Side]:
 
 
 def make(conf: Config, repo: Repo, sides: Sequence[Side]) -> dict[str, str]:
-    """Make the environments that are missing, and install in each its release.
-
-    Parameters
-    ----------
-    conf
-        asv's configuration: its own environment has the stack.
-    repo
-        The release history.
-    sides
-        The releases.
-
-    Returns
-    -------
-    dict of str to str
-        Why a release cannot be installed here, by version.
-
-    Raises
-    ------
-    AlbError
-        If asv's own environment cannot be made, or none of the releases can be installed.
-    """
+    """Make the environments that are missing, and install in each its release."""
     base = environment_at(conf, Path(conf.env_dir))
     prepare(base)
     failures: dict[str, str] = {}

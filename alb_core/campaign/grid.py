@@ -19,51 +19,33 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class Left:
-    """What a campaign has still to do.
+    """What a campaign has still to do."""
 
-    Attributes
-    ----------
-    processes
-        One for each round of each case at each release.
-    seconds
-        What they take; None where no process of any case has been measured yet.
-    """
-
+    #: One for each round of each case at each release.
     processes: int
+    #: What they take; None where no process of any case has been measured yet.
     seconds: float | None
 
 
 @dataclass
 class Grid:
-    """Rounds of cases at releases.
+    """Rounds of cases at releases."""
 
-    Attributes
-    ----------
-    versions
-        Of the releases, oldest first.
-    cases
-        What is measured.
-    rounds
-        Rounds of a case of time; others have fewer (:func:`alb_core.campaign.part.wanted`).
-    counts
-        Rounds that there are; every pair of release and case has an entry.
-    cost
-        Seconds of a round, where known.
-    absent
-        What a release cannot do.
-    failures
-        What failed in this call, with its last line; it is tried again by the next one.
-    out
-        Releases that cannot be measured at all, and why.
-    """
-
+    #: Of the releases, oldest first.
     versions: Sequence[str]
+    #: What is measured.
     cases: Sequence[Case]
+    #: Rounds of a case of time; others have fewer (:func:`alb_core.campaign.part.wanted`).
     rounds: int
+    #: Rounds that there are; every pair of release and case has an entry.
     counts: dict[tuple[str, Case], int] = field(default_factory=dict)
+    #: Seconds of a round, where known.
     cost: dict[tuple[str, Case], float] = field(default_factory=dict)
+    #: What a release cannot do.
     absent: set[tuple[str, Case]] = field(default_factory=set)
+    #: What failed in this call, with its last line; it is tried again by the next one.
     failures: dict[tuple[str, Case], str] = field(default_factory=dict)
+    #: Releases that cannot be measured at all, and why.
     out: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,13 +103,6 @@ def turns(count: int, number: int) -> list[tuple[int, ...]]:
     A round begins somewhere else than those before (by the golden ratio, which spreads any number of beginnings
     evenly), and the next one goes the same way backwards: an hour that gets slower and slower meets each release early
     as often as late. Neighbours stay neighbours, so that the same minutes measured both.
-
-    Parameters
-    ----------
-    count
-        Number of releases.
-    number
-        Of the round, from 0.
     """
     if count == 0:
         return []

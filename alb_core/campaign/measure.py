@@ -42,20 +42,13 @@ class Keeper(Protocol):
 
 @dataclass
 class Measured:
-    """How a call went.
+    """How a call went."""
 
-    Attributes
-    ----------
-    seconds
-        Of measuring.
-    processes
-        Rounds of single cases that it added.
-    interrupted
-        Whether the user ended it.
-    """
-
+    #: Of measuring.
     seconds: float = 0.0
+    #: Rounds of single cases that it added.
     processes: int = 0
+    #: Whether the user ended it.
     interrupted: bool = False
 
 
@@ -72,28 +65,7 @@ def measure(
     clock: Callable[[], float] = time.monotonic,
     tell: Callable[[str], None],
 ) -> Measured:
-    """Add the rounds that are missing: the first of every release, then the second of every release, and so on.
-
-    Parameters
-    ----------
-    bench
-        Runs cases.
-    keeper
-        Keeps each round of each case as soon as it is there.
-    grid
-        What there is; added to.
-    budget
-        Seconds.
-    clock
-        Seconds since some time.
-    tell
-        Takes a line at the beginning of each round.
-
-    Returns
-    -------
-    Measured
-        How it went.
-    """
+    """Add the rounds that are missing: the first of every release, then the second of every release, and so on."""
     call = _Call(bench, keeper, grid, clock, clock() + budget, Measured())
     begun = clock()
     with tqdm(total=round(budget), unit="s", disable=None, bar_format="{desc} {bar} {n:.0f}/{total} s") as bar:

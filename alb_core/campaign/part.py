@@ -39,20 +39,7 @@ def wanted(case: Case, rounds: int) -> int:
 
 
 def chosen(words: str, releases: Sequence[Release]) -> list[Release]:
-    """Return the releases of a range, oldest first.
-
-    Parameters
-    ----------
-    words
-        ``1.15.0..2.0.0`` (both are in it), ``1.15.0..``, ``..1.15.0``, one version alone, or ``..`` for all.
-    releases
-        All there are, oldest first.
-
-    Raises
-    ------
-    AlbError
-        If a version is none of them, or the range is empty.
-    """
+    """Return the releases of a range, oldest first."""
     first, dots, last = words.strip().partition("..")
     order = list(releases)
     if not dots:

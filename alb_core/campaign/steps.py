@@ -43,74 +43,43 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Step:
-    """A change at a release.
+    """A change at a release."""
 
-    Attributes
-    ----------
-    case
-        What changed.
-    version
-        The release with the new level.
-    before
-        The newest release with the old one.
-    old, new
-        The levels: seconds, bytes or counts.
-    change, low, high
-        Of the new level over the old one, less one, with its interval; differences for counts.
-    releases
-        How many releases have the old level, and how many the new one.
-    """
-
+    #: What changed.
     case: Case
+    #: The release with the new level.
     version: str
+    #: The newest release with the old one.
     before: str
+    #: The levels: seconds, bytes or counts.
     old: float
     new: float
+    #: Of the new level over the old one, less one, with its interval; differences for counts.
     change: float
     low: float
     high: float
+    #: How many releases have the old level, and how many the new one.
     releases: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A case over all releases.
+    """A case over all releases."""
 
-    Attributes
-    ----------
-    case
-        The case.
-    steps
-        Its steps, oldest first.
-    noise
-        Spread (standard deviation) of a round within a level: a share, or a difference for counts.
-    rounds
-        Fewest rounds that a release has.
-    """
-
+    #: The case.
     case: Case
+    #: Its steps, oldest first.
     steps: tuple[Step, ...]
+    #: Spread (standard deviation) of a round within a level: a share, or a difference for counts.
     noise: float
+    #: Fewest rounds that a release has.
     rounds: int
 
 
 def lines(
     rounds: Mapping[Case, Mapping[str, Mapping[Block, Sequence[float]]]], threshold: float = THRESHOLD
 ) -> list[Line]:
-    """Find the steps of all cases.
-
-    Parameters
-    ----------
-    rounds
-        Samples by case, release (oldest first) and round.
-    threshold
-        Smaller changes are called none; a share.
-
-    Returns
-    -------
-    list of Line
-        Of the cases that have two releases at least with :data:`LEAST_ROUNDS` rounds.
-    """
+    """Find the steps of all cases."""
     held = {case: _interleaved(by) for case, by in rounds.items()}
     held = {case: by for case, by in held.items() if len(by) > 1}
     boundaries = sum(len(by) - 1 for by in held.values())
@@ -152,18 +121,7 @@ def _interleaved(by: Mapping[str, Mapping[Block, Sequence[float]]]) -> dict[str,
 
 
 def polished(table: Floats) -> list[Floats]:
-    """Take what each round did to all releases out of their figures.
-
-    Parameters
-    ----------
-    table
-        Figures, shape (releases, rounds); NaN where a release has no such round.
-
-    Returns
-    -------
-    list of numpy.ndarray
-        Of each release, its figures without that.
-    """
+    """Take what each round did to all releases out of their figures."""
     rest = table.copy()
     rows = np.zeros((len(table), 1))
     for _ in range(_POLISHES):
@@ -177,13 +135,7 @@ def polished(table: Floats) -> list[Floats]:
 
 
 def levels(rows: Sequence[Floats], level: float) -> list[list[int]]:
-    """Put neighbours together, the most alike first, until each group differs from the next at a level.
-
-    Returns
-    -------
-    list of list of int
-        Indices of neighbouring rows that have one level.
-    """
+    """Put neighbours together, the most alike first, until each group differs from the next at a level."""
     groups = [[index] for index in range(len(rows))]
     chances = [_chance(rows, one, other) for one, other in itertools.pairwise(groups)]
     while chances and max(chances) >= level:

@@ -140,13 +140,7 @@ def data_loader(
 
 
 def _methods(flags: int, names: str | None) -> list[str]:
-    """Names of methods from ``-s`` and ``-m``.
-
-    Raises
-    ------
-    AlbError
-        If a name is unknown or fits several, or both options are given.
-    """
+    """Names of methods from ``-s`` and ``-m``."""
     if names is None:
         if flags >= len(_METHOD_BY_FLAGS):
             raise AlbError(f"-s is given {flags} times, expected 2 at most: -s is scipy.coo, -ss scipy.csr")
@@ -160,13 +154,7 @@ def _methods(flags: int, names: str | None) -> list[str]:
 
 
 def _metadata(words: Sequence[str]) -> dict[str, str]:
-    """Columns from ``-M``.
-
-    Raises
-    ------
-    AlbError
-        If a word is not ``key=value``, or the column is one that is measured.
-    """
+    """Columns from ``-M``."""
     found = pairs("-M", words)
     taken = [name for name in found if name in records.COLUMNS and name not in _FREE]
     if taken:

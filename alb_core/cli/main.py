@@ -43,13 +43,7 @@ for command in _COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``alb`` and exit: 0 done, 1 found wanting, 2 bad input, 3 could not measure, 130 interrupted.
-
-    Parameters
-    ----------
-    arguments
-        The words after ``alb``; those of the process by default.
-    """
+    """Run ``alb`` and exit: 0 done, 1 found wanting, 2 bad input, 3 could not measure, 130 interrupted."""
     try:
         status = cli.main(args=arguments, prog_name="alb", standalone_mode=False)
     except AlbError as error:

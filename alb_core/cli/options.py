@@ -13,20 +13,7 @@ Command = Callable[..., Any]
 
 
 def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
-    """Read words of the form ``key=value``.
-
-    Parameters
-    ----------
-    option
-        The option that they belong to, for messages.
-    words
-        As typed. A key given twice keeps its last value.
-
-    Raises
-    ------
-    AlbError
-        If a word has no ``=`` or nothing before it.
-    """
+    """Read words of the form ``key=value``."""
     found = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -53,13 +40,7 @@ def tiledb_option(command: Command) -> Command:
 
 
 def tiledb_config(region: str | None, words: Iterable[str]) -> dict[str, str]:
-    """TileDB's options from ``--region`` and ``--tiledb``.
-
-    Raises
-    ------
-    AlbError
-        If a word is not ``key=value``.
-    """
+    """TileDB's options from ``--region`` and ``--tiledb``."""
     config = pairs("--tiledb", words)
     if region is not None:
         config["vfs.s3.region"] = region
@@ -72,13 +53,7 @@ def say(line: str) -> None:
 
 
 def one_of(what: str, prefix: str, names: Sequence[str]) -> str:
-    """Return the only one of some names that begins with a prefix, or is it.
-
-    Raises
-    ------
-    AlbError
-        If none or several do.
-    """
+    """Return the only one of some names that begins with a prefix, or is it."""
     fitting = [name for name in names if name == prefix] or [
         name for name in names if prefix and name.startswith(prefix)
     ]

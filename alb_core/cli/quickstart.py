@@ -69,13 +69,7 @@ def _say(step: str) -> None:
 
 
 def _asv(*arguments: str) -> None:
-    """Run asv in the suite's directory, its output as it comes.
-
-    Raises
-    ------
-    AlbError
-        If it fails.
-    """
+    """Run asv in the suite's directory, its output as it comes."""
     sys.stdout.flush()
     done = subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=suite_root(), check=False)
     if done.returncode:

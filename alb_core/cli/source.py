@@ -13,20 +13,13 @@ from alb_core.datasets.manifest import Manifest, manifest_at, origin
 
 @dataclass(frozen=True)
 class Source:
-    """An experiment.
+    """An experiment."""
 
-    Attributes
-    ----------
-    uri
-        As typed.
-    location
-        Absolute path, or URI.
-    manifest
-        If it is a dataset of ours.
-    """
-
+    #: As typed.
     uri: str
+    #: Absolute path, or URI.
     location: str
+    #: If it is a dataset of ours.
     manifest: Manifest | None
 
     def expected(self, measurement: str, layer: str, n_vars: int | None = None) -> Mapping[str, Any] | None:
@@ -54,17 +47,6 @@ class Source:
 
 
 def located(uri: str) -> Source:
-    """Find the experiment that a word of the command line means.
-
-    Parameters
-    ----------
-    uri
-        A URI, a path, or the name of a dataset.
-
-    Raises
-    ------
-    AlbError
-        If there is nothing at the path, or it is a dataset that is not what its manifest says.
-    """
+    """Find the experiment that a word of the command line means."""
     place = location(uri)
     return Source(uri, place, None if "://" in place else manifest_at(Path(place)))

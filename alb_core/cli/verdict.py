@@ -60,13 +60,7 @@ def verdict(
 
 
 def duration(words: str) -> float:
-    """Read a time such as ``90s``, ``10m`` or ``1h`` in seconds; a bare number is seconds.
-
-    Raises
-    ------
-    AlbError
-        If it is none, or not positive.
-    """
+    """Read a time such as ``90s``, ``10m`` or ``1h`` in seconds; a bare number is seconds."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", words)
     seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
     if seconds <= 0:
@@ -75,13 +69,7 @@ def duration(words: str) -> float:
 
 
 def percent(words: str) -> float:
-    """Read a percentage such as ``5%`` as a share; ``5`` means the same.
-
-    Raises
-    ------
-    AlbError
-        If it is none, or not between 0 and 100.
-    """
+    """Read a percentage such as ``5%`` as a share; ``5`` means the same."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", words)
     share = float(found[1]) / 100 if found else 0.0
     if not 0 < share <= 1:

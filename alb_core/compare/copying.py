@@ -11,22 +11,7 @@ from alb_core.errors import AlbError
 
 
 def copies(location: str, forms: Sequence[str], *, has_manifest: bool) -> dict[str, str]:
-    """Return the copies of a dataset by format; those that are missing are made.
-
-    Parameters
-    ----------
-    location
-        Its path.
-    forms
-        Names of formats.
-    has_manifest
-        Whether it is a dataset of ours, with a manifest that a copy can be held against.
-
-    Raises
-    ------
-    AlbError
-        If one cannot be made; says why.
-    """
+    """Return the copies of a dataset by format; those that are missing are made."""
     if not has_manifest:
         raise AlbError(f"reads {' or '.join(forms)}, which is copied from datasets with a manifest alone")
     found = {}

@@ -17,17 +17,11 @@ GROUP_COLUMN = "dataset_id"
 
 @dataclass(frozen=True)
 class Found:
-    """What an experiment holds.
+    """What an experiment holds."""
 
-    Attributes
-    ----------
-    directory
-        Where its joinids and groups lie, for the processes of the loaders (:class:`alb_core.peers.counting.Facts`).
-    n_rows, n_vars
-        Rows and columns.
-    """
-
+    #: Where its joinids and groups lie, for the processes of the loaders (:class:`alb_core.peers.counting.Facts`).
     directory: Path
+    #: Rows and columns.
     n_rows: int
     n_vars: int
 
@@ -38,20 +32,7 @@ class Found:
 
 
 def find(location: str, directory: Path) -> Found:
-    """Look into an experiment.
-
-    Parameters
-    ----------
-    location
-        Its path.
-    directory
-        A place for what is found; it is made.
-
-    Raises
-    ------
-    AlbError
-        If there is no experiment with an X/raw of RNA.
-    """
+    """Look into an experiment."""
     directory.mkdir(parents=True, exist_ok=True)
     [(n_rows, n_vars)] = isolated.run("alb_core.compare.facts:looked", location, str(directory))
     return Found(directory, n_rows, n_vars)

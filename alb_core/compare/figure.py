@@ -35,35 +35,14 @@ _WIDTH, _HEIGHT = 780, 480
 
 
 def drawing(path: Path, outcomes: Sequence[Outcome], subtitle: str) -> bytes:
-    """Draw the figure as the ending of a file's name says.
-
-    Parameters
-    ----------
-    path
-        Of the file, which is not written.
-    outcomes
-        What was measured, of one workload.
-    subtitle
-        What they did.
-
-    Raises
-    ------
-    AlbError
-        If the ending is none of :data:`ENDINGS`, or nothing was measured.
-    """
+    """Draw the figure as the ending of a file's name says."""
     require_drawable(path)
     spec: dict[str, Any] = _chart(outcomes, subtitle).to_dict()
     return ways(spec, [], title=TITLE, name=path.stem)[path.suffix]()
 
 
 def require_drawable(path: Path) -> None:
-    """Refuse an ending that there is no figure for.
-
-    Raises
-    ------
-    AlbError
-        Naming those that there are.
-    """
+    """Refuse an ending that there is no figure for."""
     if path.suffix not in ENDINGS:
         raise AlbError(f"a figure {path.name} cannot be drawn, expected a name that ends in {', '.join(ENDINGS)}")
 

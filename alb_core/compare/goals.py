@@ -16,27 +16,18 @@ Roles = Mapping[str, Sequence[Outcome]]
 
 @dataclass(frozen=True)
 class Goal:
-    """What the loader should reach.
+    """What the loader should reach."""
 
-    Attributes
-    ----------
-    name
-        ``L1`` and so on; a letter where a goal has several parts.
-    sentence
-        What is measured, for people.
-    threshold, at_least
-        The figure to reach: at least that, or at most.
-    unit
-        Behind the figure: ``x`` for a ratio.
-    measure, of, against
-        What is done with the outcomes of two roles: ``rate`` divides the rates of the first by those of the fastest of
-        the second; ``waiting``, ``peak``, ``disk`` and ``spread`` take the first alone.
-    """
-
+    #: ``L1`` and so on; a letter where a goal has several parts.
     name: str
+    #: What is measured, for people.
     sentence: str
+    #: The figure to reach: at least that, or at most.
     threshold: float
+    #: Behind the figure: ``x`` for a ratio.
     unit: str
+    #: What is done with the outcomes of two roles: ``rate`` divides the rates of the first by those of the fastest of
+    #: the second; ``waiting``, ``peak``, ``disk`` and ``spread`` take the first alone.
     measure: str
     of: str
     against: str = ""
@@ -67,22 +58,15 @@ GOALS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where a goal stands.
+    """Where a goal stands."""
 
-    Attributes
-    ----------
-    goal
-        Which.
-    reached, low, high
-        Median over the rounds, least and most; of a peak the most, as it is a cap. None where it was not measured.
-    detail
-        What the figure is made of, or why there is none.
-    """
-
+    #: Which.
     goal: Goal
+    #: Median over the rounds, least and most; of a peak the most, as it is a cap. None where it was not measured.
     reached: float | None
     low: float | None
     high: float | None
+    #: What the figure is made of, or why there is none.
     detail: str
 
     @property
@@ -121,17 +105,7 @@ def _figure(value: float, unit: str) -> str:
 
 
 def verdicts(roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> list[Verdict]:
-    """Say of each goal where it stands.
-
-    Parameters
-    ----------
-    roles
-        What was measured.
-    why
-        Reasons why roles are not there.
-    disk
-        Bytes of the datasets of the roles ``retiled`` and ``census layout``.
-    """
+    """Say of each goal where it stands."""
     return [_verdict(goal, roles, why, disk) for goal in GOALS]
 
 

@@ -28,42 +28,20 @@ _PRIVATE = ("user", "hostname", "instance_id")
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison, as it is kept.
+    """One comparison, as it is kept."""
 
-    Attributes
-    ----------
-    dataset, n_rows, rounds
-        What was read, and how often.
-    measured
-        When, ISO 8601.
-    outcomes
-        Of all loaders.
-    """
-
+    #: What was read, and how often.
     dataset: str
     n_rows: int
     rounds: int
+    #: When, ISO 8601.
     measured: str
+    #: Of all loaders.
     outcomes: Sequence[Outcome]
 
 
 def keep(results: Path, machine: str, document: Mapping[str, Any]) -> Path:
-    """Put a comparison in the place of the last one of its dataset, beside a machine's results; return where.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-    machine
-        Whose name the computer that measured has.
-    document
-        As ``alb compare-loaders --json`` writes it.
-
-    Raises
-    ------
-    AlbError
-        If what is there cannot be read, or nothing can be written; it is then what it was.
-    """
+    """Put a comparison in the place of the last one of its dataset, beside a machine's results; return where."""
     path = results / machine / LOADERS
     # A dataset may have been typed as a path, of which the name alone means something elsewhere.
     name = Path(document["dataset"]).name
@@ -79,13 +57,7 @@ def keep(results: Path, machine: str, document: Mapping[str, Any]) -> Path:
 
 
 def load(results: Path, machine: str) -> list[Comparison]:
-    """Read a machine's comparisons, by dataset; none where it has none.
-
-    Raises
-    ------
-    AlbError
-        If there is a file that cannot be read, or of another machine.
-    """
+    """Read a machine's comparisons, by dataset; none where it has none."""
     path = results / machine / LOADERS
     return [_parsed(path, one) for _, one in sorted(_content(path, machine).items())]
 

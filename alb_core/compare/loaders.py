@@ -26,42 +26,26 @@ _PATIENCE = 300
 
 @dataclass(frozen=True)
 class Member:
-    """A loader that takes part, or the reason why it cannot.
+    """A loader that takes part, or the reason why it cannot."""
 
-    Attributes
-    ----------
-    module
-        Where it is.
-    python
-        Interpreter that has it; None where there is none.
-    name, version
-        As tables show it.
-    settings
-        Names of its settings.
-    copies
-        Formats of the copies that it reads.
-    reason
-        Why it is not measured; None where it is.
-    """
-
+    #: Where it is.
     module: str
+    #: Interpreter that has it; None where there is none.
     python: Path | None
+    #: As tables show it.
     name: str
     version: str | None = None
+    #: Names of its settings.
     settings: tuple[str, ...] = ()
+    #: Formats of the copies that it reads.
     copies: tuple[str, ...] = ()
+    #: Why it is not measured; None where it is.
     reason: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
 
 def module_of(word: str) -> str:
-    """Module of a loader by its name, or as a dotted path to a module of the user's own.
-
-    Raises
-    ------
-    AlbError
-        If there is no loader of that name.
-    """
+    """Module of a loader by its name, or as a dotted path to a module of the user's own."""
     if "." in word:
         return word
     name = word.strip().replace("-", "_")
@@ -74,20 +58,7 @@ def module_of(word: str) -> str:
 
 
 def asked(module: str, wanted: Wanted) -> Member:
-    """Ask a loader what it is, and whether it can do what is wanted.
-
-    Parameters
-    ----------
-    module
-        Of the loader.
-    wanted
-        What it is asked for.
-
-    Returns
-    -------
-    Member
-        With a reason where it takes no part.
-    """
+    """Ask a loader what it is, and whether it can do what is wanted."""
     name = module.rpartition(".")[2]
     python: Path | None = None
     try:
@@ -108,13 +79,7 @@ def asked(module: str, wanted: Wanted) -> Member:
 
 
 def interpreter(module: str) -> Path:
-    """Interpreter of the environment that has a loader.
-
-    Raises
-    ------
-    AlbError
-        If it has one of its own that is not there; says how to make it.
-    """
+    """Interpreter of the environment that has a loader."""
     name = module.rpartition(".")[2]
     own = module == f"alb_core.peers.{name}" and name in ENVIRONMENTS
     return python_of(name) if own else Path(sys.executable)

@@ -77,26 +77,6 @@ def run(
     Before the rounds each delivers everything once, off the clock, with a checksum of every value at its place; what
     it delivers on the clock is counted and added up. One that delivers something wrong, or nothing, is named, and
     takes part no more.
-
-    Parameters
-    ----------
-    contenders
-        Who is measured.
-    members
-        The loaders, by module.
-    sources
-        The datasets, by location.
-    number
-        Rounds.
-    patience
-        Seconds without a batch, after which a loader is given up.
-    progress, say
-        Take what the user is told.
-
-    Returns
-    -------
-    list of Outcome
-        In the order of the contenders.
     """
     outcomes = {id(one): _new(one, members[one.module]) for one in contenders}
     truths: dict[tuple[str, int | None], Holdings | None] = {

@@ -9,30 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Workload:
-    """What all loaders that are compared with each other do.
+    """What all loaders that are compared with each other do."""
 
-    Attributes
-    ----------
-    dataset
-        Its name, for people.
-    location
-        Its path.
-    chunk_size, block_size, batch_size, shuffle, seed
-        As :class:`alb_core.peers.contract.Wanted` has them.
-    consumer_ms
-        Milliseconds that the consumer takes for each batch.
-    rows, passes
-        Only the first rows (None for all), so many times.
-    """
-
+    #: Its name, for people.
     dataset: str
+    #: Its path.
     location: str
+    #: As :class:`alb_core.peers.contract.Wanted` has them.
     chunk_size: int = 64
     block_size: int = 32768
     batch_size: int = 1024
     shuffle: bool = True
     seed: int = 0
+    #: Milliseconds that the consumer takes for each batch.
     consumer_ms: float = 0.0
+    #: Only the first rows (None for all), so many times.
     rows: int | None = None
     passes: int = 1
 
@@ -52,29 +43,19 @@ class Workload:
 
 @dataclass(frozen=True)
 class Contender:
-    """One loader with one setting, doing one thing.
+    """One loader with one setting, doing one thing."""
 
-    Attributes
-    ----------
-    workload
-        What it does.
-    module
-        Of the loader.
-    setting
-        A name in its ``OPTIONS``.
-    options
-        On top of them.
-    note
-        What those mean, for people.
-    proof_only
-        It is not timed: it says what others must deliver.
-    """
-
+    #: What it does.
     workload: Workload
+    #: Of the loader.
     module: str
+    #: A name in its ``OPTIONS``.
     setting: str
+    #: On top of them.
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    #: What those mean, for people.
     note: str = ""
+    #: It is not timed: it says what others must deliver.
     proof_only: bool = False
 
     @property
@@ -97,11 +78,6 @@ def rounds(contenders: Sequence[Contender], number: int) -> Iterator[tuple[int, 
 
     A computer is slower in one minute than in the next, so what is compared must be measured side by side; and whoever
     always followed the same one would always find what that one left in the caches.
-
-    Yields
-    ------
-    int, Contender
-        The round, from 0, and who is next.
     """
     for one in range(number):
         first = one * len(contenders) // number if number else 0
@@ -110,15 +86,7 @@ def rounds(contenders: Sequence[Contender], number: int) -> Iterator[tuple[int, 
 
 
 def expanded(settings: Sequence[str], has: Sequence[str]) -> list[str]:
-    """Names of a loader's settings that those asked for stand for.
-
-    Parameters
-    ----------
-    settings
-        Asked for: ``default``, ``best``.
-    has
-        The loader's own. One that has no ``best`` but others has several that may be the best here: all are measured.
-    """
+    """Names of a loader's settings that those asked for stand for."""
     found: list[str] = []
     for setting in settings:
         others = [name for name in has if name != "default"]

@@ -15,13 +15,6 @@ def perfect_entropy(group_sizes: Sequence[int] | npt.NDArray[np.int64], batch_si
 
     A batch of a perfect shuffle is drawn without replacement, so the rows of each group in it follow a hypergeometric
     distribution, and the mean of a sum is the sum of the means.
-
-    Parameters
-    ----------
-    group_sizes
-        Rows of each group in the whole dataset.
-    batch_size
-        Rows of a batch, at most those of the dataset.
     """
     total = int(np.sum(group_sizes))
     sizes, times = np.unique(np.asarray(group_sizes, dtype=np.int64), return_counts=True)
@@ -51,22 +44,7 @@ def _hypergeometric(total: int, marked: int, drawn: int) -> tuple[Float64, Float
 def shuffle_quality(
     mixed: float | None, sizes: Mapping[str, int], group_sizes: npt.NDArray[np.int64] | None
 ) -> float | None:
-    """Entropy of all batches as a part of what a perfect shuffle has on average; about 1 for a perfect one.
-
-    Parameters
-    ----------
-    mixed
-        Sum of the entropies of the batches, bits.
-    sizes
-        Number of batches by their rows, which are texts as JSON has them.
-    group_sizes
-        Rows of each group.
-
-    Returns
-    -------
-    float or None
-        None where there is nothing to mix: no groups, one alone, or no batches.
-    """
+    """Entropy of all batches as a part of what a perfect shuffle has on average; about 1 for a perfect one."""
     if mixed is None or group_sizes is None:
         return None
     total = int(group_sizes.sum())

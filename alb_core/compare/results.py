@@ -12,36 +12,25 @@ from alb_core.compare.plan import Contender, Workload
 
 @dataclass(frozen=True)
 class Run:
-    """One epoch, or some passes, of one contender.
+    """One epoch, or some passes, of one contender."""
 
-    Attributes
-    ----------
-    number
-        Of its round, from 0.
-    n_rows, rows_after_first
-        Rows delivered, and those after the first batch.
-    opening, elapsed, first_batch, after_first
-        Seconds: before the clock starts; of all; until the first batch was there; after it was done with.
-    waiting
-        Seconds in which the consumer waited, the first batch included.
-    cpu
-        Seconds of CPU of the whole tree.
-    peak
-        Most memory of the whole tree, bytes.
-    quality
-        Of the shuffle (:func:`alb_core.compare.quality.shuffle_quality`); None where there is nothing to mix.
-    """
-
+    #: Of its round, from 0.
     number: int
+    #: Rows delivered, and those after the first batch.
     n_rows: int
     rows_after_first: int
+    #: Seconds: before the clock starts; of all; until the first batch was there; after it was done with.
     opening: float
     elapsed: float
     first_batch: float
     after_first: float
+    #: Seconds in which the consumer waited, the first batch included.
     waiting: float
+    #: Seconds of CPU of the whole tree.
     cpu: float
+    #: Most memory of the whole tree, bytes.
     peak: int
+    #: Of the shuffle (:func:`alb_core.compare.quality.shuffle_quality`); None where there is nothing to mix.
     quality: float | None
 
     @property
@@ -67,32 +56,22 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What became of a contender.
+    """What became of a contender."""
 
-    Attributes
-    ----------
-    contender
-        Who.
-    name, version, versions
-        The loader as tables show it, and distributions that its figures depend on.
-    options
-        With which it ran.
-    runs
-        One for each round that it ended well.
-    state
-        ``measured``; ``n/a``, which is no fault; ``wrong`` (it delivered something else than the dataset holds) or
-        ``failed`` (it died, hung or raised).
-    reason
-        Why it is not measured.
-    """
-
+    #: Who.
     contender: Contender
+    #: The loader as tables show it, and distributions that its figures depend on.
     name: str
     version: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    #: With which it ran.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: One for each round that it ended well.
     runs: list[Run] = field(default_factory=list)
+    #: ``measured``; ``n/a``, which is no fault; ``wrong`` (it delivered something else than the dataset holds) or
+    #: ``failed`` (it died, hung or raised).
     state: str = "measured"
+    #: Why it is not measured.
     reason: str | None = None
 
     def __str__(self) -> str:
@@ -136,13 +115,7 @@ class Outcome:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Outcome:
-        """Read what :meth:`as_json` wrote; where the experiment lay is not in it.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If it is something else.
-        """
+        """Read what :meth:`as_json` wrote; where the experiment lay is not in it."""
         known = {one.name for one in fields(Run)}
         runs = [Run(**{name: value for name, value in run.items() if name in known}) for run in content["runs"]]
         contender = Contender(
@@ -162,21 +135,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of two figures, round by round.
+    """Of two figures, round by round."""
 
-    Attributes
-    ----------
-    middle
-        Median of the rounds' ratios.
-    low, high
-        Least and most of them.
-    rounds
-        How many there are.
-    """
-
+    #: Median of the rounds' ratios.
     middle: float
+    #: Least and most of them.
     low: float
     high: float
+    #: How many there are.
     rounds: int
 
 

@@ -27,24 +27,7 @@ LAYOUT_BLOCK = 16384
 def roles_for_goals(
     workload: Workload, n_rows: int, retiled: Workload | None, settings: Mapping[str, Sequence[str]]
 ) -> dict[str, list[Contender]]:
-    """Choose who is measured for what.
-
-    Parameters
-    ----------
-    workload
-        The dataset in the layout of the Census, chunks of 64, blocks of 32,768, shuffled.
-    n_rows
-        Its rows.
-    retiled
-        The same over a copy in another layout; None where there is none.
-    settings
-        Names of the settings of each loader, by module.
-
-    Returns
-    -------
-    dict
-        Contenders by role (:mod:`alb_core.compare.goals`). Those of ``proof`` tell only what others must deliver.
-    """
+    """Choose who is measured for what."""
     sequential = replace(workload, shuffle=False)
     layout = replace(workload, block_size=LAYOUT_BLOCK)
     roles = {

@@ -18,21 +18,7 @@ Bars = Callable[[int], Any]
 
 
 class Session:
-    """What a comparison is made with.
-
-    Parameters
-    ----------
-    place
-        A directory for what the processes of the loaders are told; it is there as long as the session.
-    number
-        Rounds.
-    patience
-        Seconds without a batch, after which a loader is given up.
-    bars
-        Makes a context manager that yields a :class:`alb_core.compare.measure.Progress`, for a number of runs.
-    say
-        Takes a line for the user.
-    """
+    """What a comparison is made with."""
 
     def __init__(self, place: Path, *, number: int, patience: float, bars: Bars, say: Callable[[str], None]) -> None:
         self._place = place
@@ -44,13 +30,7 @@ class Session:
         self._members: dict[str, loaders.Member] = {}
 
     def look(self, location: str, manifest: Manifest | None) -> int:
-        """Find out what an experiment holds; return its rows.
-
-        Raises
-        ------
-        AlbError
-            If there is none with an X/raw of RNA.
-        """
+        """Find out what an experiment holds; return its rows."""
         found = facts.find(location, self._place / f"facts{len(self._sources)}")
         holdings = None
         if manifest is not None:
@@ -83,30 +63,14 @@ class Session:
         return member
 
     def compare(self, workload: Workload, modules: Sequence[str], settings: Sequence[str]) -> list[Outcome]:
-        """Measure loaders at their settings, all doing the same.
-
-        Parameters
-        ----------
-        workload
-            What they do, over an experiment that was looked into.
-        modules, settings
-            Of the loaders; names of settings, ``best`` standing for each that may be it.
-        """
+        """Measure loaders at their settings, all doing the same."""
         has = self.invite(modules, workload)
         return self._run([Contender(workload, one, name) for one in modules for name in expanded(settings, has[one])])
 
     def goals(
         self, workload: Workload, retiled: Workload | None, why: Mapping[str, str], disk: Mapping[str, int]
     ) -> tuple[list[Outcome], list[goals.Verdict]]:
-        """Measure what the goals need.
-
-        Parameters
-        ----------
-        workload, retiled
-            As :func:`alb_core.compare.roles.roles_for_goals` has them, over experiments that were looked into.
-        why, disk
-            As :func:`alb_core.compare.goals.verdicts` has them.
-        """
+        """Measure what the goals need."""
         has = self.invite(roles.MODULES, workload)
         n_rows = self._sources[workload.location].found.n_rows
         chosen = roles.roles_for_goals(workload, n_rows, retiled, has)

@@ -24,13 +24,7 @@ TEXTS = 3  # columns that begin at the left
 
 
 def lines(outcomes: Sequence[Outcome]) -> list[str]:
-    """Lines of the table: what was measured, fastest first under the limit, then what was not, with its reason.
-
-    Parameters
-    ----------
-    outcomes
-        Of one workload.
-    """
+    """Lines of the table: what was measured, fastest first under the limit, then what was not, with its reason."""
     shown, others = rows(outcomes)
     widths = [max(len(row[column]) for row in shown) for column in range(len(COLUMNS))]
     found = [
@@ -41,13 +35,7 @@ def lines(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def rows(outcomes: Sequence[Outcome]) -> tuple[list[list[str]], list[str]]:
-    """Cells of the table, its head first, and a line for each that was not measured.
-
-    Parameters
-    ----------
-    outcomes
-        Of one workload.
-    """
+    """Cells of the table, its head first, and a line for each that was not measured."""
     limit = fastest([outcome for outcome in outcomes if outcome.contender.peer == RAW])
     measured = [outcome for outcome in outcomes if outcome.is_measured]
     measured.sort(key=lambda one: (one.contender.peer != RAW, -(one.middle(lambda run: run.rate) or 0.0)))

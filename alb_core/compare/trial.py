@@ -37,13 +37,7 @@ class LoaderFailedError(AlbError):
 
 
 class Watch:
-    """Peak memory of all processes of a session, looked at by a thread while the block runs.
-
-    Attributes
-    ----------
-    peak
-        Most that they held at one time, bytes, shared memory counted once; 0 where the system does not say.
-    """
+    """Peak memory of all processes of a session, looked at by a thread while the block runs."""
 
     def __init__(self, session: int) -> None:
         self.peak = 0
@@ -76,29 +70,7 @@ class Watch:
 def run(
     python: Path, task: Task, *, patience: float, progress: Callable[[int], object] | None = None
 ) -> dict[str, Any]:
-    """Let a loader run in its environment, and return what its process answers.
-
-    Parameters
-    ----------
-    python
-        Interpreter of the environment.
-    task
-        What to do.
-    patience
-        Seconds without a sign of life (a batch, or the end), after which it is given up.
-    progress
-        Called with the rows so far, now and then.
-
-    Returns
-    -------
-    dict
-        As :func:`alb_core.peers.child.measured` has it, with ``peak``: most memory of the whole tree, in bytes.
-
-    Raises
-    ------
-    LoaderFailedError
-        If it dies, hangs or raises; says how.
-    """
+    """Let a loader run in its environment, and return what its process answers."""
     command = [str(python), "-P", "-m", "alb_core.peers.child"]
     with TemporaryFile() as errors, _started(command, errors) as process, Watch(process.pid) as watch:
         assert process.stdin is not None and process.stdout is not None

@@ -38,60 +38,33 @@ _GENES, _TYPES, _MIXTURES, _MEASURED, _CELLS, _HITS, _COUNTS, _DEPTHS, _SHARES =
 
 @dataclass(frozen=True)
 class Batch:
-    """The non-zeros of consecutive cells, row by row, columns ascending.
+    """The non-zeros of consecutive cells, row by row, columns ascending."""
 
-    Attributes
-    ----------
-    start, stop
-        The cells, ``start <= row < stop``.
-    rows, columns
-        obs and var ``soma_joinid`` of each non-zero, shape (nnz,), int64.
-    values
-        Counts, whole numbers, shape (nnz,), float32.
-    """
-
+    #: The cells, ``start <= row < stop``.
     start: int
     stop: int
+    #: obs and var ``soma_joinid`` of each non-zero, shape (nnz,), int64.
     rows: Int64
     columns: Int64
+    #: Counts, whole numbers, shape (nnz,), float32.
     values: Float32
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What cells are, each of shape (cells,).
+    """What cells are, each of shape (cells,)."""
 
-    Attributes
-    ----------
-    datasets, types
-        Source dataset and cell type, int64.
-    depths
-        Depth in levels, int64.
-    reads
-        Whether the cell's assay counts reads, not molecules, bool.
-    """
-
+    #: Source dataset and cell type, int64.
     datasets: Int64
     types: Int64
+    #: Depth in levels, int64.
     depths: Int64
+    #: Whether the cell's assay counts reads, not molecules, bool.
     reads: npt.NDArray[np.bool_]
 
 
 class Population:
-    """The cells of a specification.
-
-    Parameters
-    ----------
-    spec
-        Which cells.
-
-    Attributes
-    ----------
-    boundaries
-        First cell of each source dataset, and the number of cells: shape (datasets + 1,), int64.
-    measured
-        Whether a source dataset measures a gene, shape (datasets, vars), bool.
-    """
+    """The cells of a specification."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -211,13 +184,7 @@ class Population:
         return measured
 
     def _level_entries(self, means: Int64) -> Int16:
-        """Table entries at depth zero, shifted so that a cell has as many genes as the profile says.
-
-        Returns
-        -------
-        Int16
-            Shape (datasets * types, vars).
-        """
+        """Table entries at depth zero, shifted so that a cell has as many genes as the profile says."""
         entries = np.clip((means + self._calibrated_shift(means)) // _FINE + ORIGIN, 3 * MAX_DEPTH + 1, _LAST)
         parts = [np.where(measured, entries, UNMEASURED) for measured in self.measured]
         return np.concatenate(parts).astype(np.int16)

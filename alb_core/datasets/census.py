@@ -38,32 +38,21 @@ CENSUS_JOINID = "census_joinid"
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a slice stands for.
+    """What a slice stands for."""
 
-    Attributes
-    ----------
-    asked
-        The slice, its ``end`` known.
-    uri
-        Of the Census.
-    build_date
-        Of the Census, empty if it does not say.
-    dataset_ids
-        Source datasets.
-    cells
-        Joinids of their cells.
-    var
-        The first vars, joinids from 0.
-    obs, x
-        Open arrays of the Census.
-    """
-
+    #: The slice, its ``end`` known.
     asked: CensusSlice
+    #: Of the Census.
     uri: str
+    #: Of the Census, empty if it does not say.
     build_date: str
+    #: Source datasets.
     dataset_ids: tuple[str, ...]
+    #: Joinids of their cells.
     cells: Runs
+    #: The first vars, joinids from 0.
     var: pa.Table
+    #: Open arrays of the Census.
     obs: Any
     x: Any
 
@@ -75,22 +64,7 @@ class Chosen:
 
 @contextmanager
 def opened(asked: CensusSlice, config: Mapping[str, str], patience: Patience) -> Iterator[Chosen]:
-    """Open a Census and look up a slice of it.
-
-    Parameters
-    ----------
-    asked
-        The slice.
-    config
-        Options of TileDB.
-    patience
-        With what fails at first.
-
-    Raises
-    ------
-    AlbError
-        If the Census cannot be opened, is none, or has no such collection, source datasets or organism.
-    """
+    """Open a Census and look up a slice of it."""
     with _open(asked, config, patience) as census:
         uri = str(census.uri)
 
@@ -179,15 +153,7 @@ def _sources(datasets: pa.Table, asked: CensusSlice, uri: str) -> tuple[list[str
 
 
 def with_smaller_buffers(obs: Any, config: Mapping[str, str]) -> Any:
-    """Open obs or var again, for reads of all of its columns.
-
-    Parameters
-    ----------
-    obs
-        The open dataframe; it stays open.
-    config
-        Options of TileDB; a size of buffers among them is kept.
-    """
+    """Open obs or var again, for reads of all of its columns."""
     import tiledbsoma
 
     size = config.get("soma.init_buffer_bytes", str(_OBS_BUFFER))

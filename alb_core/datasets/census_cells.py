@@ -29,48 +29,22 @@ _FIRST_ROWS = 1_024
 
 @dataclass(frozen=True)
 class Cells:
-    """Consecutive cells of a slice, without those that have no data in its vars.
+    """Consecutive cells of a slice, without those that have no data in its vars."""
 
-    Attributes
-    ----------
-    start, stop
-        Positions among the slice's cells that were looked at.
-    obs
-        Of the cells that have data, dictionaries decoded, the Census's joinid in ``census_joinid``.
-    counts
-        Non-zeros of each of them, shape (len(obs),), int32; never 0.
-    columns, values
-        Of the non-zeros, row by row, columns ascending: shape (nnz,), int32 and float32.
-    """
-
+    #: Positions among the slice's cells that were looked at.
     start: int
     stop: int
+    #: Of the cells that have data, dictionaries decoded, the Census's joinid in ``census_joinid``.
     obs: pa.Table
+    #: Non-zeros of each of them, shape (len(obs),), int32; never 0.
     counts: Int32
+    #: Of the non-zeros, row by row, columns ascending: shape (nnz,), int32 and float32.
     columns: Int32
     values: Float32
 
 
 def cells_from(chosen: Chosen, start: int, patience: Patience, max_nnz: int = MAX_NNZ) -> Iterator[Cells]:
-    """Read a slice from a position on.
-
-    Parameters
-    ----------
-    chosen
-        The slice.
-    start
-        Position among its cells.
-    patience
-        With reads that fail at first.
-    max_nnz
-        Non-zeros of a batch; more only where a single cell has more.
-
-    Raises
-    ------
-    AlbError
-        If the Census cannot be read, or holds what a dataset cannot: nulls, values that are not finite, a coordinate
-        twice.
-    """
+    """Read a slice from a position on."""
     stride = Stride(max_nnz)
     for first in range(start, len(chosen.cells), WINDOW):
         joinids = chosen.cells.rows(first, min(first + WINDOW, len(chosen.cells)))
@@ -97,13 +71,7 @@ def cells_from(chosen: Chosen, start: int, patience: Patience, max_nnz: int = MA
 
 
 class Stride:
-    """How many rows are read at once, so that their non-zeros stay below a limit whatever the cells are like.
-
-    Parameters
-    ----------
-    max_nnz
-        Non-zeros of a batch.
-    """
+    """How many rows are read at once, so that their non-zeros stay below a limit whatever the cells are like."""
 
     def __init__(self, max_nnz: int) -> None:
         self._max_nnz = max_nnz
@@ -158,32 +126,7 @@ def _x(chosen: Chosen, joinids: Int64, patience: Patience, max_nnz: int) -> tupl
 def read_rows(
     x: Any, joinids: Int64, n_vars: int, patience: Patience, max_nnz: int
 ) -> tuple[UInt16, Int32, npt.NDArray[Any]] | None:
-    """Read some rows of a sparse X, row by row.
-
-    Parameters
-    ----------
-    x
-        Open sparse array.
-    joinids
-        Of the rows, ascending, at most :data:`WINDOW`.
-    n_vars
-        Columns below this are read.
-    patience
-        With a read that fails at first.
-    max_nnz
-        Entries that may be held.
-
-    Returns
-    -------
-    tuple or None
-        Of each entry, zeros included: the place of its row among the joinids, its column, and its value in the type
-        of X; by row and column. None if there are more than ``max_nnz`` in more than one row.
-
-    Raises
-    ------
-    AlbError
-        If X cannot be read, or holds a value that is not finite or a coordinate twice.
-    """
+    """Read some rows of a sparse X, row by row."""
     coordinates = (_coordinates(joinids), slice(0, n_vars - 1))
 
     def attempt() -> list[tuple[UInt16, Int32, npt.NDArray[Any]]] | None:

@@ -23,23 +23,7 @@ _ROWS = 65_536
 
 
 def table_checksum(table: pa.Table) -> str:
-    """Checksum of an obs or var table.
-
-    Parameters
-    ----------
-    table
-        With a column ``soma_joinid`` of distinct integers.
-
-    Returns
-    -------
-    str
-        SHA-256, 64 hex digits.
-
-    Raises
-    ------
-    AlbError
-        If a column is neither bool, integer, float nor string.
-    """
+    """Checksum of an obs or var table."""
     order = pc.sort_indices(table, sort_keys=[("soma_joinid", "ascending")])
 
     def values(name: str) -> Iterator[pa.ChunkedArray]:
@@ -52,27 +36,7 @@ def table_checksum(table: pa.Table) -> str:
 def columns_checksum(
     schema: pa.Schema, n_rows: int, values: Callable[[str], Iterable[pa.Array | pa.ChunkedArray]]
 ) -> str:
-    """Checksum of a table that is not whole in memory: the same figure as :func:`table_checksum`.
-
-    Parameters
-    ----------
-    schema
-        Of the table.
-    n_rows
-        Rows of the table.
-    values
-        Gives a column by its name, in the order of ``soma_joinid``, in pieces of any length; called once for each.
-
-    Returns
-    -------
-    str
-        SHA-256, 64 hex digits.
-
-    Raises
-    ------
-    AlbError
-        If a column is neither bool, integer, float nor string.
-    """
+    """Checksum of a table that is not whole in memory: the same figure as :func:`table_checksum`."""
     require_kinds(schema)
     digest = hashlib.sha256()
     for name in sorted(schema.names):
@@ -83,13 +47,7 @@ def columns_checksum(
 
 
 def require_kinds(schema: pa.Schema) -> None:
-    """Refuse a table with columns that have no checksum.
-
-    Raises
-    ------
-    AlbError
-        If a column is neither bool, integer, float nor string.
-    """
+    """Refuse a table with columns that have no checksum."""
     for field in schema:
         _kind(field.name, field.type)
 

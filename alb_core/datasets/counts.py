@@ -30,29 +30,17 @@ QUANTILES = 1 << 14
 
 @dataclass(frozen=True)
 class CountTables:
-    """Tables of one negative binomial family.
+    """Tables of one negative binomial family."""
 
-    Attributes
-    ----------
-    chance
-        P(count > 0) times 65,536, shape (ENTRIES,), uint16.
-    counts
-        Quantiles of the count, given that it is not zero, shape (ENTRIES, QUANTILES), uint16.
-    """
-
+    #: P(count > 0) times 65,536, shape (ENTRIES,), uint16.
     chance: npt.NDArray[np.uint16]
+    #: Quantiles of the count, given that it is not zero, shape (ENTRIES, QUANTILES), uint16.
     counts: npt.NDArray[np.uint16]
 
 
 @cache
 def count_tables(size: int) -> CountTables:
-    """Tables of the negative binomial of a given size.
-
-    Parameters
-    ----------
-    size
-        Number of failures, a whole number; the variance is ``mean + mean**2 / size``.
-    """
+    """Tables of the negative binomial of a given size."""
     chance = np.zeros(ENTRIES, dtype=np.uint16)
     counts = np.ones((ENTRIES, QUANTILES), dtype=np.uint16)
     at = (np.arange(QUANTILES, dtype=np.float64) + 0.5) / QUANTILES

@@ -50,38 +50,7 @@ def download(
     patience: Patience | None = None,
     max_nnz: int = MAX_NNZ,
 ) -> Path:
-    """Download a slice of a Census; one process does it, others wait.
-
-    Parameters
-    ----------
-    asked
-        The slice.
-    root
-        Directory in which the dataset gets a directory.
-    report
-        Takes a line when it starts and a line when it is done.
-    name
-        Of the dataset; by default :meth:`CensusSlice.default_name`.
-    force
-        Replace the dataset that is there, and drop what another interrupted download of that name has read.
-    config
-        Options of TileDB.
-    patience
-        With reads that fail at first.
-    max_nnz
-        Non-zeros that are read at once.
-
-    Returns
-    -------
-    Path
-        Of the dataset.
-
-    Raises
-    ------
-    AlbError
-        If the slice is not in the Census, the name is taken, or reading or writing fails. What has been read stays
-        for the next attempt; nothing counts as a dataset.
-    """
+    """Download a slice of a Census; one process does it, others wait."""
     if root.exists() and not root.is_dir():
         raise AlbError(f"{root} is a file, expected the directory for the dataset")
     if name is not None or asked.end is not None:
@@ -220,13 +189,7 @@ def _write(name: str, spool: Spool, chosen: Chosen, stage: Path) -> Manifest:
 
 
 def _obs_plan(spool: Spool, chosen: Chosen) -> tuple[pa.Schema, dict[str, pa.Array], str]:
-    """Look through obs, column by column.
-
-    Returns
-    -------
-    tuple
-        Its schema in the dataset, the words of each dictionary in order of appearance, and its checksum.
-    """
+    """Look through obs, column by column."""
     fields = {field.name: pa.field(field.name, field.type) for field in chosen.obs.schema}
     schema = pa.schema([*fields.values(), pa.field(CENSUS_JOINID, pa.int64())])
     words: dict[str, pa.Array] = {}

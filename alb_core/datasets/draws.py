@@ -15,17 +15,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 class Draws:
-    """One stream of random numbers.
-
-    Parameters
-    ----------
-    seed
-        Of the dataset.
-    stream
-        What is drawn; streams do not influence one another.
-    index
-        Which part of it.
-    """
+    """One stream of random numbers."""
 
     def __init__(self, seed: int, stream: int, index: int = 0) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence([seed, stream, index]))

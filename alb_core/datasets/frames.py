@@ -27,17 +27,7 @@ _ROWS = 262_144
 
 
 def same_words(column: pa.ChunkedArray, field: pa.Field, words: Mapping[str, pa.Array]) -> pa.Array:
-    """Give a column the type that it has in the dataset; all pieces of a dictionary column get the same words.
-
-    Parameters
-    ----------
-    column
-        Of the field's type, or of its dictionary's values.
-    field
-        What it becomes.
-    words
-        Of each dictionary column.
-    """
+    """Give a column the type that it has in the dataset; all pieces of a dictionary column get the same words."""
     values = column.combine_chunks()
     values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
     if not pa.types.is_dictionary(field.type):
@@ -49,15 +39,7 @@ def same_words(column: pa.ChunkedArray, field: pa.Field, words: Mapping[str, pa.
 
 
 class Frame:
-    """Obs or var.
-
-    Parameters
-    ----------
-    frame
-        The open dataframe.
-    what
-        ``obs`` or ``var``.
-    """
+    """Obs or var."""
 
     def __init__(self, frame: Any, what: str) -> None:
         if tuple(frame.index_column_names) != ("soma_joinid",):
@@ -72,19 +54,7 @@ class Frame:
         self.length = last + 1
 
     def plan(self, patience: Patience) -> tuple[pa.Schema, dict[str, pa.Array], str]:
-        """Look through it, column by column.
-
-        Returns
-        -------
-        tuple
-            Its schema, which says what may be null; the words of each dictionary; and its checksum.
-
-        Raises
-        ------
-        AlbError
-            If it cannot be read, or a column has both nulls and values that are not numbers, which the writer takes
-            for nulls.
-        """
+        """Look through it, column by column."""
         schema = self._frame.schema
         words: dict[str, pa.Array] = {}
         nulls: dict[str, int] = {}

@@ -14,30 +14,20 @@ from alb_core.paths import datasets_root
 
 @dataclass(frozen=True)
 class Row:
-    """A dataset in the list.
+    """A dataset in the list."""
 
-    Attributes
-    ----------
-    name
-        Of the dataset.
-    cells, vars
-        Rows and columns of X; None when not known.
-    nnz
-        Non-zeros; None when it is not made, or refused.
-    size
-        Of all its files, in bytes; None when it is not made.
-    layout
-        Of X/raw; empty when not known.
-    state
-        ``ready``, ``not made``, or ``refused`` and why.
-    """
-
+    #: Of the dataset.
     name: str
+    #: Rows and columns of X; None when not known.
     cells: int | None
     vars: int | None
+    #: Non-zeros; None when it is not made, or refused.
     nnz: int | None
+    #: Of all its files, in bytes; None when it is not made.
     size: int | None
+    #: Of X/raw; empty when not known.
     layout: str
+    #: ``ready``, ``not made``, or ``refused`` and why.
     state: str
 
 

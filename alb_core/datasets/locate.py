@@ -16,24 +16,7 @@ from alb_core.paths import data_root, datasets_root
 
 
 def dataset_path(word: str) -> Path:
-    """Directory of the dataset that a word of the command line means.
-
-    Parameters
-    ----------
-    word
-        A path, if there is a slash in it. Else a name: of a synthetic dataset, of a download in the data directory, or
-        of a directory here.
-
-    Returns
-    -------
-    Path
-        Absolute. Whether it holds a dataset is not looked at.
-
-    Raises
-    ------
-    AlbError
-        If there is nothing of that name or at that path.
-    """
+    """Directory of the dataset that a word of the command line means."""
     if "://" in word:
         raise AlbError(f"{word} is a URI, expected the name or the path of a dataset on this machine")
     here = Path(os.path.abspath(word))  # noqa: PTH100 - Path.absolute keeps "..", and the last part is the name
@@ -49,23 +32,7 @@ def dataset_path(word: str) -> Path:
 
 
 def location(word: str) -> str:
-    """Where the experiment is that a word of the command line means.
-
-    Parameters
-    ----------
-    word
-        A URI; or what :func:`dataset_path` takes, with or without ``file://``.
-
-    Returns
-    -------
-    str
-        Absolute path, or URI.
-
-    Raises
-    ------
-    AlbError
-        If there is nothing at the path, or the URI names no bucket.
-    """
+    """Where the experiment is that a word of the command line means."""
     scheme, separator, rest = word.partition("://")
     if not separator or scheme == "file":
         return str(dataset_path(rest or word))
@@ -83,13 +50,7 @@ def _command(name: str) -> str:
 
 
 def downloads() -> list[Path]:
-    """Datasets in the data directory itself, by name: what has a manifest and is not hidden.
-
-    Raises
-    ------
-    AlbError
-        If the directory cannot be listed.
-    """
+    """Datasets in the data directory itself, by name: what has a manifest and is not hidden."""
     root = data_root()
     try:
         return sorted(

@@ -27,18 +27,7 @@ from alb_core.paths import datasets_root
 
 
 def ensure(name: str) -> Path:
-    """Directory of a dataset, made when missing if its name is known; says on stderr what it does.
-
-    Parameters
-    ----------
-    name
-        A known name, or that of a dataset which is there.
-
-    Raises
-    ------
-    AlbError
-        If the dataset is refused (says what repairs it), or cannot be made.
-    """
+    """Directory of a dataset, made when missing if its name is known; says on stderr what it does."""
     path = datasets_root() / checked_name(name)
     if not path.exists():
         make(name, resolved(name), report=_to_stderr)
@@ -47,24 +36,7 @@ def ensure(name: str) -> Path:
 
 
 def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str], None]) -> Manifest:
-    """Make a dataset under the data directory, or find it made; one process makes it, others wait and use it.
-
-    Parameters
-    ----------
-    name
-        Of the dataset.
-    spec
-        What to make.
-    replace
-        Make it again if it is there, whatever it holds.
-    report
-        Takes a line when it starts and a line when it is done.
-
-    Raises
-    ------
-    AlbError
-        If there is a dataset of that name that is damaged or of another specification, or it cannot be written.
-    """
+    """Make a dataset under the data directory, or find it made; one process makes it, others wait and use it."""
     path = datasets_root() / checked_name(name)
     if name in KNOWN and KNOWN[name] != spec:
         raise AlbError(f"{name} has {KNOWN[name].differences(spec)}: choose a name of your own for other options")

@@ -31,56 +31,39 @@ RETILED = "retiled"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a dataset holds.
+    """What a dataset holds."""
 
-    Attributes
-    ----------
-    manifest_version
-        :data:`MANIFEST_VERSION`.
-    name
-        That of the dataset, and of its directory.
-    kind
-        Where the cells come from: ``synthetic``, ``census``, or ``retiled``, a copy of another experiment.
-    spec
-        What was asked for: the fields of :class:`alb_core.datasets.spec.Spec`; or those of
-        :class:`alb_core.datasets.spec.CensusSlice` and what the Census said to them; or those of
-        :class:`alb_core.datasets.spec.RowLayout`, the ``source``, its ``origin`` (name, kind and spec of the dataset
-        that it or its own source was made as; None if that is not known) and the checksum of each layer of X.
-    writer
-        Versions of the packages that wrote it.
-    n_obs, n_vars, nnz
-        Rows, columns and non-zeros of X/raw.
-    x_sum
-        Sum of the counts, exact; where it is no whole number, the nearest float64.
-    x_checksum
-        Checksum of X/raw (:mod:`alb_core.checksum`), 16 hex digits.
-    obs_checksum, var_checksum
-        Checksums of the tables (:mod:`alb_core.datasets.content`), 64 hex digits.
-    x_bytes
-        Size of X/raw on disk, in bytes.
-    files
-        Number of files, without the manifest.
-    files_digest
-        SHA-256 over their names and sizes, 64 hex digits.
-    bytes_digest
-        SHA-256 over their names and the SHA-256 of each, 64 hex digits.
-    """
-
+    #: :data:`MANIFEST_VERSION`.
     manifest_version: int
+    #: That of the dataset, and of its directory.
     name: str
+    #: Where the cells come from: ``synthetic``, ``census``, or ``retiled``, a copy of another experiment.
     kind: str
+    #: What was asked for: the fields of :class:`alb_core.datasets.spec.Spec`; or those of
+    #: :class:`alb_core.datasets.spec.CensusSlice` and what the Census said to them; or those of
+    #: :class:`alb_core.datasets.spec.RowLayout`, the ``source``, its ``origin`` (name, kind and spec of the dataset
+    #: that it or its own source was made as; None if that is not known) and the checksum of each layer of X.
     spec: Mapping[str, Any]
+    #: Versions of the packages that wrote it.
     writer: Mapping[str, str]
+    #: Rows, columns and non-zeros of X/raw.
     n_obs: int
     n_vars: int
     nnz: int
+    #: Sum of the counts, exact; where it is no whole number, the nearest float64.
     x_sum: int | float
+    #: Checksum of X/raw (:mod:`alb_core.checksum`), 16 hex digits.
     x_checksum: str
+    #: Checksums of the tables (:mod:`alb_core.datasets.content`), 64 hex digits.
     obs_checksum: str
     var_checksum: str
+    #: Size of X/raw on disk, in bytes.
     x_bytes: int
+    #: Number of files, without the manifest.
     files: int
+    #: SHA-256 over their names and sizes, 64 hex digits.
     files_digest: str
+    #: SHA-256 over their names and the SHA-256 of each, 64 hex digits.
     bytes_digest: str
 
     def as_bytes(self) -> bytes:
@@ -89,13 +72,7 @@ class Manifest:
 
 
 def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
-    """Name, kind and specification of the dataset that the cells were first made or downloaded as.
-
-    Returns
-    -------
-    tuple or None
-        Its own, unless it is a copy; None for a copy of an experiment that was no dataset.
-    """
+    """Name, kind and specification of the dataset that the cells were first made or downloaded as."""
     if manifest.kind != RETILED:
         return manifest.name, manifest.kind, manifest.spec
     first = manifest.spec.get("origin")
@@ -103,24 +80,12 @@ def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
 
 
 def manifest_at(path: Path) -> Manifest | None:
-    """Manifest of a directory that may be a dataset of this project or any other experiment; None if it has none.
-
-    Raises
-    ------
-    AlbError
-        If there is a manifest, and :func:`quick_check` refuses the dataset.
-    """
+    """Manifest of a directory that may be a dataset of this project or any other experiment; None if it has none."""
     return quick_check(path) if (path / MANIFEST_NAME).is_file() else None
 
 
 def load(path: Path) -> Manifest:
-    """Read the manifest of the dataset at ``path``; look at nothing else.
-
-    Raises
-    ------
-    AlbError
-        If there is no dataset, or its manifest is not one of this version and name; says what repairs it.
-    """
+    """Read the manifest of the dataset at ``path``; look at nothing else."""
     name = path.name
     if not path.is_dir():
         raise AlbError(f"no dataset at {path}: {_command(path, None)} makes it")
@@ -149,23 +114,7 @@ def load(path: Path) -> Manifest:
 
 
 def quick_check(path: Path) -> Manifest:
-    """Refuse a dataset whose files are not those that were written: names, number and sizes. Takes milliseconds.
-
-    Parameters
-    ----------
-    path
-        Directory of the dataset.
-
-    Returns
-    -------
-    Manifest
-        What it holds.
-
-    Raises
-    ------
-    AlbError
-        If it is missing, partial, altered or of another manifest version; says what repairs it.
-    """
+    """Refuse a dataset whose files are not those that were written: names, number and sizes. Takes milliseconds."""
     manifest = load(path)
     files, digest = fingerprint(path)
     if files != manifest.files:
@@ -195,18 +144,7 @@ def size_on_disk(path: Path) -> int:
 
 
 def refusal(path: Path, reason: str, content: Mapping[str, Any] | None = None) -> AlbError:
-    """Build the error that refuses a dataset and names the command that repairs it.
-
-    Parameters
-    ----------
-    path
-        Of the dataset.
-    reason
-        What is wrong, as it continues "dataset NAME ...".
-    content
-        Fields of its manifest, as far as they can be read; they tell the command and, for a name that is not known,
-        its options.
-    """
+    """Build the error that refuses a dataset and names the command that repairs it."""
     replace = "-f" if _is_download(content) else "--replace"
     return AlbError(f"dataset {path.name} {reason}: {_command(path, content)} {replace} makes it again")
 

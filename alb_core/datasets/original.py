@@ -29,17 +29,7 @@ _PIECE = 1_000_000
 
 
 class Layer:
-    """A layer of X, and what was counted while it was read.
-
-    Parameters
-    ----------
-    x
-        The open array.
-    name
-        Of the layer.
-    obs, var
-        Joinids of the rows and columns, ascending.
-    """
+    """A layer of X, and what was counted while it was read."""
 
     def __init__(self, x: Any, name: str, obs: Int64, var: Int64) -> None:
         self.name = name
@@ -63,14 +53,7 @@ class Layer:
         return self._total.value()
 
     def batches(self, patience: Patience, advance: Callable[[int], object]) -> Iterator[pa.RecordBatch]:
-        """Read all of it, by row and column; ``advance`` takes the number of entries as they are read.
-
-        Raises
-        ------
-        AlbError
-            If it cannot be read, or holds what a dataset cannot: a coordinate twice, one without a row of obs or
-            var, a value that is not finite.
-        """
+        """Read all of it, by row and column; ``advance`` takes the number of entries as they are read."""
         self._begin()
         schema = pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", self.type)])
         height, width = (int(length) for length in self._x.shape)
@@ -113,41 +96,20 @@ class Layer:
 
 @dataclass(frozen=True)
 class Original:
-    """What a dataset keeps of an experiment.
+    """What a dataset keeps of an experiment."""
 
-    Attributes
-    ----------
-    obs, var
-        The tables.
-    layers
-        Of X, ``raw`` first.
-    left_out
-        Names of members that are no part of a dataset.
-    """
-
+    #: The tables.
     obs: Frame
     var: Frame
+    #: Of X, ``raw`` first.
     layers: tuple[Layer, ...]
+    #: Names of members that are no part of a dataset.
     left_out: tuple[str, ...]
 
 
 @contextmanager
 def opened(uri: str, config: Mapping[str, str]) -> Iterator[Original]:
-    """Open an experiment, to be copied.
-
-    Parameters
-    ----------
-    uri
-        Path or URI.
-    config
-        Options of TileDB.
-
-    Raises
-    ------
-    AlbError
-        If there is none, it has no sparse X/raw of numbers, or a layer, a table or a column that a dataset cannot
-        hold.
-    """
+    """Open an experiment, to be copied."""
     with open_experiment(uri, config={**BOUNDED, **config}) as experiment:
         rna, _ = sparse_x(experiment, MEASUREMENT, RAW, uri)
         for name, place in (("obs", experiment), ("var", rna)):

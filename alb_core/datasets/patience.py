@@ -32,14 +32,9 @@ def in_one_line(error: BaseException) -> str:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try.
+    """How long to try."""
 
-    Attributes
-    ----------
-    pauses
-        Seconds before each further attempt.
-    """
-
+    #: Seconds before each further attempt.
     pauses: Sequence[float] = (1, 4, 15)
 
     def read(self, attempt: Callable[[], T], uri: str) -> T:
@@ -47,13 +42,6 @@ class Patience:
 
         TileDB itself repeats single requests; this is for what goes wrong for longer than that. What is forbidden or
         not there is not asked for again.
-
-        Raises
-        ------
-        AlbError
-            If the last attempt fails, too, or there is no hope; names ``uri``.
-        KeyError
-            If ``attempt`` does: something is not there, and will not be.
         """
         remote = "://" in uri and not uri.startswith("file://")
         for pause in (*self.pauses, None) if remote else (None,):

@@ -24,17 +24,7 @@ X_PATH = Path("ms", "RNA", "X", "raw")
 
 
 def seal(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figures: Any) -> Manifest:
-    """Measure the files of an experiment that has been written, and add its manifest to them.
-
-    Parameters
-    ----------
-    stage
-        Where it is.
-    name, kind, spec
-        Of the dataset.
-    **figures
-        The manifest's other fields, as far as they were counted while it was written.
-    """
+    """Measure the files of an experiment that has been written, and add its manifest to them."""
     files, digest = fingerprint(stage)
     manifest = Manifest(
         manifest_version=MANIFEST_VERSION,
@@ -52,18 +42,7 @@ def seal(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figure
 
 
 def moved_aside(path: Path) -> Path | None:
-    """Make room for the new dataset; what was there gets a name that the next maker clears away.
-
-    Returns
-    -------
-    Path or None
-        Where the old one is now, to be given to :func:`removed`.
-
-    Raises
-    ------
-    AlbError
-        If what is there is no directory.
-    """
+    """Make room for the new dataset; what was there gets a name that the next maker clears away."""
     if not os.path.lexists(path):
         return None
     if not path.is_dir() or path.is_symlink():
@@ -74,13 +53,7 @@ def moved_aside(path: Path) -> Path | None:
 
 
 def removed(path: Path) -> None:
-    """Remove a dataset that was replaced.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be, since its room on the disk would be lost silently.
-    """
+    """Remove a dataset that was replaced."""
     try:
         shutil.rmtree(path)
     except OSError as error:

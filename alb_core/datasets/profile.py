@@ -15,39 +15,26 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Profile:
-    """Shape of the counts. Spreads are standard deviations of log2 means, that is in octaves.
+    """Shape of the counts. Spreads are standard deviations of log2 means, that is in octaves."""
 
-    Attributes
-    ----------
-    nnz_per_cell
-        Mean number of genes seen in a cell; at most ``MAX_DENSITY`` of the vars.
-    datasets
-        Number of source datasets, which lie one after another.
-    types
-        Number of cell types; each has its own programme, each dataset its own mixture of them.
-    popularity
-        Spread of the genes' mean counts.
-    programme
-        Spread of a gene's mean count between cell types.
-    type_depth, depth
-        Spread of the total count between cell types, and between the cells of a type.
-    size
-        Of the negative binomial that a count follows (a whole number; the smaller, the heavier its tail).
-    unmeasured
-        Share of the vars that a dataset has not measured, as 16-bit fraction; seldom one of the popular half.
-    reads
-        Share of the cells whose assay counts reads, not molecules, as 16-bit fraction.
-    """
-
+    #: Mean number of genes seen in a cell; at most ``MAX_DENSITY`` of the vars.
     nnz_per_cell: int
+    #: Number of source datasets, which lie one after another.
     datasets: int
+    #: Number of cell types; each has its own programme, each dataset its own mixture of them.
     types: int
+    #: Spread of the genes' mean counts.
     popularity: float
+    #: Spread of a gene's mean count between cell types.
     programme: float
+    #: Spread of the total count between cell types, and between the cells of a type.
     type_depth: float
     depth: float
+    #: Of the negative binomial that a count follows (a whole number; the smaller, the heavier its tail).
     size: int
+    #: Share of the vars that a dataset has not measured, as 16-bit fraction; seldom one of the popular half.
     unmeasured: int
+    #: Share of the cells whose assay counts reads, not molecules, as 16-bit fraction.
     reads: int
 
 

@@ -70,34 +70,6 @@ def retile(
     """Copy an experiment into a dataset for shuffled row reads; one process does it, others wait.
 
     The copy is read back and compared with what was read before it counts as a dataset.
-
-    Parameters
-    ----------
-    source
-        Name of a dataset, or path or URI of a SOMA experiment with ms/RNA/X/raw.
-    name
-        Of the dataset that is made.
-    layout
-        Of its X.
-    report
-        Takes a line when it starts, a line when it is done, and one that names what a dataset has no place for.
-    replace
-        Make it again if it is there.
-    config
-        Options of TileDB, for the source.
-    patience
-        With reads that fail at first.
-
-    Returns
-    -------
-    Manifest
-        Of the copy: kind ``retiled``.
-
-    Raises
-    ------
-    AlbError
-        If there is no such source, it is the dataset that is to be made, it holds what a dataset cannot, the name is
-        taken, the disk has no room, or reading or writing fails. Nothing then counts as a dataset that was none.
     """
     layout = layout or RowLayout()
     path = datasets_root() / checked_name(name)

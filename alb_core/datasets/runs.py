@@ -11,13 +11,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 class Runs:
-    """Ascending, distinct row numbers, kept as runs of consecutive ones.
-
-    Parameters
-    ----------
-    pieces
-        Row numbers, in any order, each of shape (n,), int64.
-    """
+    """Ascending, distinct row numbers, kept as runs of consecutive ones."""
 
     def __init__(self, pieces: Iterable[Int64]) -> None:
         firsts, lengths = [np.empty(0, np.int64)], [np.empty(0, np.int64)]

@@ -41,37 +41,22 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Spec:
-    """A synthetic dataset: the same specification gives the same cells on every machine.
+    """A synthetic dataset: the same specification gives the same cells on every machine."""
 
-    Attributes
-    ----------
-    cells, vars
-        Rows of obs and of var.
-    profile
-        Calibration of the counts, one of :data:`PROFILES`.
-    layout
-        How X/raw lies on disk, one of :data:`LAYOUTS`.
-    fragments
-        Fragments of X/raw, each a contiguous range of cells.
-    seed
-        Of everything that is drawn.
-    """
-
+    #: Rows of obs and of var.
     cells: int
     vars: int
+    #: Calibration of the counts, one of :data:`PROFILES`.
     profile: str = "slice-2:7"
+    #: How X/raw lies on disk, one of :data:`LAYOUTS`.
     layout: str = "census"
+    #: Fragments of X/raw, each a contiguous range of cells.
     fragments: int = 1
+    #: Of everything that is drawn.
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be made.
-
-        Raises
-        ------
-        AlbError
-            Naming the value and its limits.
-        """
+        """Refuse what cannot be made."""
         _within("cells", self.cells, 1, MAX_CELLS)
         _within("vars", self.vars, 1, MAX_VARS)
         _within("seed", self.seed, 0, MAX_SEED)
@@ -82,13 +67,7 @@ class Spec:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Spec:
-        """Read what :meth:`as_json` wrote.
-
-        Raises
-        ------
-        AlbError
-            If a field is missing, unknown or of the wrong type.
-        """
+        """Read what :meth:`as_json` wrote."""
         expected = {field.name: str if field.type == "str" else int for field in fields(cls)}
         if set(content) != set(expected):
             raise AlbError(f"the specification has the fields {sorted(content)}, expected {sorted(expected)}")
@@ -114,44 +93,27 @@ class Spec:
 
 @dataclass(frozen=True)
 class CensusSlice:
-    """A slice of a CELLxGENE Census: the cells of some source datasets of a collection, and the first vars.
+    """A slice of a CELLxGENE Census: the cells of some source datasets of a collection, and the first vars."""
 
-    Attributes
-    ----------
-    start, end
-        First and last+1 index into the collection's source datasets; the last is theirs if ``end`` is None.
-    sorted_datasets
-        Whether they are sorted by ``dataset_total_cell_count`` first.
-    collection_id
-        Of the Census.
-    n_vars
-        Vars with a ``soma_joinid`` below this; all, where the Census has fewer.
-    organism
-        As ``census_data`` names it.
-    census_version, census_uri
-        One of the two: a version that is published, or a path or URI.
-    layout
-        How X/raw lies on disk, one of :data:`LAYOUTS`.
-    """
-
+    #: First and last+1 index into the collection's source datasets; the last is theirs if ``end`` is None.
     start: int = 0
     end: int | None = None
+    #: Whether they are sorted by ``dataset_total_cell_count`` first.
     sorted_datasets: bool = False
+    #: Of the Census.
     collection_id: str = COLLECTION
+    #: Vars with a ``soma_joinid`` below this; all, where the Census has fewer.
     n_vars: int = 20_000
+    #: As ``census_data`` names it.
     organism: str = "homo_sapiens"
+    #: One of the two: a version that is published, or a path or URI.
     census_version: str | None = CENSUS_VERSION
     census_uri: str | None = None
+    #: How X/raw lies on disk, one of :data:`LAYOUTS`.
     layout: str = "census"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be in any Census.
-
-        Raises
-        ------
-        AlbError
-            Naming the value and what was expected.
-        """
+        """Refuse what cannot be in any Census."""
         if self.start < 0:
             raise AlbError(f"--start is {self.start}, expected 0 or more")
         if self.end is not None and self.end <= self.start:
@@ -186,39 +148,21 @@ class CensusSlice:
 
 @dataclass(frozen=True)
 class RowLayout:
-    """How X lies in a copy for shuffled row reads (:mod:`alb_core.datasets.retile`): row by row.
+    """How X lies in a copy for shuffled row reads (:mod:`alb_core.datasets.retile`): row by row."""
 
-    Attributes
-    ----------
-    capacity
-        Non-zeros of a data tile, which are unpacked together: a few whole rows.
-    fragments
-        Of each layer of X, a contiguous range of cells each.
-    """
-
+    #: Non-zeros of a data tile, which are unpacked together: a few whole rows.
     capacity: int = 32_768
+    #: Of each layer of X, a contiguous range of cells each.
     fragments: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises
-        ------
-        AlbError
-            Naming the value and its limits.
-        """
+        """Refuse what makes no sense."""
         # Below, tiles cost more to find than to read; above, one holds more than a block takes.
         _within("--capacity", self.capacity, 1_024, 4_194_304)
         _within("--fragments", self.fragments, 1, MAX_CELLS)
 
     def require_fitting(self, cells: int) -> None:
-        """Refuse more fragments than there are cells.
-
-        Raises
-        ------
-        AlbError
-            Naming both.
-        """
+        """Refuse more fragments than there are cells."""
         if self.fragments > cells:
             raise AlbError(f"--fragments is {self.fragments:,}, expected 1 to the number of cells ({cells:,})")
 
@@ -249,13 +193,7 @@ KNOWN: Mapping[str, Spec] = MappingProxyType(
 
 
 def checked_name(name: str) -> str:
-    """Return ``name`` if it can be that of a dataset.
-
-    Raises
-    ------
-    AlbError
-        If it could leave the datasets' directory, or hide in it.
-    """
+    """Return ``name`` if it can be that of a dataset."""
     # What is being written lies beside the datasets, under names with this in them.
     if not _NAME.fullmatch(name) or ".partial-" in name:
         raise AlbError(
@@ -266,20 +204,7 @@ def checked_name(name: str) -> str:
 
 
 def resolved(name: str, **options: int | str | None) -> Spec:
-    """Specification that a name and the options given with it ask for.
-
-    Parameters
-    ----------
-    name
-        A known one, or one of the user's choice.
-    **options
-        Fields of :class:`Spec`; None where the user said nothing.
-
-    Raises
-    ------
-    AlbError
-        If the name is not allowed, the options contradict a known name, or another name comes without ``cells``.
-    """
+    """Specification that a name and the options given with it ask for."""
     checked_name(name)
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if name in KNOWN:

@@ -32,28 +32,19 @@ _PIECE = 1_000_000
 
 @dataclass(frozen=True)
 class Figures:
-    """Of a part.
+    """Of a part."""
 
-    Attributes
-    ----------
-    start, stop
-        Positions among the slice's cells that were looked at.
-    first, n_obs
-        Row of the dataset at which it begins, and its rows.
-    nnz
-        Its non-zeros.
-    checksum
-        Of its non-zeros, 16 hex digits.
-    obs_checksum
-        Of its obs, 64 hex digits.
-    """
-
+    #: Positions among the slice's cells that were looked at.
     start: int
     stop: int
+    #: Row of the dataset at which it begins, and its rows.
     first: int
     n_obs: int
+    #: Its non-zeros.
     nnz: int
+    #: Of its non-zeros, 16 hex digits.
     checksum: str
+    #: Of its obs, 64 hex digits.
     obs_checksum: str
 
 
@@ -65,13 +56,7 @@ class Part:
     figures: Figures
 
     def x(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Rows (of the dataset), columns and values of the non-zeros, row-major, in pieces.
-
-        Raises
-        ------
-        AlbError
-            At the end, if they are not those that were read from the Census; the part is then removed.
-        """
+        """Rows (of the dataset), columns and values of the non-zeros, row-major, in pieces."""
         table = self._read([_COLUMNS, _VALUES])
         columns, values = table.column(_COLUMNS).combine_chunks(), table.column(_VALUES).combine_chunks()
         counts = np.diff(columns.offsets.to_numpy())
@@ -82,13 +67,7 @@ class Part:
         self._require("non-zeros", f"{combined(*checksums):016x}", self.figures.checksum)
 
     def obs(self, names: Iterable[str] | None = None) -> pa.Table:
-        """Columns of obs by name, all by default; only those are read.
-
-        Raises
-        ------
-        AlbError
-            If all were asked for and they are not those that were read from the Census; the part is then removed.
-        """
+        """Columns of obs by name, all by default; only those are read."""
         if names is not None:
             return self._read(list(names))
         table = self._read(None).drop_columns([_COLUMNS, _VALUES])
@@ -119,22 +98,7 @@ class Part:
 
 
 class Spool:
-    """The directory of a download's parts. The caller holds the dataset's lock.
-
-    Parameters
-    ----------
-    path
-        The directory; made where missing.
-    request
-        Exactly what is being downloaded.
-    replace
-        Drop the parts of another request, instead of refusing.
-
-    Raises
-    ------
-    AlbError
-        If it holds the parts of another request, or cannot be written.
-    """
+    """The directory of a download's parts. The caller holds the dataset's lock."""
 
     def __init__(self, path: Path, request: Mapping[str, Any], *, replace: bool = False) -> None:
         self.path = path
@@ -174,13 +138,7 @@ class Spool:
         return f"{combined(*(int(part.figures.checksum, 16) for part in self.parts)):016x}"
 
     def add(self, cells: Cells) -> None:
-        """Write a part with the cells that come next.
-
-        Raises
-        ------
-        AlbError
-            If the disk refuses; the parts before it stay.
-        """
+        """Write a part with the cells that come next."""
         first = self.n_obs
         place = cells.obs.schema.get_field_index("soma_joinid")
         own = pa.array(np.arange(first, first + len(cells.obs)), pa.int64())
@@ -207,13 +165,7 @@ class Spool:
         self.parts.append(Part(path, figures))
 
     def remove(self) -> None:
-        """Remove the directory and all that is in it; the request goes first, and nothing is a part without it.
-
-        Raises
-        ------
-        AlbError
-            If something cannot be removed.
-        """
+        """Remove the directory and all that is in it; the request goes first, and nothing is a part without it."""
         try:
             (self.path / _REQUEST).unlink(missing_ok=True)
             if self.path.exists():

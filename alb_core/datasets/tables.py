@@ -32,13 +32,7 @@ _GENERAL = (("brain", "UBERON:0000955"),)
 
 
 class Counted:
-    """What can only be counted while the cells go by: sums over rows and over columns.
-
-    Parameters
-    ----------
-    n_obs, n_vars
-        Shape of X.
-    """
+    """What can only be counted while the cells go by: sums over rows and over columns."""
 
     def __init__(self, n_obs: int, n_vars: int) -> None:
         self.nnz = np.zeros(n_obs, dtype=np.int64)
@@ -59,13 +53,7 @@ class Counted:
 
 
 def obs_table(population: Population, counted: Counted) -> pa.Table:
-    """Obs of all cells.
-
-    Returns
-    -------
-    pa.Table
-        28 columns, named, ordered and typed as in the Census; dictionaries have int16 codes.
-    """
+    """Obs of all cells."""
     spec = population.spec
     traits = _all_traits(population)
     datasets, donors = traits.datasets, _donors(population, traits)

@@ -46,21 +46,6 @@ def verify(word: str) -> Manifest:
     and the checksums of obs and var must be those of the manifest. Where the cells are synthetic, the counted columns
     of obs and var must be those of the cells, too; in a slice of a Census they tell of vars that are not in it, and a
     copy has those of its source.
-
-    Parameters
-    ----------
-    word
-        Name or path of a dataset.
-
-    Returns
-    -------
-    Manifest
-        What has been proven.
-
-    Raises
-    ------
-    AlbError
-        If anything differs, or cannot be read; says what repairs it.
     """
     path = dataset_path(word)
     manifest = quick_check(path)
@@ -76,20 +61,7 @@ def verify(word: str) -> Manifest:
 
 
 def prove(path: Path, manifest: Manifest) -> None:
-    """Read a whole experiment, and compare it with a manifest.
-
-    Parameters
-    ----------
-    path
-        Of the experiment; its files are not looked at by themselves.
-    manifest
-        What it must hold.
-
-    Raises
-    ------
-    AlbError
-        If it holds something else, or cannot be read.
-    """
+    """Read a whole experiment, and compare it with a manifest."""
     context = tiledbsoma.SOMATileDBContext(tiledb_config={"soma.init_buffer_bytes": _BUFFER})
     try:
         with tiledbsoma.Experiment.open(str(path), context=context) as experiment:

@@ -37,20 +37,13 @@ X_SCHEMA = x_schema(X_TYPE)
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of X.
+    """A layer of X."""
 
-    Attributes
-    ----------
-    name
-        Of the layer.
-    type
-        Of its values.
-    batches
-        Its non-zeros, as :func:`write_experiment` takes them.
-    """
-
+    #: Of the layer.
     name: str
+    #: Of its values.
     type: pa.DataType
+    #: Its non-zeros, as :func:`write_experiment` takes them.
     batches: Iterable[pa.RecordBatch]
 
 
@@ -67,41 +60,7 @@ def write_experiment(
     x_type: pa.DataType = X_TYPE,
     more: Sequence[Layer] = (),
 ) -> dict[str, str]:
-    """Write an experiment with obs, ms/RNA/var and ms/RNA/X, in a process of the floor release.
-
-    Parameters
-    ----------
-    path
-        Where; a directory that is empty or missing.
-    shape
-        Rows of obs and of var.
-    x
-        Non-zeros of X/raw in row-major order, each coordinate once, in batches of any size with the schema of
-        :func:`x_schema`. Streamed: the writer holds one row of tiles (2,048 cells; 64 of layout ``rows``) at a time.
-    obs, var
-        Give the tables, with ``soma_joinid`` from 0; called when ``x`` has ended, so they may hold what was counted.
-        The writer holds one batch at a time, which becomes a fragment of its own.
-    layout
-        ``census``, ``soma`` or ``rows``.
-    capacity
-        Cells of a data tile of X, of layout ``rows``.
-    fragments
-        Into how many fragments X is cut, by ranges of rows; a range without non-zeros has none.
-    x_type
-        Of the values of X/raw.
-    more
-        Other layers of X, read one after the other.
-
-    Returns
-    -------
-    dict
-        Versions of what wrote.
-
-    Raises
-    ------
-    AlbError
-        If the writer fails, as on a full disk; what is at ``path`` is then not whole.
-    """
+    """Write an experiment with obs, ms/RNA/var and ms/RNA/X, in a process of the floor release."""
     command = [str(ensure_writer()), "-I", str(_SCRIPT), str(path.absolute())]
     command += [f"--cells={shape[0]}", f"--vars={shape[1]}", f"--layout={layout}", f"--fragments={fragments}"]
     layers = [Layer("raw", x_type, x), *more]

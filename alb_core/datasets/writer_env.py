@@ -40,13 +40,7 @@ _IMPORTED = (
 
 
 def ensure_writer() -> Path:
-    """Return the Python of the floor's environment; made when missing (once, some twenty seconds), saying so on stderr.
-
-    Raises
-    ------
-    AlbError
-        If this is not the Python that the floor has a wheel for, or the environment cannot be made.
-    """
+    """Return the Python of the floor's environment; made when missing once (twenty seconds), saying so on stderr."""
     if sys.version_info[:2] != FLOOR_PYTHON:
         raise AlbError(
             f"writing a dataset takes Python {FLOOR_PYTHON[0]}.{FLOOR_PYTHON[1]}, which tiledbsoma {FLOOR} has wheels "

@@ -80,26 +80,7 @@ def table_options(layout: str, schema: pa.Schema) -> dict[str, Any]:
 
 
 def portions(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tuple[Columns, int | None]]:
-    """Cut row-major batches at the rows ``cuts``.
-
-    Parameters
-    ----------
-    batches
-        Of soma_dim_0, soma_dim_1 and soma_data.
-    cuts
-        Ascending row numbers; the last one is the number of rows.
-
-    Yields
-    ------
-    tuple
-        Three columns, each of shape (nnz,), perhaps empty; and the cut that they reach, None if more rows may come
-        before it. Each cut comes once.
-
-    Raises
-    ------
-    ValueError
-        If the batches are not row-major, repeat a coordinate, or have rows beyond the last cut.
-    """
+    """Cut row-major batches at the rows ``cuts``."""
     remaining = iter(cuts)
     cut = next(remaining)
     last = (-1, -1)
@@ -123,13 +104,7 @@ def portions(batches: Iterator[pa.RecordBatch], cuts: list[int]) -> Iterator[tup
 
 
 class TileRow:
-    """The cells of one row of tiles, gathered tile by tile: eight bytes each, where a coordinate takes sixteen.
-
-    Parameters
-    ----------
-    height, width
-        Of a tile.
-    """
+    """The cells of one row of tiles, gathered tile by tile: eight bytes each, where a coordinate takes sixteen."""
 
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width

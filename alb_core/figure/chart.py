@@ -45,18 +45,6 @@ def chart(table: pa.Table, *, log_memory: bool = False) -> alt.Chart:
     """Draw samples per second against peak memory.
 
     Shape is the method, size the block size, colour the chunks per block, opacity the epoch.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`).
-    log_memory
-        Make the axis of memory logarithmic; it starts at zero otherwise.
-
-    Raises
-    ------
-    AlbError
-        If no record has a rate and a peak.
     """
     drawn = points(table)
     if not drawn.num_rows:
@@ -107,14 +95,7 @@ def _shape(drawn: pa.Table) -> alt.Shape:
 
 
 def shapes_of(methods: Iterable[str]) -> dict[str, str]:
-    """Shape of each method: that of its name where it is known, else one that no other of them has.
-
-    Parameters
-    ----------
-    methods
-        Names. An unknown one has the shape of its hash, unless another unknown one has it already; when all are
-        taken, some share.
-    """
+    """Shape of each method: that of its name where it is known, else one that no other of them has."""
     named = set(methods)
     known = {method: SHAPES[method] for method in named & set(SHAPES)}
     found: dict[str, str] = {}

@@ -73,18 +73,7 @@ _FAILED = """<details open>
 
 
 def drawings(table: pa.Table, *, log_memory: bool = False) -> Mapping[str, Callable[[], bytes]]:
-    """Files of the figure of some records: a function that draws each, by its name.
-
-    Parameters
-    ----------
-    table, log_memory
-        As :func:`alb_core.figure.chart.chart` has them.
-
-    Raises
-    ------
-    AlbError
-        If no record has a rate and a peak.
-    """
+    """Files of the figure of some records: a function that draws each, by its name."""
     spec = spec_of(chart(table, log_memory=log_memory))
     return {f"{NAME}{ending}": draw for ending, draw in ways(spec, out_of_memory(table)).items()}
 
@@ -92,13 +81,7 @@ def drawings(table: pa.Table, *, log_memory: bool = False) -> Mapping[str, Calla
 def ways(
     spec: Mapping[str, Any], failed: list[dict[str, str]], *, title: str = TITLE, name: str = NAME
 ) -> Mapping[str, Callable[[], bytes]]:
-    """Files of a figure: a function that draws each, by the ending of its name.
-
-    Parameters
-    ----------
-    spec, failed, title, name
-        As :func:`page` has them.
-    """
+    """Files of a figure: a function that draws each, by the ending of its name."""
     text = json.dumps(spec)
     return {
         ".png": lambda: vlc.vegalite_to_png(text, vl_version=_RELEASE, scale=_PIXELS),
@@ -109,17 +92,7 @@ def ways(
 
 
 def page(spec: Mapping[str, Any], failed: list[dict[str, str]], *, title: str = TITLE, name: str = NAME) -> str:
-    """HTML of the interactive figure, with all that it needs in it.
-
-    Parameters
-    ----------
-    spec
-        Vega-Lite's specification.
-    failed
-        Configurations that ran out of memory (:func:`alb_core.figure.points.out_of_memory`).
-    title, name
-        Of the page, and of files that are saved from it.
-    """
+    """HTML of the interactive figure, with all that it needs in it."""
     # The text of a script ends at the first "</script", wherever that stands.
     inert = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return _PAGE.format(title=escape(title), name=escape(name), failed=_failed(failed), scripts=scripts(), spec=inert)

@@ -15,23 +15,7 @@ _MARGIN = 1.05
 
 
 def framed(table: pa.Table) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Describe the figure of records of many releases, for a page that shows those of one of them at a time.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`), a column ``release`` of the user's among them.
-
-    Returns
-    -------
-    tuple of dict and list of dict
-        Vega-Lite's specification without points, its axes and scales wide enough for all; and the points.
-
-    Raises
-    ------
-    AlbError
-        If no record has a rate and a peak.
-    """
+    """Describe the figure of records of many releases, for a page that shows those of one of them at a time."""
     spec = spec_of(chart(table))
     drawn = points(table)
     for channel, name in (("x", "peak_gib"), ("y", "samples_per_second")):

@@ -99,19 +99,7 @@ _CONFIGURATION = ("chunk_method", "block_spec", "batch_size", "shuffle", "datase
 
 
 def points(table: pa.Table) -> pa.Table:
-    """Points of the figure, one for each record that has a rate, a peak and settings.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`).
-
-    Returns
-    -------
-    pyarrow.Table
-        ``samples_per_second``, ``peak_gib`` and the other columns of :data:`SHOWN` that hold anything, then the
-        user's own, as text. Large blocks come first, so that small marks are drawn over large ones; then early epochs.
-    """
+    """Points of the figure, one for each record that has a rate, a peak and settings."""
     found = _described(table)
     found = found.filter(_drawable(found))
     found = found.sort_by([("block_size", "descending"), ("epoch", "ascending"), ("start_dt", "ascending")])
@@ -125,13 +113,7 @@ def points(table: pa.Table) -> pa.Table:
 
 
 def out_of_memory(table: pa.Table) -> list[dict[str, str]]:
-    """Configurations that ran out of memory, each once, as texts; a record of one is no point.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`).
-    """
+    """Configurations that ran out of memory, each once, as texts; a record of one is no point."""
     found = _described(table)
     found = found.filter(_failed(found)).select(_CONFIGURATION)
     rows = ({name: "" if value is None else str(value) for name, value in row.items()} for row in found.to_pylist())
@@ -139,13 +121,7 @@ def out_of_memory(table: pa.Table) -> list[dict[str, str]]:
 
 
 def notes(table: pa.Table) -> list[str]:
-    """Sentences under the title: where and with what the records were measured, and what their rates leave out.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`), some of which are points.
-    """
+    """Sentences under the title: where and with what the records were measured, and what their rates leave out."""
     described = _described(table)
     drawn = described.filter(_drawable(described))
     size, limit = drawn.column("batch_size"), drawn.column("max_batches")
@@ -167,13 +143,7 @@ def notes(table: pa.Table) -> list[str]:
 
 
 def not_drawn(table: pa.Table) -> tuple[int, int]:
-    """Count the records that are no points: those that ran out of memory, and those that lack something else.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`).
-    """
+    """Count the records that are no points: those that ran out of memory, and those that lack something else."""
     failed = int(pc.sum(_failed(table)).as_py() or 0)
     drawable = int(pc.sum(_drawable(_described(table))).as_py() or 0)
     return failed, table.num_rows - failed - drawable

@@ -35,46 +35,25 @@ class DatasetSlice:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a record must be to be kept; None keeps any.
+    """What a record must be to be kept; None keeps any."""
 
-    Attributes
-    ----------
-    dataset
-        Slice (:func:`parse_dataset`), or name: the record's dataset, its URI or the last part of that.
-    host
-        Pattern found in host or hostname.
-    instance_type, machine
-        As the record has them.
-    max_batches
-        Limit of an epoch; 0 for none.
-    since
-        Earliest start, local time as in the records.
-    s3
-        Read from S3, or not.
-    """
-
+    #: Slice (:func:`parse_dataset`), or name: the record's dataset, its URI or the last part of that.
     dataset: DatasetSlice | str | None = None
+    #: Pattern found in host or hostname.
     host: re.Pattern[str] | None = None
+    #: As the record has them.
     instance_type: str | None = None
+    #: Limit of an epoch; 0 for none.
     max_batches: int | None = None
+    #: Earliest start, local time as in the records.
     since: datetime | None = None
+    #: Read from S3, or not.
     s3: bool | None = None
     machine: str | None = None
 
 
 def parse_dataset(text: str) -> DatasetSlice | str:
-    """Slice or name that a text means.
-
-    Parameters
-    ----------
-    text
-        ``2:7``; ``:7`` from the first; ``s2:7`` of the datasets sorted by their cells; anything else is a name.
-
-    Raises
-    ------
-    AlbError
-        If the text is empty, or a slice that has no end or is empty.
-    """
+    """Slice or name that a text means."""
     found = _SLICE.fullmatch(text)
     if found:
         start, end = int(found[2] or 0), int(found[3])
@@ -86,13 +65,7 @@ def parse_dataset(text: str) -> DatasetSlice | str:
 
 
 def parse_host(text: str) -> re.Pattern[str]:
-    """Pattern of a host.
-
-    Raises
-    ------
-    AlbError
-        If it is no regular expression.
-    """
+    """Pattern of a host."""
     try:
         return re.compile(text)
     except re.error as error:
@@ -100,13 +73,7 @@ def parse_host(text: str) -> re.Pattern[str]:
 
 
 def parse_since(text: str) -> datetime:
-    """Local time, with or without its time of day.
-
-    Raises
-    ------
-    AlbError
-        If it is none, or in a time zone: records have local times and do not say of where.
-    """
+    """Local time, with or without its time of day."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
@@ -117,20 +84,7 @@ def parse_since(text: str) -> datetime:
 
 
 def select(table: pa.Table, filters: Filters) -> pa.Table:
-    """Records that pass all filters, in their order.
-
-    Parameters
-    ----------
-    table
-        Records (:func:`alb_core.records.load`).
-    filters
-        What to keep.
-
-    Raises
-    ------
-    AlbError
-        If there are no records, or none passes; says how many each filter left.
-    """
+    """Records that pass all filters, in their order."""
     if not table.num_rows:
         raise AlbError("the table of records is empty: `alb data-loader` fills it")
     kept, left = table, []

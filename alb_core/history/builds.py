@@ -34,13 +34,7 @@ _STACK_MARKER = "alb-stack.sha256"
 
 
 def plan(commit: str) -> Plan:
-    """Decide how a commit of the history is built.
-
-    Raises
-    ------
-    AlbError
-        If the history has no such commit, or it holds no tiledbsoma.
-    """
+    """Decide how a commit of the history is built."""
     with Planner(history_root()) as planner:
         return planner.plan(commit)
 
@@ -49,27 +43,6 @@ def make(commit: str, environment: Path) -> tuple[Plan, Path, tuple[Companion, .
     """Bring the wheel of a commit into the cache, built where it is not there yet.
 
     Two processes that want the same native sources wait for one another, so that one builds.
-
-    Parameters
-    ----------
-    commit
-        Full object name.
-    environment
-        A benchmark environment: its Python builds and reads.
-
-    Returns
-    -------
-    Plan
-        How it was built.
-    Path
-        The wheel, in the cache.
-    tuple of Companion
-        What is installed with it.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be built.
     """
     while True:
         found = plan(commit)
@@ -87,17 +60,7 @@ def make(commit: str, environment: Path) -> tuple[Plan, Path, tuple[Companion, .
 
 
 def place_wheel(commit: str, directory: Path, environment: Path) -> Path:
-    """Leave the wheel of a commit, and no other, in asv's build cache directory.
-
-    Parameters
-    ----------
-    commit
-        Full object name.
-    directory
-        asv's build cache of the commit.
-    environment
-        The benchmark environment.
-    """
+    """Leave the wheel of a commit, and no other, in asv's build cache directory."""
     install_stack(environment)
     _, wheel, _ = make(commit, environment)
     ensure_directory(directory)
@@ -112,20 +75,6 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     """Install a commit's wheel and companions over the common stack, and leave the certificate of it.
 
     Nothing is asked of the index but the stack, and that once an environment.
-
-    Parameters
-    ----------
-    commit
-        Full object name.
-    environment
-        Directory of a virtual environment.
-    wheel
-        The commit's wheel, as :func:`place_wheel` left it.
-
-    Raises
-    ------
-    AlbError
-        If pip fails, or the environment's Python is another than the stack's.
     """
     before = environment / proof.CERTIFICATE
     surplus = {item.name for release in lock.load() for item in release.companions}
@@ -166,18 +115,6 @@ def exchange(environment: Path, commit: str) -> None:
     """Give an environment the companions of another commit than it holds, and nothing else of it.
 
     What is then measured is no commit's: for an environment that is thrown away afterwards.
-
-    Parameters
-    ----------
-    environment
-        Directory of an environment in which a commit is installed.
-    commit
-        Full object name of the other.
-
-    Raises
-    ------
-    AlbError
-        If pip fails, or the other commit cannot be built.
     """
     held = proof.certificate(environment)
     _, _, beside = make(commit, environment)
@@ -295,13 +232,7 @@ def _version_at(releases: list[Release], when: int) -> str:
 
 
 def site_packages(environment: Path) -> Path:
-    """Return the ``site-packages`` of an environment.
-
-    Raises
-    ------
-    AlbError
-        If its Python is not 3.11.
-    """
+    """Return the ``site-packages`` of an environment."""
     path = environment / "lib" / f"python{PYTHON[0]}.{PYTHON[1]}" / "site-packages"
     if not path.is_dir():
         raise AlbError(f"{environment} is no environment of Python {PYTHON[0]}.{PYTHON[1]}: install that Python first")
@@ -317,11 +248,6 @@ def install_stack(environment: Path) -> None:
     """Install ``constraints.txt``, all of it and nothing else, unless this environment has it.
 
     Once an environment, about a minute; on a terminal pip shows how far it is.
-
-    Raises
-    ------
-    AlbError
-        If pip fails, or the environment's Python is another than the stack's.
     """
     site_packages(environment)
     stack = suite_root() / "constraints.txt"

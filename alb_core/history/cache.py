@@ -36,34 +36,23 @@ LOG = "build.log"
 
 @dataclass(frozen=True)
 class Made:
-    """One finished build.
+    """One finished build."""
 
-    Attributes
-    ----------
-    commit
-        The commit that it was made for.
-    kind
-        ``overlay`` or ``source``.
-    package, native
-        Keys of the package, and of the libraries in the wheel (:func:`native_key`).
-    base
-        What the libraries come from: a release's version, or ``source build of <commit>``.
-    version
-        Of the wheel.
-    wheel, sha256
-        File name and digest of the wheel.
-    companions
-        What is installed with it.
-    """
-
+    #: The commit that it was made for.
     commit: str
+    #: ``overlay`` or ``source``.
     kind: str
+    #: Keys of the package, and of the libraries in the wheel (:func:`native_key`).
     package: str
     native: str
+    #: What the libraries come from: a release's version, or ``source build of <commit>``.
     base: str
+    #: Of the wheel.
     version: str
+    #: File name and digest of the wheel.
     wheel: str
     sha256: str
+    #: What is installed with it.
     companions: tuple[Companion, ...]
 
     @property
@@ -136,13 +125,7 @@ def used(*paths: Path) -> None:
 
 
 def limit() -> int:
-    """Return the cache's size limit in bytes.
-
-    Raises
-    ------
-    AlbError
-        If the environment variable is no number.
-    """
+    """Return the cache's size limit in bytes."""
     text = os.environ.get(LIMIT_VARIABLE)
     try:
         size = float(text) if text else _LIMIT_GIB
@@ -162,18 +145,6 @@ def prune(most: int, keep: str = "") -> list[Path]:
     """Remove what was used least recently until the cache is within a limit; never what is in use.
 
     In use is what an environment of the suite has installed, and what another process is making or fetching.
-
-    Parameters
-    ----------
-    most
-        Bytes.
-    keep
-        Name of a wheel that is in use by the caller.
-
-    Returns
-    -------
-    list of Path
-        What was removed.
     """
     _sweep()
     items = {item: _size(item) for item in _items()}

@@ -53,13 +53,7 @@ class Checkout:
 
 
 def asked() -> dict[Project, Path]:
-    """Return the packages' directories that the environment names.
-
-    Raises
-    ------
-    AlbError
-        If one is not in a git repository, or is another package.
-    """
+    """Return the packages' directories that the environment names."""
     found = {}
     for project in PROJECTS:
         text = os.environ.get(project.variable)
@@ -85,25 +79,7 @@ def look(project: Project, home: Path) -> Checkout:
 
 
 def wheels(environment: Path) -> tuple[list[Path], dict[str, dict[str, Any]]]:
-    """Return the wheels of the checkouts that the environment names, built where they are not cached.
-
-    Parameters
-    ----------
-    environment
-        A benchmark environment: its Python builds.
-
-    Returns
-    -------
-    list of Path
-        Wheels.
-    dict of str to dict
-        What stands in the environment's certificate, by project.
-
-    Raises
-    ------
-    AlbError
-        If a checkout is not what it is named as, or cannot be built.
-    """
+    """Return the wheels of the checkouts that the environment names, built where they are not cached."""
     paths, certified = [], {}
     for project, home in asked().items():
         found = look(project, home)
@@ -125,20 +101,7 @@ def refresh(environment: Path) -> None:
 
 
 def versions(certified: dict[str, dict[str, Any]], installed: dict[str, str]) -> dict[str, str]:
-    """Return what is recorded with each result.
-
-    Parameters
-    ----------
-    certified
-        The checkouts that are used, by project.
-    installed
-        Every installed version, by project.
-
-    Returns
-    -------
-    dict of str to str
-        The same, with the version of each checkout; n/a for a project that is there neither so nor by the stack.
-    """
+    """Return what is recorded with each result."""
     absent = {project.name: "n/a" for project in PROJECTS}
     used_here = {name: checkout["version"] for name, checkout in certified.items()}
     return {**absent, **installed, **used_here}

@@ -14,24 +14,7 @@ from alb_core.history.wheels import fitting
 
 
 def of_commit(requires: Sequence[str], releases: Sequence[Release], base: Release | None, what: str) -> list[Companion]:
-    """Return what is installed with a commit, as its own requirements say.
-
-    Parameters
-    ----------
-    requires
-        Requirements of the commit, as written.
-    releases
-        Releases of the lock: what one of them pins is taken from there, so that no index is asked.
-    base
-        The release whose companions are preferred.
-    what
-        The commit, for messages.
-
-    Raises
-    ------
-    AlbError
-        If a requirement contradicts the stack, or is no release's and the index cannot answer it.
-    """
+    """Return what is installed with a commit, as its own requirements say."""
     found = []
     for need in unmet_requirements(requires, stack_pins(), what):
         found.append(_locked(need, releases, base) or companion(need))
@@ -39,13 +22,7 @@ def of_commit(requires: Sequence[str], releases: Sequence[Release], base: Releas
 
 
 def unlocked(requires: Sequence[str], releases: Sequence[Release], what: str) -> list[str]:
-    """Return the requirements of a commit that only the package index can answer.
-
-    Raises
-    ------
-    AlbError
-        If a requirement contradicts the stack.
-    """
+    """Return the requirements of a commit that only the package index can answer."""
     unmet = unmet_requirements(requires, stack_pins(), what)
     return [str(need) for need in unmet if _locked(need, releases, None) is None]
 

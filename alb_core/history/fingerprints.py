@@ -18,18 +18,6 @@ def of_releases(releases: list[Release]) -> tuple[dict[str, Package], list[str]]
     """Return the package of each release, and the releases whose package is not known.
 
     Without the index, those whose source distribution or fingerprint is cached are known all the same.
-
-    Parameters
-    ----------
-    releases
-        Releases of the lock.
-
-    Returns
-    -------
-    dict of str to Package
-        By version.
-    list of str
-        Versions that could neither be read from the cache nor fetched.
     """
     root = wheels_root()
     lacking = [item for item in releases if not _kept(item).is_file() and not (root / item.sdist.name).is_file()]

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 def project_files(project: str) -> list[DistributionPackage]:
-    """List the files that the index has of a project.
-
-    Raises
-    ------
-    AlbError
-        If the index cannot be reached, or does not know the project.
-    """
+    """List the files that the index has of a project."""
     # A quarter of what `alb` would take to start; what is cached needs none of it.
     from alb_core.history import protocol
 
@@ -33,26 +27,7 @@ def project_files(project: str) -> list[DistributionPackage]:
 
 
 def fetch(files: dict[str, list[LockedFile]], cache: Path) -> list[Path]:
-    """Bring locked files into the cache, and verify every one that is used.
-
-    Parameters
-    ----------
-    files
-        Locked files by project.
-    cache
-        Directory of the cache; a file there with the right sha256 is not asked for again, so that what was fetched
-        once works without the index.
-
-    Returns
-    -------
-    list of Path
-        The files in the cache, in the order given.
-
-    Raises
-    ------
-    AlbError
-        If the index cannot be reached, no longer has a file, or sends other bytes than the lock says.
-    """
+    """Bring locked files into the cache, and verify every one that is used."""
     paths: list[Path] = []
     for project, wanted in files.items():
         known: dict[str, DistributionPackage] = {}

@@ -39,29 +39,19 @@ class Companion:
 
 @dataclass(frozen=True)
 class Release:
-    """One release of tiledbsoma.
+    """One release of tiledbsoma."""
 
-    Attributes
-    ----------
-    version
-        As on the package index.
-    released
-        When its source distribution was uploaded, ISO 8601 in UTC, whole seconds.
-    sdist
-        Its source distribution.
-    wheels
-        Its wheels for CPython 3.11, one for each platform.
-    companions
-        What it pins beyond the common stack.
-    tree, commit
-        Git object names (SHA-1) of its tree and commit in the release history.
-    """
-
+    #: As on the package index.
     version: str
+    #: When its source distribution was uploaded, ISO 8601 in UTC, whole seconds.
     released: str
+    #: Its source distribution.
     sdist: LockedFile
+    #: Its wheels for CPython 3.11, one for each platform.
     wheels: tuple[LockedFile, ...]
+    #: What it pins beyond the common stack.
     companions: tuple[Companion, ...]
+    #: Git object names (SHA-1) of its tree and commit in the release history.
     tree: str
     commit: str
 
@@ -72,13 +62,7 @@ def lock_path() -> Path:
 
 
 def load(path: Path | None = None) -> list[Release]:
-    """Read the lock: releases by date, oldest first.
-
-    Raises
-    ------
-    AlbError
-        If the file is missing, damaged or of another lock version.
-    """
+    """Read the lock: releases by date, oldest first."""
     path = path or lock_path()
     try:
         document = json.loads(path.read_text())
@@ -92,13 +76,7 @@ def load(path: Path | None = None) -> list[Release]:
 
 
 def append(releases: list[Release], path: Path | None = None) -> None:
-    """Write the lock with ``releases`` added after those that stand.
-
-    Raises
-    ------
-    AlbError
-        If one of them is locked already, or is older than the newest that stands: commits are never rewritten.
-    """
+    """Write the lock with ``releases`` added after those that stand."""
     path = path or lock_path()
     standing = load(path) if path.exists() else []
     newest = standing[-1].released if standing else ""
@@ -111,13 +89,7 @@ def append(releases: list[Release], path: Path | None = None) -> None:
 
 
 def find(releases: list[Release], version: str) -> Release:
-    """Return the release of that version.
-
-    Raises
-    ------
-    AlbError
-        If there is none.
-    """
+    """Return the release of that version."""
     for release in releases:
         if release.version == version:
             return release

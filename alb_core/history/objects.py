@@ -16,11 +16,6 @@ class Objects:
     """A reader of git objects; a context manager, because it keeps a git process.
 
     Every tree is read once, however many commits share it: that is what makes a thousand commits cheap.
-
-    Parameters
-    ----------
-    repository
-        A git repository, with a working tree or bare.
     """
 
     def __init__(self, repository: Path) -> None:
@@ -44,13 +39,7 @@ class Objects:
         self._process.communicate()
 
     def root(self, commit: str) -> dict[str, tuple[str, str]]:
-        """Return the top tree of a commit: (mode, object name) by file or directory name.
-
-        Raises
-        ------
-        AlbError
-            If the repository lacks the commit; a shallow clone is named as the likely cause.
-        """
+        """Return the top tree of a commit: (mode, object name) by file or directory name."""
         name, content = self._read(f"{commit}^{{tree}}")
         if name not in self._trees:
             self._trees[name] = _parsed(content, len(name) // 2)

@@ -25,24 +25,16 @@ _REPLACED = ("Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
 
 @dataclass(frozen=True)
 class Content:
-    """What a commit puts into its wheel.
+    """What a commit puts into its wheel."""
 
-    Attributes
-    ----------
-    version
-        Such as ``2.3.0+g0123456789``.
-    python
-        Content of each Python source by its path in the wheel.
-    requires, requires_python
-        As the commit's build script says.
-    extras
-        Optional requirements by extra.
-    """
-
+    #: Such as ``2.3.0+g0123456789``.
     version: str
+    #: Content of each Python source by its path in the wheel.
     python: Mapping[str, bytes]
+    #: As the commit's build script says.
     requires: Sequence[str]
     requires_python: str | None
+    #: Optional requirements by extra.
     extras: Mapping[str, Sequence[str]]
 
 
@@ -52,27 +44,7 @@ def version_of(base: str, commit: str) -> str:
 
 
 def make(base: Path, content: Content, directory: Path) -> Path:
-    """Write a commit's wheel over the native libraries of another.
-
-    Parameters
-    ----------
-    base
-        The wheel that has the libraries.
-    content
-        What the commit brings.
-    directory
-        Where the wheel goes.
-
-    Returns
-    -------
-    Path
-        The wheel.
-
-    Raises
-    ------
-    AlbError
-        If the base is no wheel.
-    """
+    """Write a commit's wheel over the native libraries of another."""
     name = base.name.split("-")
     target = directory / "-".join([name[0], content.version, *name[2:]])
     try:

@@ -47,23 +47,15 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class Package:
-    """What a tree holds of tiledbsoma.
+    """What a tree holds of tiledbsoma."""
 
-    Attributes
-    ----------
-    native
-        Digest of the native sources and of what builds them.
-    python
-        Git object name of each Python source, by its path in the wheel.
-    requires
-        Requirements, as written.
-    requires_python
-        The Python versions that it asks for, or None.
-    """
-
+    #: Digest of the native sources and of what builds them.
     native: str
+    #: Git object name of each Python source, by its path in the wheel.
     python: Mapping[str, str]
+    #: Requirements, as written.
     requires: tuple[str, ...]
+    #: The Python versions that it asks for, or None.
     requires_python: str | None
 
     @cached_property
@@ -75,26 +67,14 @@ class Package:
 
 
 class Packages:
-    """The packages of a repository's commits; a commit whose package was seen costs a look-up.
-
-    Parameters
-    ----------
-    objects
-        The repository.
-    """
+    """The packages of a repository's commits; a commit whose package was seen costs a look-up."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._known: dict[tuple[str, ...], Package] = {}
 
     def of(self, commit: str) -> Package:
-        """Return the package of a commit.
-
-        Raises
-        ------
-        AlbError
-            If there is no such commit, or its tree holds no tiledbsoma.
-        """
+        """Return the package of a commit."""
         root = self._objects.root(commit)
         layout = self.layout(commit)
         wanted = (
@@ -118,13 +98,7 @@ class Packages:
         return self._known[key]
 
     def layout(self, commit: str) -> Layout:
-        """Return where a commit's tree keeps the package.
-
-        Raises
-        ------
-        AlbError
-            If it has none: this is no tiledb-soma.
-        """
+        """Return where a commit's tree keeps the package."""
         root = self._objects.root(commit)
         for layout in LAYOUTS:
             home = self._objects.find(root, layout.within("src/tiledbsoma"))
@@ -145,17 +119,7 @@ def package(
     setup: bytes | None,
     pyproject: bytes | None,
 ) -> Package:
-    """Return the canonical package from its parts.
-
-    Parameters
-    ----------
-    source, library
-        Git object names by path, below ``src`` and below the C++ library's directory.
-    script
-        Object name of the library's build script; empty where there is none.
-    setup, pyproject
-        Content of the build scripts.
-    """
+    """Return the canonical package from its parts."""
     said = setup_script.read(setup, pyproject)
     native = [f"library/{path} {blob}" for path, blob in library.items() if _is_native_library(path)]
     native += [f"src/{path} {blob}" for path, blob in source.items() if _is_native_source(path)]
@@ -165,13 +129,7 @@ def package(
 
 
 def of_distribution(sdist: Path) -> Package:
-    """Return the package of a source distribution.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be read, or holds no tiledbsoma.
-    """
+    """Return the package of a source distribution."""
     layout = LAYOUTS[1]
     blobs: dict[str, str] = {}
     texts: dict[str, bytes] = {}

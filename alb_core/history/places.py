@@ -28,30 +28,20 @@ RELEASES, CLONE, OWN = "releases of the package index", "clone", "your own repos
 
 @dataclass(frozen=True)
 class Shown:
-    """The history in use.
+    """The history in use."""
 
-    Attributes
-    ----------
-    path
-        Where it really lies.
-    kind
-        One of :data:`RELEASES`, :data:`CLONE`, :data:`OWN`.
-    main, head
-        Commits, or None.
-    branch
-        What is checked out.
-    commits
-        Number of commits up to ``HEAD``.
-    uncommitted
-        Files with changes that are in no commit.
-    """
-
+    #: Where it really lies.
     path: Path
+    #: One of :data:`RELEASES`, :data:`CLONE`, :data:`OWN`.
     kind: str
+    #: Commits, or None.
     main: str | None
     head: str | None
+    #: What is checked out.
     branch: str
+    #: Number of commits up to ``HEAD``.
     commits: int
+    #: Files with changes that are in no commit.
     uncommitted: tuple[str, ...]
 
     @property
@@ -71,13 +61,7 @@ def clone_place() -> Path:
 
 
 def is_repository(root: Path) -> bool:
-    """Whether a git repository stands at the history's place; False where nothing does.
-
-    Raises
-    ------
-    AlbError
-        If something else stands there: it is nobody's to overwrite.
-    """
+    """Whether a git repository stands at the history's place; False where nothing does."""
     if (root / ".git").exists() or (root / "objects").is_dir():
         return True
     if root.is_symlink() and not root.exists():
@@ -88,13 +72,7 @@ def is_repository(root: Path) -> bool:
 
 
 def require() -> Path:
-    """Return the history's place.
-
-    Raises
-    ------
-    AlbError
-        If there is none.
-    """
+    """Return the history's place."""
     root = history_root()
     if not is_repository(root):
         raise AlbError(f"no history at {root} yet: make it with `alb history releases` or `alb history clone`")
@@ -102,13 +80,7 @@ def require() -> Path:
 
 
 def show() -> Shown:
-    """Describe the history in use.
-
-    Raises
-    ------
-    AlbError
-        If there is none.
-    """
+    """Describe the history in use."""
     root = require()
     head = tip(root, "HEAD")
     return Shown(
@@ -147,11 +119,6 @@ def point_to(target: Path) -> None:
     """Make ``data/tiledb-soma`` a link to a history; what stood there is kept.
 
     A release history that an older suite made there in place moves to its own directory first.
-
-    Raises
-    ------
-    AlbError
-        If something else stands there.
     """
     root = history_root()
     with locked(root.with_name(f".{root.name}.lock"), "it changes the history in use"):
@@ -174,13 +141,7 @@ def point_to(target: Path) -> None:
 
 
 def use(path: Path) -> None:
-    """Use a repository of the user's as the history, where it lies.
-
-    Raises
-    ------
-    AlbError
-        If it is no git repository, or holds no tiledbsoma.
-    """
+    """Use a repository of the user's as the history, where it lies."""
     top = _toplevel(path)
     root = history_root()
     if not root.is_symlink() and root.resolve() == top:
@@ -190,18 +151,7 @@ def use(path: Path) -> None:
 
 
 def clone(source: str | None) -> Path:
-    """Clone a tiledb-soma repository and use it; a clone of the same repository is brought up to date.
-
-    Parameters
-    ----------
-    source
-        URL or path; that of the clone which is there, else the public repository, by default.
-
-    Raises
-    ------
-    AlbError
-        If there is a clone of another repository, or ``source`` cannot be cloned or is no tiledb-soma.
-    """
+    """Clone a tiledb-soma repository and use it; a clone of the same repository is brought up to date."""
     place = clone_place()
     if source is not None and Path(source).exists():
         source = str(_toplevel(Path(source)))
@@ -218,13 +168,7 @@ def clone(source: str | None) -> Path:
 
 
 def refresh() -> None:
-    """Fetch what is new into the clone, and move its ``main`` forward where nobody works on it.
-
-    Raises
-    ------
-    AlbError
-        If the fetch fails.
-    """
+    """Fetch what is new into the clone, and move its ``main`` forward where nobody works on it."""
     place = clone_place()
     git(place, "fetch", "--quiet", "--tags", "--force", "origin")
     main, theirs = tip(place, "refs/heads/main"), tip(place, "refs/remotes/origin/main")
@@ -257,13 +201,7 @@ def _clone(source: str, place: Path) -> None:
 
 
 def _adopt(root: Path) -> None:
-    """Move a release history that stands at the place itself to its directory.
-
-    Raises
-    ------
-    AlbError
-        If it is the user's, or there are two.
-    """
+    """Move a release history that stands at the place itself to its directory."""
     if kind_of(root) != RELEASES:
         raise AlbError(f"{root} is a repository of your own: move it elsewhere, and `alb history use` it from there")
     place = releases_place()
@@ -275,13 +213,7 @@ def _adopt(root: Path) -> None:
 
 
 def _toplevel(path: Path) -> Path:
-    """Return the top of the git repository that a path lies in.
-
-    Raises
-    ------
-    AlbError
-        If it lies in none.
-    """
+    """Return the top of the git repository that a path lies in."""
     if not path.is_dir():
         raise AlbError(f"{path} is no directory, expected a git repository of tiledb-soma")
     try:
@@ -293,13 +225,7 @@ def _toplevel(path: Path) -> Path:
 
 
 def _require_package(root: Path) -> None:
-    """Refuse a repository that is not tiledb-soma's.
-
-    Raises
-    ------
-    AlbError
-        If its HEAD holds no tiledbsoma.
-    """
+    """Refuse a repository that is not tiledb-soma's."""
     if tip(root, "HEAD") is None:
         raise AlbError(f"{root} has no commit yet, expected a git repository of tiledb-soma")
     try:

@@ -26,33 +26,22 @@ KINDS = ("release", "same", "overlay", "source")
 
 @dataclass(frozen=True)
 class Plan:
-    """How a commit is built.
+    """How a commit is built."""
 
-    Attributes
-    ----------
-    commit, package
-        The commit, and what its tree holds of tiledbsoma.
-    kind
-        One of :data:`KINDS`.
-    why
-        The reason, in words.
-    release
-        The release whose wheel it takes (``release``), or whose libraries (``overlay``).
-    made
-        The build that is used as it is (a finished one), if there is one.
-    libraries
-        The source build whose libraries an overlay takes, if it does not take a release's.
-    possible
-        Whether nothing is known to stand in the way; ``why`` names what does.
-    """
-
+    #: The commit, and what its tree holds of tiledbsoma.
     commit: str
     package: Package
+    #: One of :data:`KINDS`.
     kind: str
+    #: The reason, in words.
     why: str
+    #: The release whose wheel it takes (``release``), or whose libraries (``overlay``).
     release: Release | None = None
+    #: The build that is used as it is (a finished one), if there is one.
     made: Made | None = None
+    #: The source build whose libraries an overlay takes, if it does not take a release's.
     libraries: Made | None = None
+    #: Whether nothing is known to stand in the way; ``why`` names what does.
     possible: bool = True
 
     @property
@@ -65,13 +54,7 @@ class Plan:
 
 
 class Planner:
-    """Decides how commits of a repository are built; a context manager, because it reads the repository.
-
-    Parameters
-    ----------
-    repository
-        The history.
-    """
+    """Decides how commits of a repository are built; a context manager, because it reads the repository."""
 
     def __init__(self, repository: Path) -> None:
         self.repository = repository
@@ -111,13 +94,7 @@ class Planner:
         return plans
 
     def plan(self, commit: str) -> Plan:
-        """Return the plan of one commit.
-
-        Raises
-        ------
-        AlbError
-            If the repository lacks the commit, or its tree holds no tiledbsoma.
-        """
+        """Return the plan of one commit."""
         package = self.packages.of(commit)
         for release, known in self._fitting:
             if known.key == package.key:
@@ -219,20 +196,7 @@ class Planner:
 
 
 def commits_of(repository: Path, words: str) -> list[str]:
-    """Return the commits of a range, oldest first; a single name is that commit alone.
-
-    Parameters
-    ----------
-    repository
-        The history.
-    words
-        A range as git takes it (``main~20..main``), or one name.
-
-    Raises
-    ------
-    AlbError
-        If git does not know it.
-    """
+    """Return the commits of a range, oldest first; a single name is that commit alone."""
     if not words.strip() or any(word.startswith("-") for word in words.split()):
         raise AlbError(f"{words!r} is no range of commits, expected such as main~20..main, or one commit")
     if not (".." in words or " " in words or words.startswith("^") or words.endswith(("^!", "^@"))):

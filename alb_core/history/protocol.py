@@ -26,13 +26,7 @@ _FAULTS = (requests.RequestException, UnsupportedRepoVersionError, OSError)
 
 
 def project_files(project: str) -> list[DistributionPackage]:
-    """List the files that the index has of a project.
-
-    Raises
-    ------
-    AlbError
-        If the index cannot be reached, or does not know the project.
-    """
+    """List the files that the index has of a project."""
     try:
         with PyPISimple(_endpoint()) as client:
             return list(client.get_project_page(project, timeout=60).packages)
@@ -43,13 +37,7 @@ def project_files(project: str) -> list[DistributionPackage]:
 
 
 def download(package: DistributionPackage, file: LockedFile, path: Path) -> None:
-    """Bring one file beside its place, verify it, and move it there; the caller holds its lock.
-
-    Raises
-    ------
-    AlbError
-        If the index cannot be reached, or sends other bytes than the lock says.
-    """
+    """Bring one file beside its place, verify it, and move it there; the caller holds its lock."""
     ensure_directory(path.parent)
     part = path.with_name(f".{path.name}.part")
     progress = tqdm_progress_factory(desc=path.name, unit="B", unit_scale=True, leave=False, disable=None)

@@ -20,11 +20,6 @@ def ensure() -> Path:
     """Make the release history where there is no history at all, and return the history's place.
 
     A git repository (or a link to one) that stands there already is used as it is.
-
-    Raises
-    ------
-    AlbError
-        If something else stands there, or the releases cannot be had.
     """
     root = history_root()
     if not places.is_repository(root):
@@ -33,13 +28,7 @@ def ensure() -> Path:
 
 
 def use() -> Path:
-    """Make the release history where it is missing, and use it; every other history stays where it is.
-
-    Raises
-    ------
-    AlbError
-        If a repository of the user's stands in the place itself, or the releases cannot be had.
-    """
+    """Make the release history where it is missing, and use it; every other history stays where it is."""
     root = history_root()
     if places.is_repository(root) and places.kind_of(root) == places.RELEASES:
         return root
@@ -48,13 +37,7 @@ def use() -> Path:
 
 
 def place() -> Path:
-    """Make the release history where it is missing, and return where it lies, whichever history is in use.
-
-    Raises
-    ------
-    AlbError
-        If the releases cannot be had.
-    """
+    """Make the release history where it is missing, and return where it lies, whichever history is in use."""
     root = history_root()
     if places.is_repository(root) and places.kind_of(root) == places.RELEASES:
         return root.resolve()
@@ -65,11 +48,6 @@ def update() -> list[Release]:
     """Append to the lock, and to the release history if there is one, the releases that appeared since.
 
     ``main`` follows only where it still is the newest release; a branch that a user went on with stays.
-
-    Returns
-    -------
-    list of Release
-        Those added to the lock.
     """
     root = ensure()
     if places.kind_of(root) != places.RELEASES:
@@ -104,13 +82,7 @@ def _made() -> Path:
 
 
 def _verify(root: Path, releases: list[Release]) -> None:
-    """Check that every release became the commit that the lock names.
-
-    Raises
-    ------
-    AlbError
-        If one did not: results would be recorded under a commit that no other machine has.
-    """
+    """Check that every release became the commit that the lock names."""
     for release in releases:
         commit = repository.tip(root, f"refs/tags/{release.version}")
         if commit != release.commit:

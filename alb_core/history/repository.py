@@ -23,13 +23,7 @@ _IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
 
 
 def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
-    """Run git in a repository and return its standard output, stripped unless told otherwise.
-
-    Raises
-    ------
-    AlbError
-        If git fails; with its last line of complaint.
-    """
+    """Run git in a repository and return its standard output, stripped unless told otherwise."""
     command = ["git", "-C", str(repository), *arguments]
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, check=True)
@@ -47,15 +41,7 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bo
 
 
 def create(stage: Path, releases: Iterable[tuple[Release, Path]]) -> None:
-    """Make the release history in an empty directory, on branch ``main``, checked out, tagged by version.
-
-    Parameters
-    ----------
-    stage
-        An empty directory.
-    releases
-        Each release with its source distribution, oldest first.
-    """
+    """Make the release history in an empty directory, on branch ``main``, checked out, tagged by version."""
     # Stated, because a user's git may default to another object format or branch.
     git(stage, "init", "--quiet", "--object-format=sha1", "--initial-branch=main")
     append(stage, releases)
@@ -77,13 +63,7 @@ def tip(repository: Path, name: str) -> str | None:
 
 
 def tree_of(repository: Path, commit: str) -> str:
-    """Return the git tree of a commit.
-
-    Raises
-    ------
-    AlbError
-        If the repository has no such commit.
-    """
+    """Return the git tree of a commit."""
     return git(repository, "rev-parse", "--verify", f"{commit}^{{tree}}")
 
 

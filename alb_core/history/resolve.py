@@ -29,25 +29,7 @@ PYTHON_TAG = "cp311"
 
 
 def new_releases(standing: list[Release], cache: Path) -> list[Release]:
-    """Find the releases that the index has and the lock has not: stable, not yanked, from the floor on.
-
-    Parameters
-    ----------
-    standing
-        The releases of the lock.
-    cache
-        Directory for the files that must be looked into.
-
-    Returns
-    -------
-    list of Release
-        Oldest first, their ``tree`` and ``commit`` computed on top of the standing ones.
-
-    Raises
-    ------
-    AlbError
-        If the index cannot be reached, or a release does not fit the stack.
-    """
+    """Find the releases that the index has and the lock has not: stable, not yanked, from the floor on."""
     known = {release.version for release in standing}
     after = standing[-1].released if standing else ""
     files = project_files("tiledbsoma")
@@ -106,22 +88,7 @@ def stack_pins(path: Path | None = None) -> dict[str, Version]:
 
 
 def unmet_requirements(requires: Iterable[str], stack: dict[str, Version], what: str) -> list[Requirement]:
-    """Requirements that the stack does not answer: what a release or commit alone pins.
-
-    Parameters
-    ----------
-    requires
-        Requirements, as written.
-    stack
-        Exact versions of the common stack.
-    what
-        Who requires, for the message.
-
-    Raises
-    ------
-    AlbError
-        If another version is required of something that the stack pins, or a requirement cannot be read.
-    """
+    """Requirements that the stack does not answer: what a release or commit alone pins."""
     unmet = []
     for line in requires:
         try:
@@ -146,13 +113,7 @@ def locked_wheels(files: Iterable[DistributionPackage]) -> tuple[LockedFile, ...
 
 
 def companion(need: Requirement) -> Companion:
-    """Return the newest version on the index that satisfies a requirement and has wheels.
-
-    Raises
-    ------
-    AlbError
-        If there is none, or the index cannot be reached.
-    """
+    """Return the newest version on the index that satisfies a requirement and has wheels."""
     files = [file for file in project_files(need.name) if file.version and not file.is_yanked]
     versions = sorted({Version(str(file.version)) for file in files if _parses(file)}, reverse=True)
     for version in versions:

@@ -29,32 +29,19 @@ _DESCRIBING = {
 
 @dataclass(frozen=True)
 class Script:
-    """What the build scripts of a package say.
+    """What the build scripts of a package say."""
 
-    Attributes
-    ----------
-    native
-        Digest of everything that may change the native libraries.
-    requires
-        Requirements of the package, as written.
-    python
-        The Python versions that it asks for, or None.
-    """
-
+    #: Digest of everything that may change the native libraries.
     native: str
+    #: Requirements of the package, as written.
     requires: tuple[str, ...]
+    #: The Python versions that it asks for, or None.
     python: str | None
 
 
 @cache
 def read(setup: bytes | None, pyproject: bytes | None) -> Script:
-    """Read ``setup.py`` and ``pyproject.toml``; either may be missing.
-
-    Raises
-    ------
-    AlbError
-        If one cannot be parsed, or requirements are not literally there.
-    """
+    """Read ``setup.py`` and ``pyproject.toml``; either may be missing."""
     project = _toml(pyproject)
     requires, python = project.get("project", {}).get("dependencies"), project.get("project", {}).get("requires-python")
     tree = _syntax(setup) if setup is not None else None
@@ -76,15 +63,7 @@ def read(setup: bytes | None, pyproject: bytes | None) -> Script:
 
 
 def extras(setup: bytes | None, pyproject: bytes | None, content: Callable[[str], str]) -> dict[str, list[str]]:
-    """Return the optional requirements by extra.
-
-    Parameters
-    ----------
-    setup, pyproject
-        The build scripts.
-    content
-        Returns the text of a file beside them: extras are often read from requirements files.
-    """
+    """Return the optional requirements by extra."""
     found = _toml(pyproject).get("project", {}).get("optional-dependencies")
     if found is None and setup is not None:
         call = _setup_call(_syntax(setup))

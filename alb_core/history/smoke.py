@@ -35,25 +35,7 @@ TIMEOUT = 120
 
 
 def read(python: Path, wheels: Sequence[Path]) -> str | None:
-    """Import a wheel in a throw-away place, and read with it.
-
-    Parameters
-    ----------
-    python
-        Python of an environment that holds the stack; what is installed in it does not take part and is not touched.
-    wheels
-        tiledbsoma's wheel, and those of its companions.
-
-    Returns
-    -------
-    str or None
-        None if all went well, else the last line of the complaint.
-
-    Raises
-    ------
-    AlbError
-        If a wheel cannot be unpacked, or the Python cannot be started.
-    """
+    """Import a wheel in a throw-away place, and read with it."""
     with tempfile.TemporaryDirectory(prefix="alb-smoke-") as name:
         place, scratch = Path(name) / "site", Path(name) / "data"
         scratch.mkdir()

@@ -35,13 +35,7 @@ class Need:
 
 
 def needs(objects: Objects, commit: str, layout: Layout) -> list[Need]:
-    """Return what a source build of a commit needs, and whether it is on this machine.
-
-    Parameters
-    ----------
-    objects, commit, layout
-        The repository, the commit, and where its tree keeps the package.
-    """
+    """Return what a source build of a commit needs, and whether it is on this machine."""
     return [_compiler(), _cmake(), _tiledb(_download(objects, commit, layout))]
 
 
@@ -56,24 +50,7 @@ def paths_given() -> dict[str, str]:
 
 
 def build(repository: Path, commit: str, layout: Layout, version: str, python: Path, directory: Path) -> Path:
-    """Build a commit's wheel through pip, and leave it in a directory with its log.
-
-    Parameters
-    ----------
-    repository, commit, layout
-        The repository, the commit, and where its tree keeps the package.
-    version
-        Version of the wheel.
-    python
-        Python that the wheel is for.
-    directory
-        Where the wheel and ``build.log`` go.
-
-    Raises
-    ------
-    AlbError
-        If the build fails; with its last complaint.
-    """
+    """Build a commit's wheel through pip, and leave it in a directory with its log."""
     log = directory / "build.log"
     print(f"alb: building {commit[:10]} from source, its log is {log}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="alb-source-") as name:

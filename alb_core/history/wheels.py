@@ -20,24 +20,12 @@ PYTHON = (3, 11)
 
 
 def release_wheels(release: Release) -> list[Path]:
-    """Bring the wheels of a release for this platform into the cache, verified: its own first, then its companions'.
-
-    Raises
-    ------
-    AlbError
-        If the release has none for this platform, or one cannot be had.
-    """
+    """Bring the wheels of a release for this platform into the cache, verified: its own first, then its companions'."""
     return [own_wheel(release), *companion_wheels(release.companions)]
 
 
 def own_wheel(release: Release) -> Path:
-    """Bring a release's own wheel for this platform into the cache, verified.
-
-    Raises
-    ------
-    AlbError
-        If the release has none for this platform, or it cannot be had.
-    """
+    """Bring a release's own wheel for this platform into the cache, verified."""
     file = for_this_platform(release.wheels, f"tiledbsoma {release.version}")
     [path] = fetch({"tiledbsoma": [file]}, wheels_root())
     used(path)
@@ -45,13 +33,7 @@ def own_wheel(release: Release) -> Path:
 
 
 def companion_wheels(companions: Iterable[Companion]) -> list[Path]:
-    """Bring companions' wheels for this platform into the cache, verified.
-
-    Raises
-    ------
-    AlbError
-        If one has none for this platform, or cannot be had.
-    """
+    """Bring companions' wheels for this platform into the cache, verified."""
     wanted = {item.name: [for_this_platform(item.wheels, f"{item.name} {item.version}")] for item in companions}
     paths = fetch(wanted, wheels_root())
     used(*paths)
@@ -65,13 +47,7 @@ def is_cached(release: Release) -> bool:
 
 
 def for_this_platform(wheels: tuple[LockedFile, ...], what: str) -> LockedFile:
-    """Return the best wheel for Python 3.11 on this platform.
-
-    Raises
-    ------
-    AlbError
-        If there is none; ``what`` names the project and version.
-    """
+    """Return the best wheel for Python 3.11 on this platform."""
     found = fitting(wheels)
     if found is None:
         platform = next(iter(cpython_tags(PYTHON))).platform

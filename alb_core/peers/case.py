@@ -43,26 +43,7 @@ class PeerEpoch:
 
 
 class PeerCase(Case):
-    """One epoch of a loader that people use over all rows of a dataset, to dense batches, at its defaults.
-
-    Parameters
-    ----------
-    dataset
-        Name of the dataset.
-    peer
-        A name in :data:`PEERS`.
-    block_spec
-        Cut of a block, such as ``8x64``, which the loader shuffles by as nearly as it can.
-    shuffle
-        ``none`` or ``block``.
-    batch_size
-        Rows of a batch.
-
-    Raises
-    ------
-    NotImplementedError
-        If the loader is not installed beside the release under measurement, or does not go with it.
-    """
+    """One epoch of a loader that people use over all rows of a dataset, to dense batches, at its defaults."""
 
     def __init__(self, dataset: str, peer: str, block_spec: str, shuffle: str, batch_size: int) -> None:
         super().__init__(dataset)
@@ -98,16 +79,7 @@ class PeerCase(Case):
 
 
 def counted(batches: Iterable[PeerBatch], columns: Int64 | None = None) -> PeerEpoch:
-    """Take the batches of an epoch, touch every value, and count.
-
-    Parameters
-    ----------
-    batches
-        As a peer yields them.
-    columns
-        var joinids of a batch's columns, to compute the checksum, too; None for none, as it takes longer than the
-        loading.
-    """
+    """Take the batches of an epoch, touch every value, and count."""
     rows = nnz = checksum = 0
     total = 0.0
     for x, joinids in batches:

@@ -38,34 +38,23 @@ _VERSIONS = ("tiledbsoma", "torch", "numpy", "anndata")
 
 @dataclass(frozen=True)
 class Task:
-    """What the process is asked for.
+    """What the process is asked for."""
 
-    Attributes
-    ----------
-    module
-        Of the loader: one with the attributes of :class:`alb_core.peers.contract.Peer`.
-    wanted
-        The epoch. Its options go over those of the setting.
-    setting
-        A name in the loader's ``OPTIONS``.
-    facts
-        Directory of what must come (:class:`alb_core.peers.counting.Facts`); None to describe the loader, and
-        measure nothing.
-    rows, passes
-        Only the first rows (None for all), so many times.
-    consumer_ms
-        Milliseconds that the consumer takes for each batch beside touching it, asleep as one is that waits for a GPU.
-    check
-        Compute the checksum of what came.
-    """
-
+    #: Of the loader: one with the attributes of :class:`alb_core.peers.contract.Peer`.
     module: str
+    #: The epoch. Its options go over those of the setting.
     wanted: Wanted
+    #: A name in the loader's ``OPTIONS``.
     setting: str = "default"
+    #: Directory of what must come (:class:`alb_core.peers.counting.Facts`); None to describe the loader, and measure
+    #: nothing.
     facts: str | None = None
+    #: Only the first rows (None for all), so many times.
     rows: int | None = None
     passes: int = 1
+    #: Milliseconds that the consumer takes for each batch beside touching it, asleep as one is that waits for a GPU.
     consumer_ms: float = 0.0
+    #: Compute the checksum of what came.
     check: bool = False
 
     def as_line(self) -> str:
@@ -132,26 +121,7 @@ def _done(task: Task, tell: Callable[..., None]) -> Mapping[str, Any]:
 def measured(
     task: Task, batches: Callable[[], Iterator[PeerBatch]], tell: Callable[..., None] = lambda **_: None
 ) -> dict[str, Any]:
-    """Take all batches of a loader, touch every value, and count.
-
-    Parameters
-    ----------
-    task
-        How; with facts.
-    batches
-        Opens the loader, and returns its batches.
-    tell
-        Called with ``rows`` now and then.
-
-    Returns
-    -------
-    dict
-        Counts (:meth:`alb_core.peers.counting.Counted.as_json`) and seconds: ``opening``, before the clock starts;
-        ``elapsed``, of all; ``first_batch``, until it was there; ``after_first``, from when it was done with, in which
-        ``rows_after_first`` came; ``waiting``, in which the consumer waited for a batch, the first included, and
-        ``waiting_first``, for that one; ``cpu``, of this process and those that it started, from the opening on;
-        ``peak_rss``, bytes, of this process alone.
-    """
+    """Take all batches of a loader, touch every value, and count."""
     from alb_core.peers.counting import Counted, Facts
 
     assert task.facts is not None

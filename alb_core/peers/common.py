@@ -12,20 +12,7 @@ from alb_core.peers.contract import Wanted
 
 
 def settings(wanted: Wanted, **known: Any) -> dict[str, Any]:
-    """Return a peer's own settings: what it is asked for, over what it does unasked.
-
-    Parameters
-    ----------
-    wanted
-        What the loader is asked for.
-    **known
-        The settings that there are, and their defaults.
-
-    Raises
-    ------
-    AlbError
-        If a setting is asked for that the peer does not have: ignored, it would be measured as if it were on.
-    """
+    """Return a peer's own settings: what it is asked for, over what it does unasked."""
     unknown = [name for name in wanted.options if name not in known]
     if unknown:
         raise AlbError(f"no setting {', '.join(unknown)}, expected some of: {', '.join(known)}")

@@ -22,27 +22,7 @@ FORMATS: Mapping[str, str] = {"h5ad": "cells.h5ad", "zarr": "cells.zarr"}
 
 
 def ensure_copy(dataset: Path, manifest: Manifest, form: str) -> Path:
-    """Return the copy of a dataset in a format; made when missing, which is said on stderr.
-
-    Parameters
-    ----------
-    dataset
-        Directory of the SOMA experiment.
-    manifest
-        What it holds.
-    form
-        A name in :data:`FORMATS`.
-
-    Returns
-    -------
-    Path
-        In ``peers/copies/<dataset>-<id of its content>.<format>`` of the data directory.
-
-    Raises
-    ------
-    AlbError
-        If the format is unknown, the copy cannot be written, or what was written is not what the manifest says.
-    """
+    """Return the copy of a dataset in a format; made when missing, which is said on stderr."""
     path = copy_path(manifest, form)
     place = path.parent
     with locked(ensure_directory(place.parent) / f".{place.name}.lock", f"it copies {manifest.name} to {form}"):
@@ -58,13 +38,7 @@ def ensure_copy(dataset: Path, manifest: Manifest, form: str) -> Path:
 
 
 def copy_path(manifest: Manifest, form: str) -> Path:
-    """Return where the copy of a dataset in a format lies, or would lie.
-
-    Raises
-    ------
-    AlbError
-        If the format is unknown.
-    """
+    """Return where the copy of a dataset in a format lies, or would lie."""
     if form not in FORMATS:
         raise AlbError(f"format is {form!r}, expected one of {', '.join(FORMATS)}")
     place = data_root() / "peers" / "copies" / f"{manifest.name}-{manifest.bytes_digest[:12]}.{form}"

@@ -57,19 +57,7 @@ class _Array:
 
 
 def write(dataset: Path, manifest: Manifest, path: Path, form: str) -> None:
-    """Write all of a dataset, a few rows at a time.
-
-    Parameters
-    ----------
-    dataset
-        Directory of the SOMA experiment.
-    manifest
-        What it holds.
-    path
-        Where the copy goes.
-    form
-        Its format.
-    """
+    """Write all of a dataset, a few rows at a time."""
     options = {"sm.mem.malloc_trim": "false"}
     with (
         read.open_experiment(str(dataset), py_buffer_size=_BUFFER, soma_buffer_size=_BUFFER, config=options) as soma,
@@ -138,11 +126,6 @@ def verify(path: Path, manifest: Manifest, form: str) -> None:
     """Refuse a copy that does not hold what the dataset's manifest says.
 
     It is opened again, so that what counts is what is on the disk.
-
-    Raises
-    ------
-    AlbError
-        If rows, values, their sum or their checksum differ.
     """
     with _OPEN[form](path) as file:
         held = _held(file)

@@ -25,18 +25,12 @@ _EXACT_FLOAT32 = 2.0**24
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the rows and columns before they are loaded.
+    """What is known of the rows and columns before they are loaded."""
 
-    Attributes
-    ----------
-    obs_joinids, var_joinids
-        Ascending, int64. The rows are those that must come, each once a pass.
-    groups
-        A number for each row, int32, 0 and up: rows of one source dataset share it. None where obs does not say.
-    """
-
+    #: Ascending, int64. The rows are those that must come, each once a pass.
     obs_joinids: Int64
     var_joinids: Int64
+    #: A number for each row, int32, 0 and up: rows of one source dataset share it. None where obs does not say.
     groups: npt.NDArray[np.int32] | None
 
     def save(self, directory: Path) -> None:
@@ -58,13 +52,7 @@ class Facts:
 
 
 def touched(x: Any) -> tuple[int, float]:
-    """Touch every value of a batch: how many are not zero, and their sum, exact for whole counts.
-
-    Parameters
-    ----------
-    x
-        A dense tensor, float32; or a piece of a raw read (:class:`alb_core.read.Piece`), which is no batch.
-    """
+    """Touch every value of a batch: how many are not zero, and their sum, exact for whole counts."""
     if not isinstance(x, torch.Tensor):
         return x.nnz, x.total()
     # By bit patterns, as whole numbers, which torch counts four times as fast as floats.
@@ -86,36 +74,25 @@ def entropy(groups: npt.NDArray[np.integer[Any]]) -> float:
 
 @dataclass
 class Counted:
-    """Counts over the batches of some passes.
+    """Counts over the batches of some passes."""
 
-    Attributes
-    ----------
-    facts
-        What must come.
-    check
-        Compute the checksum, too: slower than the loading, so not when timing.
-    n_rows, n_batches, nnz, total, checksum
-        So far.
-    unknown
-        Rows that nobody asked for.
-    shapes
-        Batches that have another form than a row for each joinid and a column for each var.
-    mixed
-        Sum of the entropies of all batches.
-    sizes
-        Number of batches by their rows.
-    """
-
+    #: What must come.
     facts: Facts
+    #: Compute the checksum, too: slower than the loading, so not when timing.
     check: bool = False
+    #: So far.
     n_rows: int = 0
     n_batches: int = 0
     nnz: int = 0
     total: float = 0.0
     checksum: int = 0
+    #: Rows that nobody asked for.
     unknown: int = 0
+    #: Batches that have another form than a row for each joinid and a column for each var.
     shapes: list[str] = field(default_factory=list)
+    #: Sum of the entropies of all batches.
     mixed: float = 0.0
+    #: Number of batches by their rows.
     sizes: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

@@ -22,20 +22,13 @@ REQUIREMENTS = Path(__file__).with_name("requirements")
 
 @dataclass(frozen=True)
 class Environment:
-    """What one or several peers run in.
+    """What one or several peers run in."""
 
-    Attributes
-    ----------
-    name
-        Of its file of pins, ``requirements/<name>.txt``, and of its directory.
-    modules
-        What must be importable in it.
-    pythons
-        Commands of the Pythons that it can be made of, the best first; this process's own where there are none.
-    """
-
+    #: Of its file of pins, ``requirements/<name>.txt``, and of its directory.
     name: str
+    #: What must be importable in it.
     modules: tuple[str, ...]
+    #: Commands of the Pythons that it can be made of, the best first; this process's own where there are none.
     pythons: tuple[str, ...] = ()
 
 
@@ -53,18 +46,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
 
 
 def python_of(peer: str) -> Path:
-    """Return the Python that a peer runs under; its environment is made when missing (minutes), said on stderr.
-
-    Parameters
-    ----------
-    peer
-        Name of its module in ``alb_core.peers``.
-
-    Raises
-    ------
-    AlbError
-        If the environment cannot be made: the peer is then n/a, for the reason that the message says.
-    """
+    """Return the Python that a peer runs under; its environment is made when missing (minutes), said on stderr."""
     if peer not in ENVIRONMENTS:
         raise AlbError(f"peer is {peer!r}, expected one of {', '.join(ENVIRONMENTS)}")
     environment = ENVIRONMENTS[peer]

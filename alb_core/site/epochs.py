@@ -24,58 +24,34 @@ _TIME, _PEAK, _FIRST = "time_", "peakmem_", "track_first_batch"
 
 @dataclass(frozen=True)
 class Subject:
-    """What the records of one figure have in common, so that they may stand side by side.
+    """What the records of one figure have in common, so that they may stand side by side."""
 
-    Attributes
-    ----------
-    machine
-        Name of the computer.
-    stack
-        Variables of the environment: under which dependencies.
-    dataset
-        Name of the dataset.
-    benchmark
-        asv's name of the class.
-    """
-
+    #: Name of the computer.
     machine: str
+    #: Variables of the environment: under which dependencies.
     stack: str
+    #: Name of the dataset.
     dataset: str
+    #: asv's name of the class.
     benchmark: str
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one commit has of one subject.
+    """What one commit has of one subject."""
 
-    Attributes
-    ----------
-    subject
-        Of the records.
-    commit
-        Full object name.
-    records
-        Epoch records, as :mod:`alb_core.records` has them.
-    lacking
-        Combinations of parameters without a time and a peak: n/a, failed, or not measured.
-    """
-
+    #: Of the records.
     subject: Subject
+    #: Full object name.
     commit: str
+    #: Epoch records, as :mod:`alb_core.records` has them.
     records: list[dict[str, Any]]
+    #: Combinations of parameters without a time and a peak: n/a, failed, or not measured.
     lacking: int
 
 
 def measured(results: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> Iterator[Measured]:
-    """Pair times and peaks of one results file.
-
-    Parameters
-    ----------
-    results
-        asv's results of a commit on a machine.
-    benchmarks
-        asv's list. Results of another version of a benchmark are left out, as in asv's graphs.
-    """
+    """Pair times and peaks of one results file."""
     usable = results.get_result_keys(benchmarks)
     stack = ", ".join(f"{name} {value}" for name, value in sorted(results.env_vars.items()))
     for time in sorted(usable):

@@ -23,13 +23,7 @@ _BEFORE_DISPLAY = '<div id="regressions-display"'
 
 
 def add(site: Path) -> None:
-    """Add the pages to a site whose template stands; a second call changes nothing.
-
-    Raises
-    ------
-    AlbError
-        If asv's page is not the one that is known here, or something cannot be written; the page is then what it was.
-    """
+    """Add the pages to a site whose template stands; a second call changes nothing."""
     index = site / "index.html"
     try:
         page = index.read_text(encoding="utf-8")

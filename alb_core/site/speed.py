@@ -19,38 +19,20 @@ INDEX, FIGURES = "alb/speed.json", "alb/speed"
 
 @dataclass(frozen=True)
 class Release:
-    """A commit as the page names it.
+    """A commit as the page names it."""
 
-    Attributes
-    ----------
-    name
-        Its tag; else its short name.
-    commit
-        Full object name.
-    date
-        Milliseconds since 1970, as asv has it.
-    order
-        Place in the history.
-    """
-
+    #: Its tag; else its short name.
     name: str
+    #: Full object name.
     commit: str
+    #: Milliseconds since 1970, as asv has it.
     date: int
+    #: Place in the history.
     order: int
 
 
 def write(site: Path, found: Iterable[Measured], releases: Mapping[str, Release]) -> int:
-    """Write a file for each figure, and their list; return how many figures there are.
-
-    Parameters
-    ----------
-    site
-        The published site.
-    found
-        What commits have of subjects; commits that are no ``releases`` are left out.
-    releases
-        Those that are shown, by commit.
-    """
+    """Write a file for each figure, and their list; return how many figures there are."""
     by_subject: dict[Subject, list[Measured]] = {}
     for one in found:
         if one.commit in releases:
@@ -69,20 +51,7 @@ def write(site: Path, found: Iterable[Measured], releases: Mapping[str, Release]
 
 
 def figure(parts: Sequence[Measured], releases: Mapping[str, Release]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the figure of one subject as the page draws it, and what the page must know before it draws.
-
-    Parameters
-    ----------
-    parts
-        What commits have of the subject.
-    releases
-        By commit.
-
-    Raises
-    ------
-    AlbError
-        If there is nothing to draw.
-    """
+    """Return the figure of one subject as the page draws it, and what the page must know before it draws."""
     # altair takes a second to import, which asv's other commands do without.
     from alb_core.figure.over_releases import framed
 

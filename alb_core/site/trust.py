@@ -20,15 +20,7 @@ INDEX = "alb/trust.json"
 
 
 def write(site: Path, results: Path) -> list[str]:
-    """Write what the page shows; return what could not be read, a line for each file.
-
-    Parameters
-    ----------
-    site
-        The published site.
-    results
-        asv's results directory.
-    """
+    """Write what the page shows; return what could not be read, a line for each file."""
     faults: list[str] = []
     content = {"machines": [_machine(results, name, faults) for name in machines(results)]}
     write_atomically(site / INDEX, json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())

@@ -26,44 +26,27 @@ CASES: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Workload:
-    """An epoch over all rows of a dataset.
+    """An epoch over all rows of a dataset."""
 
-    Attributes
-    ----------
-    dataset
-        Its name.
-    method
-        How rows become tensors: a method of ours, a reader, or somebody else's loader.
-    chunk_size, chunks_per_block
-        How blocks are cut, in rows and chunks; a reader's chunk is a block of one.
-    shuffle
-        Mode.
-    batch_size
-        Rows; None for a reader, which makes none.
-    context
-        TileDB's, by name; None where there is no choice.
-    buffer_size
-        Bytes; None for the context's own.
-    """
-
+    #: Its name.
     dataset: str
+    #: How rows become tensors: a method of ours, a reader, or somebody else's loader.
     method: str
+    #: How blocks are cut, in rows and chunks; a reader's chunk is a block of one.
     chunk_size: int
     chunks_per_block: int
+    #: Mode.
     shuffle: str
+    #: Rows; None for a reader, which makes none.
     batch_size: int | None = None
+    #: TileDB's, by name; None where there is no choice.
     context: str | None = None
+    #: Bytes; None for the context's own.
     buffer_size: int | None = None
 
 
 def workloads(benchmark: Mapping[str, Any]) -> list[Workload] | None:
-    """Return the workload of each combination of parameters, in asv's order; None where an epoch is something else.
-
-    Parameters
-    ----------
-    benchmark
-        An entry of asv's list of benchmarks.
-    """
+    """Return the workload of each combination of parameters, in asv's order; None where an epoch is something else."""
     names, parameters = benchmark["param_names"], benchmark["params"]
     try:
         call = next(_calls(benchmark.get("code") or ""), None)

@@ -34,61 +34,40 @@ BUDGET = 3600.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a bisection.
+    """What is asked of a bisection."""
 
-    Attributes
-    ----------
-    good, bad
-        Names of commits of the history, the first an ancestor of the second.
-    patterns
-        Regular expressions of benchmarks.
-    budget
-        Seconds to measure, builds apart.
-    machine
-        Name; None for asv's own choice.
-    attributes
-        asv's attributes of benchmarks to override.
-    """
-
+    #: Names of commits of the history, the first an ancestor of the second.
     good: str
     bad: str
+    #: Regular expressions of benchmarks.
     patterns: tuple[str, ...]
+    #: Seconds to measure, builds apart.
     budget: float = BUDGET
+    #: Name; None for asv's own choice.
     machine: str | None = None
+    #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
 @dataclass
 class Found:
-    """How a bisection ended.
+    """How a bisection ended."""
 
-    Attributes
-    ----------
-    search
-        What is known of the commits.
-    regression
-        What was bisected; None where nothing became worse beyond doubt.
-    open
-        Why it is not at its end; None where it is.
-    interrupted
-        Whether the user ended it.
-    skipped
-        Why, by commit.
-    rounds
-        Measured or recorded rounds that it took.
-    error
-        Chance that the answer is wrong.
-    machine
-        Where it was measured.
-    """
-
+    #: What is known of the commits.
     search: Search
+    #: Where it was measured.
     machine: str
+    #: What was bisected; None where nothing became worse beyond doubt.
     regression: Regression | None = None
+    #: Why it is not at its end; None where it is.
     open: str | None = None
+    #: Whether the user ended it.
     interrupted: bool = False
+    #: Why, by commit.
     skipped: dict[str, str] = field(default_factory=dict)
+    #: Measured or recorded rounds that it took.
     rounds: int = 0
+    #: Chance that the answer is wrong.
     error: float = 0.0
 
     @property
@@ -98,13 +77,7 @@ class Found:
 
 
 def run(asked: Asked) -> Found:
-    """Find the first bad commit.
-
-    Raises
-    ------
-    AlbError
-        If what is asked for makes no sense, or (exit status 3) GOOD or BAD cannot be measured.
-    """
+    """Find the first bad commit."""
     check(asked.patterns)
     with session(asked.machine, environment_roots()) as (conf, repo, machine):
         good, bad = commits_of(conf, repo, (asked.good, asked.bad))
@@ -227,13 +200,7 @@ def _skip(found: Found, place: int, why: str) -> None:
 
 
 def between(history: Path, names: tuple[str, str], good: str, bad: str) -> list[str]:
-    """Return the commits after GOOD up to BAD that change the package, along first parents, oldest first.
-
-    Raises
-    ------
-    AlbError
-        If they are the same, GOOD is no ancestor of BAD, or nothing changed between them.
-    """
+    """Return the commits after GOOD up to BAD that change the package, along first parents, oldest first."""
     words = f"{names[0]} ({good[:8]}) and {names[1]} ({bad[:8]})"
     if good == bad:
         raise AlbError(f"{names[0]} and {names[1]} are the same commit, {good[:8]}: expected a good one and a bad one")

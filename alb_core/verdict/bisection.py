@@ -24,17 +24,11 @@ MOST_ROUNDS = statistics.MOST_ROUNDS
 
 @dataclass(frozen=True)
 class Regression:
-    """What is bisected: a case, and the line between good and bad.
+    """What is bisected: a case, and the line between good and bad."""
 
-    Attributes
-    ----------
-    case
-        The case.
-    change
-        From GOOD to BAD: a log ratio, or bytes.
-    """
-
+    #: The case.
     case: Case
+    #: From GOOD to BAD: a log ratio, or bytes.
     change: float
 
     @property
@@ -50,24 +44,16 @@ class Regression:
 
 @dataclass
 class Search:
-    """Which commits are known to be what.
+    """Which commits are known to be what."""
 
-    Attributes
-    ----------
-    commits
-        Oldest first; the first one is good, the last one bad.
-    good, bad
-        Places of the last one that is known to be good, and of the first one that is known to be bad.
-    skipped
-        Places of commits of which nothing can be known.
-    tests
-        Commits tested.
-    """
-
+    #: Oldest first; the first one is good, the last one bad.
     commits: Sequence[str]
+    #: Places of the last one that is known to be good, and of the first one that is known to be bad.
     good: int = 0
     bad: int = field(init=False)
+    #: Places of commits of which nothing can be known.
     skipped: set[int] = field(default_factory=set)
+    #: Commits tested.
     tests: int = 0
 
     def __post_init__(self) -> None:
@@ -102,26 +88,12 @@ class Search:
 
 
 def error_of_each(commits: int) -> float:
-    """Chance of a wrong answer that each test is given: that of GOOD against BAD, and those that halving takes.
-
-    Parameters
-    ----------
-    commits
-        Between GOOD and BAD, BAD included.
-    """
+    """Chance of a wrong answer that each test is given: that of GOOD against BAD, and those that halving takes."""
     return ERROR / (1 + math.ceil(math.log2(max(commits, 1))))
 
 
 def regression(pairs: dict[Case, Sequence[Pair]], error: float) -> Regression | None:
-    """Return the case that became worse beyond doubt, by more than half of what it seems; the clearest of several.
-
-    Parameters
-    ----------
-    pairs
-        Rounds of GOOD and BAD.
-    error
-        Chance of being wrong, for all cases together.
-    """
+    """Return the case that became worse beyond doubt, by more than half of what it seems; the clearest of several."""
     found: list[tuple[float, Regression]] = []
     for case, rounds in pairs.items():
         change = _established(case, rounds, error / len(pairs))
@@ -133,17 +105,7 @@ def regression(pairs: dict[Case, Sequence[Pair]], error: float) -> Regression | 
 
 
 def is_bad(what: Regression, rounds: Sequence[Pair], error: float) -> bool | None:
-    """Say whether a commit is bad by its rounds with GOOD; None where nothing is known yet.
-
-    Parameters
-    ----------
-    what
-        What is bisected.
-    rounds
-        GOOD first, in their order.
-    error
-        Chance of being wrong.
-    """
+    """Say whether a commit is bad by its rounds with GOOD; None where nothing is known yet."""
     for low, high in _intervals(what.case, rounds, error):
         if low > what.half:
             return True

@@ -24,17 +24,11 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something happened.
+    """How often something happened."""
 
-    Attributes
-    ----------
-    count
-        Times that it did.
-    of
-        Times that it could have.
-    """
-
+    #: Times that it did.
     count: int
+    #: Times that it could have.
     of: int
 
     def __post_init__(self) -> None:
@@ -66,74 +60,49 @@ class Effect:
 
 @dataclass(frozen=True)
 class Known:
-    """How good verdicts of a benchmark, or of all together, are.
+    """How good verdicts of a benchmark, or of all together, are."""
 
-    Attributes
-    ----------
-    false_alarms
-        Verdicts of equal commits that said worse or better; no two of them share a round.
-    power
-        By the size of an injected change (``5%``, ``10%``, ``25%``, ``200MB``): how often it was found; as above.
-    version
-        asv's version of the benchmark that was calibrated; empty for the whole.
-    threshold
-        Relative change to be called none below it; None for the default.
-    resampled_false_alarms, resampled_power
-        The same of verdicts from rounds drawn anew, in which the sides of equal commits change places. They have rounds
-        in common: there are many more of them, and no interval follows from their number.
-    visible
-        The smallest relative change that such a verdict shows in 95 of 100, in the median; None where unknown.
-    effects
-        What each change was measured to be, by size; ``0%`` is what two equal commits differ by.
-    step
-        Relative difference below which 99 of 100 pairs of runs of one commit stay; None where unknown.
-    """
-
+    #: Verdicts of equal commits that said worse or better; no two of them share a round.
     false_alarms: Rate
+    #: By the size of an injected change (``5%``, ``10%``, ``25%``, ``200MB``): how often it was found; as above.
     power: Mapping[str, Rate] = field(default_factory=dict)
+    #: asv's version of the benchmark that was calibrated; empty for the whole.
     version: str = ""
+    #: Relative change to be called none below it; None for the default.
     threshold: float | None = None
+    #: The same of verdicts from rounds drawn anew, in which the sides of equal commits change places. They have rounds
+    #: in common: there are many more of them, and no interval follows from their number.
     resampled_false_alarms: Rate = Rate(0, 0)
     resampled_power: Mapping[str, Rate] = field(default_factory=dict)
+    #: The smallest relative change that such a verdict shows in 95 of 100, in the median; None where unknown.
     visible: float | None = None
+    #: What each change was measured to be, by size; ``0%`` is what two equal commits differ by.
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    #: Relative difference below which 99 of 100 pairs of runs of one commit stay; None where unknown.
     step: float | None = None
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is known of one machine.
+    """What is known of one machine."""
 
-    Attributes
-    ----------
-    machine
-        Its name.
-    measured
-        When, ISO 8601.
-    commit
-        The commit that stood on both sides, and below the injected changes.
-    budget
-        Seconds of each verdict.
-    canary
-        Spread of the canary's parts meanwhile: the median of its looks.
-    benchmarks
-        By asv's name of a case, ``module.Class.time_epoch('table', 1024, 'none')``.
-    whole
-        Of the verdict as a whole.
-    rounds
-        Rounds of equal commits that all of it stands on.
-    verdict_rounds
-        Rounds that a verdict of the budget has.
-    """
-
+    #: Its name.
     machine: str
+    #: When, ISO 8601.
     measured: str
+    #: The commit that stood on both sides, and below the injected changes.
     commit: str
+    #: Seconds of each verdict.
     budget: float
+    #: Spread of the canary's parts meanwhile: the median of its looks.
     canary: Mapping[str, float]
+    #: By asv's name of a case, ``module.Class.time_epoch('table', 1024, 'none')``.
     benchmarks: Mapping[str, Known]
+    #: Of the verdict as a whole.
     whole: Known
+    #: Rounds of equal commits that all of it stands on.
     rounds: int = 0
+    #: Rounds that a verdict of the budget has.
     verdict_rounds: int = 0
 
     def thresholds(self) -> dict[str, float]:
@@ -146,13 +115,7 @@ class Calibration:
 
 
 def load(results: Path, machine: str) -> Calibration | None:
-    """Read a machine's calibration; None where it has none.
-
-    Raises
-    ------
-    AlbError
-        If there is one that cannot be read, or of another machine.
-    """
+    """Read a machine's calibration; None where it has none."""
     path = results / machine / CALIBRATION
     try:
         content = json.loads(path.read_text())
@@ -173,17 +136,7 @@ def load(results: Path, machine: str) -> Calibration | None:
 
 
 def said(known: Calibration | None, machine: str, budget: float) -> list[str]:
-    """Say how good verdicts of a machine are, in lines.
-
-    Parameters
-    ----------
-    known
-        What is known; None for nothing.
-    machine
-        Its name.
-    budget
-        Seconds of the verdict that asks.
-    """
+    """Say how good verdicts of a machine are, in lines."""
     if known is None:
         return [f"machine {machine} is not calibrated: how often its verdicts are wrong, `alb calibrate` finds out"]
     whole = known.whole

@@ -35,20 +35,13 @@ _CELLS = 1_000_000
 
 @dataclass(frozen=True)
 class Canary:
-    """What the canary saw.
+    """What the canary saw."""
 
-    Attributes
-    ----------
-    seconds
-        Median of each part.
-    spread
-        Of each part, the range of its middle four fifths over the median.
-    expected
-        What each part's spread is on this machine.
-    """
-
+    #: Median of each part.
     seconds: Mapping[str, float]
+    #: Of each part, the range of its middle four fifths over the median.
     spread: Mapping[str, float]
+    #: What each part's spread is on this machine.
     expected: Mapping[str, float]
 
     @property
@@ -73,20 +66,7 @@ class Canary:
 
 
 def look(expected: Mapping[str, float] | None = None, seconds: float = SECONDS) -> Canary:
-    """Run the canary in a process of its own.
-
-    Parameters
-    ----------
-    expected
-        Spread by part, from a calibration; counts where it is more than :data:`EXPECTED`.
-    seconds
-        How long.
-
-    Raises
-    ------
-    AlbError
-        If it fails.
-    """
+    """Run the canary in a process of its own."""
     command = [sys.executable, "-m", "alb_core.verdict.canary", str(seconds)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)

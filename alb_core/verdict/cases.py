@@ -32,23 +32,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Case:
-    """One benchmark with one combination of parameters.
+    """One benchmark with one combination of parameters."""
 
-    Attributes
-    ----------
-    benchmark
-        asv's name, such as ``read_chunks.ReadChunks.time_epoch``.
-    index
-        Of the combination, in asv's order.
-    parameters
-        As asv keeps them: reprs.
-    kind
-        What it measures.
-    """
-
+    #: asv's name, such as ``read_chunks.ReadChunks.time_epoch``.
     benchmark: str
+    #: Of the combination, in asv's order.
     index: int
+    #: As asv keeps them: reprs.
     parameters: tuple[str, ...]
+    #: What it measures.
     kind: Kind
 
     @property
@@ -65,13 +57,7 @@ class Case:
 
 
 def check(patterns: Sequence[str]) -> None:
-    """Refuse what is no regular expression.
-
-    Raises
-    ------
-    AlbError
-        Naming it.
-    """
+    """Refuse what is no regular expression."""
     for pattern in patterns:
         try:
             re.compile(pattern)
@@ -80,13 +66,7 @@ def check(patterns: Sequence[str]) -> None:
 
 
 def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[Case]:
-    """Return the cases that one of some regular expressions matches, in asv's order.
-
-    Raises
-    ------
-    AlbError
-        If nothing matches.
-    """
+    """Return the cases that one of some regular expressions matches, in asv's order."""
     # Counters go with the benchmark that they count, in runs of their own (:mod:`alb_core.verdict.counting`).
     alone = [benchmark for benchmark in benchmarks.values() if not benchmark.get("setup_cache_key")]
     chosen = Benchmarks(conf, alone, regex=list(patterns))

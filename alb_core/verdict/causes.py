@@ -17,22 +17,7 @@ LEVEL = 0.05
 
 
 def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[Case]]) -> list[str]:
-    """Say what the counters of each row did.
-
-    Parameters
-    ----------
-    verdict
-        What is said of time and memory.
-    counted
-        Rounds of the counters.
-    by_row
-        Counters by row.
-
-    Returns
-    -------
-    list of str
-        A sentence for each row that changed or of which a counter moved.
-    """
+    """Say what the counters of each row did."""
     found = []
     for row in verdict.rows:
         cases = [case for case in by_row.get(row.name, ()) if counted.pairs[case]]

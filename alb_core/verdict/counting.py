@@ -71,19 +71,7 @@ def counters_of(benchmarks: Mapping[str, dict[str, Any]], cases: Iterable[Case])
 
 
 class Counts:
-    """Counts epochs of both sides.
-
-    Parameters
-    ----------
-    count
-        Runs epochs of combinations on both sides, BASE first where its second argument says so.
-    keeper
-        Where each pair is kept.
-    rounds
-        What there is, of all counters; added to.
-    by_row
-        Counters by row.
-    """
+    """Counts epochs of both sides."""
 
     def __init__(
         self,
@@ -152,17 +140,7 @@ class Counts:
 def counted_by(
     conf: Config, sides: Sequence[Side], counter: str
 ) -> Callable[[Sequence[str], bool], tuple[Figures, Figures]]:
-    """Return what runs epochs of some combinations on both sides, a process each.
-
-    Parameters
-    ----------
-    conf
-        asv's configuration.
-    sides
-        BASE and HEAD, installed.
-    counter
-        asv's name of some counter: all of them share one cache, and it is made for one.
-    """
+    """Return what runs epochs of some combinations on both sides, a process each."""
 
     def count(names: Sequence[str], base_first: bool) -> tuple[Figures, Figures]:
         found: dict[str, Figures] = {}

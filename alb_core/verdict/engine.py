@@ -41,53 +41,33 @@ BUDGET = 600.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a verdict.
+    """What is asked of a verdict."""
 
-    Attributes
-    ----------
-    base, head
-        Names of commits of the history.
-    budget
-        Seconds to measure, builds and canary apart.
-    patterns
-        Regular expressions of benchmarks; the standard ones by default.
-    threshold
-        Relative change that is called none below it; None for the calibration's, or the default.
-    machine
-        Name; None for asv's own choice.
-    same
-        Whether a commit may be measured against itself.
-    look
-        Whether the canary looks first.
-    count
-        Whether counters are looked at after the rounds.
-    explain
-        Whether code, dependencies and machine are told apart where something is worse.
-    attributes
-        asv's attributes of benchmarks to override.
-    """
-
+    #: Names of commits of the history.
     base: str = "main"
     head: str = "HEAD"
+    #: Seconds to measure, builds and canary apart.
     budget: float = BUDGET
+    #: Regular expressions of benchmarks; the standard ones by default.
     patterns: tuple[str, ...] = STANDARD
+    #: Relative change that is called none below it; None for the calibration's, or the default.
     threshold: float | None = None
+    #: Name; None for asv's own choice.
     machine: str | None = None
+    #: Whether a commit may be measured against itself.
     same: bool = False
+    #: Whether the canary looks first.
     look: bool = True
+    #: Whether counters are looked at after the rounds.
     count: bool = False
+    #: Whether code, dependencies and machine are told apart where something is worse.
     explain: bool = False
+    #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
 def run(asked: Asked) -> tuple[Verdict, Context]:
-    """Measure two commits side by side and judge them.
-
-    Raises
-    ------
-    AlbError
-        If what is asked for makes no sense, or (exit status 3) nothing can be measured.
-    """
+    """Measure two commits side by side and judge them."""
     check(asked.patterns)
     with session(asked.machine, environment_roots()) as (conf, repo, machine):
         known = calibration.load(Path(conf.results_dir), machine)
@@ -187,21 +167,7 @@ def _with_causes(
 
 
 class Bench:
-    """Runs cases on both sides through asv's runner.
-
-    Parameters
-    ----------
-    conf
-        asv's configuration.
-    sides
-        BASE and HEAD, installed.
-    benchmarks
-        asv's benchmarks by name.
-    store
-        Where failures are recorded.
-    attributes
-        asv's attributes of benchmarks to override.
-    """
+    """Runs cases on both sides through asv's runner."""
 
     def __init__(
         self,
@@ -253,25 +219,7 @@ class Bench:
 
 @contextlib.contextmanager
 def session(name: str | None, roots: Iterable[Path]) -> Iterator[tuple[Config, Repo, str]]:
-    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs.
-
-    Parameters
-    ----------
-    name
-        The machine's; None for asv's own choice.
-    roots
-        Directories of the environments whose versions are recorded with results.
-
-    Yields
-    ------
-    asv.config.Config, asv.repo.Repo, str
-        Configuration, history, and the machine's name.
-
-    Raises
-    ------
-    AlbError
-        If one of them cannot be had.
-    """
+    """What asv's own measuring commands have: dataset, history, machine, the only measurement that runs."""
     with contextlib.chdir(suite_root()):
         commands.install()
         conf = Config.load("asv.conf.json")
@@ -309,14 +257,7 @@ def _unlike(names: tuple[str, str], commits: Sequence[str]) -> AlbError:
 
 
 def discovered(conf: Config, repo: Repo, side: Side) -> Benchmarks:
-    """Let asv find the benchmarks.
-
-    Raises
-    ------
-    CouldNotMeasureError
-        If they cannot be imported under the commit: asv then tries other commits, and one of those is not what is asked
-        for.
-    """
+    """Let asv find the benchmarks."""
     try:
         found = Benchmarks.discover(conf, repo, [side.environment], [side.commit])
     except util.UserError as error:

@@ -67,30 +67,7 @@ def explain(
     bench: Callable[[tuple[Side, Side]], Bench],
     before: Canary | None,
 ) -> list[str]:
-    """Say whether the commit, its dependencies or the machine is the cause of what became worse.
-
-    Parameters
-    ----------
-    conf
-        asv's configuration.
-    sides
-        BASE and HEAD, installed.
-    verdict, rounds
-        What was found, and in which rounds.
-    budget
-        Seconds, of which each mix gets half.
-    judge
-        Judges the rounds of a mix.
-    bench
-        Makes what runs cases on two sides.
-    before
-        What the canary saw before the rounds; None where nobody looked.
-
-    Returns
-    -------
-    list of str
-        A sentence for each of them.
-    """
+    """Say whether the commit, its dependencies or the machine is the cause of what became worse."""
     if verdict.word is not Word.WORSE:
         return ["nothing to explain: nothing is worse"]
     said = [] if before is None else [machine(before, canary.look(before.expected))]
@@ -155,13 +132,7 @@ def machine(before: Canary, after: Canary) -> str:
 
 @contextmanager
 def mixed(conf: Config, side: Side, commit: str, name: str) -> Iterator[Side]:
-    """One side's commit with the dependencies of another, in an environment that is removed afterwards.
-
-    Raises
-    ------
-    CouldNotMeasureError
-        If the dependencies cannot be exchanged.
-    """
+    """One side's commit with the dependencies of another, in an environment that is removed afterwards."""
     source = Path(side.environment._path)
     place = mixed_root() / source.name
     print(f"alb: making {name}", file=sys.stderr, flush=True)

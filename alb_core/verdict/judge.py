@@ -29,79 +29,52 @@ LEAST_TOGETHER = 3
 
 @dataclass(frozen=True)
 class Change:
-    """A change and what may be said of it.
+    """A change and what may be said of it."""
 
-    Attributes
-    ----------
-    change
-        Relative: 0.1 is ten percent more. None where nothing can be said yet.
-    low, high
-        Its interval.
-    visible
-        The smallest change that these rounds could have seen with 95 % probability.
-    word
-        What may be said.
-    rounds
-        Number of rounds behind it.
-    unit
-        ``s`` or ``bytes``.
-    base, head
-        The sides' own figures: the medians, in the unit.
-    """
-
+    #: Relative: 0.1 is ten percent more. None where nothing can be said yet.
     change: float | None
+    #: Its interval.
     low: float | None
     high: float | None
+    #: The smallest change that these rounds could have seen with 95 % probability.
     visible: float | None
+    #: What may be said.
     word: Word
+    #: Number of rounds behind it.
     rounds: int
+    #: ``s`` or ``bytes``.
     unit: str
+    #: The sides' own figures: the medians, in the unit.
     base: float | None = None
     head: float | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: time and memory of one thing.
+    """A line of the table: time and memory of one thing."""
 
-    Attributes
-    ----------
-    name
-        asv's name without ``time_`` and ``peakmem_``; for several together, what they share and how many.
-    time, memory
-        Changes; None where it is not measured.
-    notes
-        What failed, or is n/a.
-    together
-        Whether it stands for several rows.
-    """
-
+    #: asv's name without ``time_`` and ``peakmem_``; for several together, what they share and how many.
     name: str
+    #: Changes; None where it is not measured.
     time: Change | None
     memory: Change | None
+    #: What failed, or is n/a.
     notes: tuple[str, ...] = ()
+    #: Whether it stands for several rows.
     together: bool = False
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of two commits.
+    """What is said of two commits."""
 
-    Attributes
-    ----------
-    rows
-        A benchmark each, those of several together first.
-    word
-        Of the whole.
-    counts
-        How many benchmarks (time and memory apart) are of each word.
-    moved
-        Counters and dependencies that moved, in words.
-    """
-
+    #: A benchmark each, those of several together first.
     rows: tuple[Row, ...]
+    #: Of the whole.
     word: Word
+    #: How many benchmarks (time and memory apart) are of each word.
     counts: Mapping[Word, int]
+    #: Counters and dependencies that moved, in words.
     moved: tuple[str, ...] = ()
 
     @property
@@ -119,23 +92,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges rounds by one rule.
+    """Judges rounds by one rule."""
 
-    Parameters
-    ----------
-    threshold
-        Relative change that is called none below it; None for each case's own, or the default.
-    thresholds
-        Each case's own, by its name (from a calibration).
-    alpha
-        Chance of a false alarm in the whole verdict.
-    usual
-        Rounds by which most of it is spent (:func:`~alb_core.verdict.statistics.planned`).
-    """
-
+    #: Relative change that is called none below it; None for each case's own, or the default.
     threshold: float | None = None
+    #: Each case's own, by its name (from a calibration).
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    #: Chance of a false alarm in the whole verdict.
     alpha: float = statistics.ALPHA
+    #: Rounds by which most of it is spent (:func:`~alb_core.verdict.statistics.planned`).
     usual: int = statistics.USUAL_ROUNDS
 
     def verdict(self, rounds: Rounds) -> Verdict:

@@ -36,16 +36,6 @@ def read_anew(paths: Iterable[Path]) -> None:
     """Let files leave the page cache, and read them into it again.
 
     What a process has mapped stays, and so does everything where the system cannot be told so (macOS).
-
-    Parameters
-    ----------
-    paths
-        The files; nobody has them open.
-
-    Raises
-    ------
-    AlbError
-        If one cannot be read.
     """
     for path in paths:
         try:

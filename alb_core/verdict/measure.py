@@ -39,26 +39,17 @@ class Keeper(Protocol):
 
 @dataclass
 class Measured:
-    """How a call went.
+    """How a call went."""
 
-    Attributes
-    ----------
-    seconds
-        Of the whole call.
-    added
-        Rounds of single cases that it added.
-    rounds
-        Rounds begun.
-    interrupted
-        Whether the user ended it.
-    cost
-        Seconds of the last pair, by case.
-    """
-
+    #: Of the whole call.
     seconds: float = 0.0
+    #: Rounds of single cases that it added.
     added: int = 0
+    #: Rounds begun.
     rounds: int = 0
+    #: Whether the user ended it.
     interrupted: bool = False
+    #: Seconds of the last pair, by case.
     cost: dict[Case, float] = field(default_factory=dict)
 
 
@@ -77,35 +68,6 @@ def measure(
 
     In every round each open case runs once on both sides, one right after the other; which side is first changes from
     round to round (ABBA), and the round begins with another case each time, so that the end of the budget meets each.
-
-    Parameters
-    ----------
-    bench
-        Runs a case.
-    keeper
-        Keeps each pair as soon as it is there.
-    rounds
-        What there is; added to.
-    budget
-        Seconds.
-    still_open
-        The cases whose answer is not clear yet.
-    whole
-        Refuse a budget that ends before each case has one round.
-    clock
-        Seconds since some time.
-    option
-        What the user gives more of, where the budget is too small.
-
-    Returns
-    -------
-    Measured
-        How it went.
-
-    Raises
-    ------
-    AlbError
-        If the budget ends before each case has one round, and ``whole``.
     """
     done = Measured()
     begun = clock()

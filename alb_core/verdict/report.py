@@ -23,43 +23,29 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True)
 class Context:
-    """What a verdict is about.
+    """What a verdict is about."""
 
-    Attributes
-    ----------
-    base, head
-        Names as typed.
-    base_commit, head_commit
-        Full object names.
-    machine
-        Where it was measured.
-    seconds
-        That this call measured.
-    budget
-        That it was given (s).
-    recorded
-        Rounds of single benchmarks that were there before.
-    interrupted
-        Whether the user ended it.
-    canary
-        What the machine was like before; None where nobody looked.
-    calibration
-        How good verdicts of this machine are; None where nobody knows.
-    explained
-        Whether the code, the dependencies or the machine is the cause, in sentences.
-    """
-
+    #: Names as typed.
     base: str
     head: str
+    #: Full object names.
     base_commit: str
     head_commit: str
+    #: Where it was measured.
     machine: str
+    #: That this call measured.
     seconds: float
+    #: That it was given (s).
     budget: float
+    #: Rounds of single benchmarks that were there before.
     recorded: int
+    #: Whether the user ended it.
     interrupted: bool = False
+    #: What the machine was like before; None where nobody looked.
     canary: Canary | None = None
+    #: How good verdicts of this machine are; None where nobody knows.
     calibration: Calibration | None = None
+    #: Whether the code, the dependencies or the machine is the cause, in sentences.
     explained: tuple[str, ...] = ()
 
 

@@ -19,20 +19,13 @@ class Pair:
 
 @dataclass
 class Rounds:
-    """Pairs of each case, oldest first, and why a case has none.
+    """Pairs of each case, oldest first, and why a case has none."""
 
-    Attributes
-    ----------
-    pairs
-        By case; every case that is looked at has an entry.
-    failures
-        By case, what failed, in words; such a case is judged by what it has.
-    absent
-        Cases that a side cannot do (asv's n/a), and which side.
-    """
-
+    #: By case; every case that is looked at has an entry.
     pairs: dict[Case, list[Pair]]
+    #: By case, what failed, in words; such a case is judged by what it has.
     failures: dict[Case, str] = field(default_factory=dict)
+    #: Cases that a side cannot do (asv's n/a), and which side.
     absent: dict[Case, str] = field(default_factory=dict)
 
     @classmethod

@@ -41,42 +41,27 @@ class CouldNotMeasureError(AlbError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one process gave.
+    """What one process gave."""
 
-    Attributes
-    ----------
-    samples
-        In seconds, bytes or counts; empty where there is none.
-    absent
-        The commit cannot do it: asv's n/a.
-    said
-        What a failed process printed.
-    """
-
+    #: In seconds, bytes or counts; empty where there is none.
     samples: tuple[float, ...] = ()
+    #: The commit cannot do it: asv's n/a.
     absent: bool = False
+    #: What a failed process printed.
     said: str = ""
 
 
 @dataclass
 class Side:
-    """A commit under measurement.
+    """A commit under measurement."""
 
-    Attributes
-    ----------
-    label
-        ``BASE`` or ``HEAD``.
-    name
-        The commit as it was typed.
-    commit
-        Its full object name.
-    environment
-        asv's environment that holds it.
-    """
-
+    #: ``BASE`` or ``HEAD``.
     label: str
+    #: The commit as it was typed.
     name: str
+    #: Its full object name.
     commit: str
+    #: asv's environment that holds it.
     environment: Environment
 
     @property
@@ -91,13 +76,7 @@ class Side:
         return found
 
     def install(self, conf: Config, repo: Repo, quietly: bool = False) -> None:
-        """Build the commit where it is not built, and install it; say so, unless ``quietly``.
-
-        Raises
-        ------
-        CouldNotMeasureError
-            If it cannot be built or installed; what the build said stands above it.
-        """
+        """Build the commit where it is not built, and install it; say so, unless ``quietly``."""
         if not self.installed and not quietly:
             print(f"alb: installing {self.label} {self.name} ({self.commit[:8]})", file=sys.stderr, flush=True)
         try:
@@ -111,13 +90,7 @@ class Side:
             ) from error
 
     def renew(self, conf: Config, repo: Repo) -> None:
-        """Install the commit again: new files, as they are in the next verdict of it.
-
-        Raises
-        ------
-        CouldNotMeasureError
-            As above.
-        """
+        """Install the commit again: new files, as they are in the next verdict of it."""
         self.environment._set_installed_commit_hash(None)
         self.install(conf, repo, quietly=True)
 
@@ -133,13 +106,7 @@ class Side:
 
 
 def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
-    """Return the commits that names stand for.
-
-    Raises
-    ------
-    AlbError
-        If one stands for none.
-    """
+    """Return the commits that names stand for."""
     found = []
     for name in names:
         try:
@@ -154,11 +121,6 @@ def pair_of(conf: Config, names: tuple[str, str], commits: Sequence[str]) -> tup
 
     The environments' paths are equally long: how much of the stack the variables of a process take has been seen to
     move its speed by percents (Mytkowicz et al. 2009).
-
-    Raises
-    ------
-    AlbError
-        If the configuration has not exactly one environment, or it cannot be made.
     """
     first, second = environments_of(conf, environment_roots())
     head, base = first, second
@@ -178,13 +140,7 @@ def dependencies(base: Side, head: Side) -> list[str]:
 
 
 def environments_of(conf: Config, roots: Sequence[Path]) -> list[Environment]:
-    """Return asv's environment in each of some directories, made, with the stack; the first is what others are made of.
-
-    Raises
-    ------
-    AlbError
-        If the configuration has not exactly one environment, or it cannot be made.
-    """
+    """Return asv's environment in each of some directories, with the stack; others are made of the first."""
     found = [environment_at(conf, root) for root in roots]
     for environment in found:
         if environment is not found[0] and not environment.check_presence():
@@ -196,13 +152,7 @@ def environments_of(conf: Config, roots: Sequence[Path]) -> list[Environment]:
 
 
 def environment_at(conf: Config, root: Path) -> Environment:
-    """Return asv's environment in a directory of environments, made or not.
-
-    Raises
-    ------
-    AlbError
-        If the configuration describes not exactly one.
-    """
+    """Return asv's environment in a directory of environments, made or not."""
     own = copy.copy(conf)
     own.env_dir = str(root)
     found = list(get_environments(own, None, verbose=False))
@@ -218,13 +168,6 @@ def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
     Each holds its libraries somewhere else in memory, which makes all of its children a little faster or slower: a
     round takes new ones, and reads the files anew (:mod:`alb_core.verdict.libraries`), so that this varies from round
     to round like any other noise.
-
-    Raises
-    ------
-    CouldNotMeasureError
-        If a side cannot import the benchmarks.
-    AlbError
-        If a side's libraries cannot be read.
     """
 
     def opened(side: Side) -> Spawner:

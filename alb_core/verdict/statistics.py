@@ -53,23 +53,15 @@ class Word(StrEnum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A trimmed mean of log ratios.
+    """A trimmed mean of log ratios."""
 
-    Attributes
-    ----------
-    log_ratio
-        Of HEAD to BASE; positive is slower.
-    error
-        Its standard error.
-    freedom
-        Degrees of freedom of Student's t that it is judged by.
-    rounds
-        Number of ratios.
-    """
-
+    #: Of HEAD to BASE; positive is slower.
     log_ratio: float
+    #: Its standard error.
     error: float
+    #: Degrees of freedom of Student's t that it is judged by.
     freedom: int
+    #: Number of ratios.
     rounds: int
 
     def interval(self, level: float) -> tuple[float, float]:
@@ -79,13 +71,7 @@ class Estimate:
 
 
 def usual_gap(processes: Sequence[Sequence[float]]) -> float:
-    """How far apart the repeats of a process usually lie: the median of the logs of the greatest over the least.
-
-    Parameters
-    ----------
-    processes
-        Repeats (s) of each, of both sides alike, or it would favour one of them.
-    """
+    """How far apart the repeats of a process usually lie: the median of the logs of the greatest over the least."""
     return float(np.median([math.log(max(repeats) / min(repeats)) for repeats in processes])) if processes else 0.0
 
 
@@ -145,14 +131,7 @@ def _freedom(rounds: int) -> int:
 
 
 def planned(rounds: int) -> int:
-    """Return the look by which most of the allowed error is to be spent.
-
-    Parameters
-    ----------
-    rounds
-        That a verdict of this machine has, by its calibration: what its verdict will say must not decide it. 0 where
-        nothing is known.
-    """
+    """Return the look by which most of the allowed error is to be spent."""
     known = min(rounds, USUAL_ROUNDS) if rounds else USUAL_ROUNDS
     return max((look for look in LOOKS if look <= known), default=LEAST_ROUNDS)
 
@@ -206,22 +185,6 @@ def holm(
     """Level at which each of several sequences of ratios is judged, by Holm's weighted procedure.
 
     Each is first held to its share of ``alpha``; what those that differ had is shared out among the rest.
-
-    Parameters
-    ----------
-    sequences
-        Log ratios of each, in the order of their rounds.
-    alpha
-        Chance of any false alarm.
-    weights
-        Of each, positive: its share is its part of their sum. Equal by default.
-    usual
-        Rounds by which most of it is spent.
-
-    Returns
-    -------
-    list of float
-        For each sequence, the ``alpha`` of its own looks.
     """
     share = list(weights) if weights is not None else [1.0] * len(sequences)
     open_ = set(range(len(sequences)))
@@ -238,15 +201,7 @@ def holm(
 
 
 def word(low: float, high: float, threshold: float) -> Word:
-    """Say what an interval allows.
-
-    Parameters
-    ----------
-    low, high
-        The interval of a change; positive is worse.
-    threshold
-        Changes smaller than this matter to nobody. In the interval's unit.
-    """
+    """Say what an interval allows."""
     if -threshold < low and high < threshold:
         return Word.SAME
     if low > 0:
@@ -258,17 +213,11 @@ def word(low: float, high: float, threshold: float) -> Word:
 
 @dataclass(frozen=True)
 class Shift:
-    """A change of memory, in bytes.
+    """A change of memory, in bytes."""
 
-    Attributes
-    ----------
-    change
-        Median of all differences between a sample of HEAD and one of BASE (Hodges and Lehmann 1963).
-    low, high
-        Its interval: of the ordered differences, by the exact distribution of the rank sum (Moses 1965).
-    """
-
+    #: Median of all differences between a sample of HEAD and one of BASE (Hodges and Lehmann 1963).
     change: float
+    #: Its interval: of the ordered differences, by the exact distribution of the rank sum (Moses 1965).
     low: float
     high: float
 

@@ -41,32 +41,22 @@ CAMPAIGN = "campaign"
 
 @dataclass(frozen=True)
 class _Segment:
-    """Rounds of one call of a command that stand side by side in a case's samples.
+    """Rounds of one call of a command that stand side by side in a case's samples."""
 
-    Attributes
-    ----------
-    label
-        What they are rounds of: :data:`CAMPAIGN`, or ``verdict`` and the commit that they were paired with (the own
-        one where a commit was measured against itself).
-    session
-        When the call began, in ms since 1970: the same for all commits that it measured.
-    offset
-        Of the first sample.
-    count
-        Number of rounds.
-    size
-        Samples of a round.
-    digest
-        Of all of them.
-    """
-
+    #: What they are rounds of: :data:`CAMPAIGN`, or ``verdict`` and the commit that they were paired with (the own one
+    #: where a commit was measured against itself).
     label: str
     benchmark: str
     index: int
+    #: When the call began, in ms since 1970: the same for all commits that it measured.
     session: int
+    #: Of the first sample.
     offset: int
+    #: Number of rounds.
     count: int
+    #: Samples of a round.
     size: int
+    #: Of all of them.
     digest: str
 
     @property
@@ -97,29 +87,7 @@ class _Segment:
 
 
 class CommitResults:
-    """asv's results of one commit in one environment on one machine, and the rounds that stand in them.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-    machine
-        The machine's name.
-    empty
-        Empty results of the commit, as asv makes them before it measures; filled with what the file holds.
-    benchmarks
-        asv's benchmarks by name.
-
-    Attributes
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    AlbError
-        If the file holds another commit's results, or another machine's.
-    """
+    """asv's results of one commit in one environment on one machine, and the rounds that stand in them."""
 
     def __init__(self, results: Path, machine: str, empty: Results, benchmarks: Mapping[str, dict[str, Any]]) -> None:
         self._root, self._machine, self._benchmarks = results, machine, benchmarks
@@ -154,28 +122,7 @@ class CommitResults:
     def append(
         self, label: str, session: int, case: Case, samples: tuple[float, ...], started: datetime, seconds: float
     ) -> None:
-        """Append a round to the samples of a case, and save.
-
-        Parameters
-        ----------
-        label
-            What it is a round of.
-        session
-            When the call began, in ms since 1970.
-        case
-            The case.
-        samples
-            What its process gave.
-        started
-            When.
-        seconds
-            How long it took.
-
-        Raises
-        ------
-        AlbError
-            If the file cannot be written.
-        """
+        """Append a round to the samples of a case, and save."""
         results = self._results
         before = list(self._column(Results.get_result_samples, case) or [])
         segments = self._segments(case)
@@ -282,21 +229,7 @@ class CommitResults:
 
 
 class Store:
-    """asv's results of two commits in one environment on one machine.
-
-    Parameters
-    ----------
-    results
-        asv's results directory.
-    machine
-        The machine's name.
-    blank
-        Makes empty results for a commit, as asv does before it measures.
-    benchmarks
-        asv's benchmarks by name.
-    base, head
-        The two commits; the same one twice where it is measured against itself.
-    """
+    """asv's results of two commits in one environment on one machine."""
 
     def __init__(
         self,
@@ -328,24 +261,7 @@ class Store:
         return found
 
     def add(self, case: Case, pair: Pair, started: datetime, seconds: float) -> None:
-        """Append a round to both commits' results and save them.
-
-        Parameters
-        ----------
-        case
-            The case.
-        pair
-            What its processes gave.
-        started
-            When.
-        seconds
-            How long it took.
-
-        Raises
-        ------
-        AlbError
-            If a file cannot be written.
-        """
+        """Append a round to both commits' results and save them."""
         if self._base == self._head:
             self._append(self._base, self._base, case, (*pair.base, *pair.head), started, seconds)
         else:
@@ -380,13 +296,7 @@ def _verdict(other: str) -> str:
 
 
 def set_aside(path: Path) -> Path:
-    """Give a file a name under which asv passes over it and nothing overwrites it; return the new path.
-
-    Raises
-    ------
-    AlbError
-        If it cannot be renamed.
-    """
+    """Give a file a name under which asv passes over it and nothing overwrites it; return the new path."""
     names = [path.with_name(f"{path.name}.corrupt{suffix}") for suffix in ("", *(f"-{n}" for n in range(2, 1000)))]
     target = next(name for name in names if not name.exists())
     try:

@@ -21,20 +21,7 @@ _LEFT_OUT = {"asv-build-cache", "project"}
 
 
 def twin(source: Path, target: Path) -> None:
-    """Make ``target`` the environment that ``source`` is; the caller holds the lock of measuring.
-
-    Parameters
-    ----------
-    source
-        A virtual environment.
-    target
-        Where there is none yet; beside it on the same disk.
-
-    Raises
-    ------
-    AlbError
-        If the disk refuses; nothing stands at ``target`` then.
-    """
+    """Make ``target`` the environment that ``source`` is; the caller holds the lock of measuring."""
     with staged_directory(target) as stage:
         for entry in sorted(source.iterdir()):
             if entry.name in _LEFT_OUT:
