@@ -40,11 +40,6 @@ def environment_roots() -> tuple[Path, Path]:
     return data_root() / "env", data_root() / "duo"
 
 
-def mixed_root() -> Path:
-    """Directory of the environment of one commit with another one's dependencies, gone after use; as long a name."""
-    return data_root() / "mix"
-
-
 def campaign_root() -> Path:
     """Directory of the environments of a campaign: a directory for each release, named by its commit."""
     return data_root() / "campaign"

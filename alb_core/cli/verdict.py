@@ -21,7 +21,6 @@ from alb_core.errors import AlbError
 @click.option("--aa", "same", is_flag=True, help="Measure a commit against itself: all that differs is noise.")
 @click.option("--no-canary", is_flag=True, help="Do not look first how noisy the machine is.")
 @click.option("--no-counters", is_flag=True, help="Do not look for what moved with a change.")
-@click.option("--explain", is_flag=True, help="Tell code, dependencies and machine apart where something is worse.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, for a comment of a pull request.")
 def verdict(
@@ -34,7 +33,6 @@ def verdict(
     same: bool,
     no_canary: bool,
     no_counters: bool,
-    explain: bool,
     form: str | None,
 ) -> int:
     """Say whether commit HEAD is slower, or takes more memory, than commit BASE of the tiledb-soma history.
@@ -48,9 +46,7 @@ def verdict(
     from alb_core.verdict.cases import STANDARD
     from alb_core.verdict.engine import Asked, run
 
-    asked = Asked(
-        base, head, seconds, patterns or STANDARD, relative, machine, same, not no_canary, not no_counters, explain
-    )
+    asked = Asked(base, head, seconds, patterns or STANDARD, relative, machine, same, not no_canary, not no_counters)
     # asv tells of its work on stdout, which is for the verdict alone.
     with contextlib.redirect_stdout(sys.stderr):
         found, context = run(asked)

@@ -111,24 +111,6 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     cache.trim()
 
 
-def exchange(environment: Path, commit: str) -> None:
-    """Give an environment the companions of another commit than it holds, and nothing else of it.
-
-    What is then measured is no commit's: for an environment that is thrown away afterwards.
-    """
-    held = proof.certificate(environment)
-    _, _, beside = make(commit, environment)
-    surplus = sorted(set(held["companions"]) - {item.name for item in beside})
-    if surplus:
-        _pip(environment, "uninstall", "--yes", *surplus)
-    wheels = companion_wheels(beside)
-    if wheels:
-        _pip(environment, "install", "--no-deps", "--no-index", "--force-reinstall", *map(str, wheels))
-    held["companions"] = {item.name: item.version for item in beside}
-    held["packages"] = {**checkouts.versions(held["checkouts"], proof.versions(site_packages(environment)))}
-    write_atomically(environment / proof.CERTIFICATE, (json.dumps(held, indent=1) + "\n").encode())
-
-
 def _make(planner: Planner, found: Plan, environment: Path) -> None:
     """Build what a plan says and put it into the cache; the caller holds the lock of its native sources.
 

@@ -91,11 +91,6 @@ def seen(times: Mapping[str, Sequence[float]], expected: Mapping[str, float]) ->
     )
 
 
-def drift(before: Canary, after: Canary) -> dict[str, float]:
-    """How much slower each part became, as a share: what the machine did, whatever the commits are."""
-    return {part: after.seconds[part] / before.seconds[part] - 1 for part in before.seconds}
-
-
 def work(seconds: float) -> dict[str, list[float]]:
     """Repeat both parts in turn for a time; return each repeat's seconds."""
     import pyarrow as pa

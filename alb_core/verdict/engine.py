@@ -26,7 +26,6 @@ from alb_core.paths import data_root, environment_roots, suite_root
 from alb_core.verdict import calibration, canary, causes
 from alb_core.verdict.cases import STANDARD, Case, check, selected
 from alb_core.verdict.counting import Counts, counted_by, counters_of
-from alb_core.verdict.explain import Nowhere, explain
 from alb_core.verdict.judge import Judge, Verdict
 from alb_core.verdict.measure import Measured, measure
 from alb_core.verdict.report import Context
@@ -60,8 +59,6 @@ class Asked:
     look: bool = True
     #: Whether counters are looked at after the rounds.
     count: bool = False
-    #: Whether code, dependencies and machine are told apart where something is worse.
-    explain: bool = False
     #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
@@ -97,9 +94,6 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
             verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head)))
         if asked.count and not asked.same:
             verdict, done.interrupted = _with_causes(conf, (base, head), benchmarks, store, verdict, rounds, done)
-        explained: list[str] = []
-        if asked.explain and not asked.same and not done.interrupted:
-            explained, done.interrupted = _explained(asked, conf, bench, (base, head), verdict, rounds, judge, seen)
     context = Context(
         base=base.name,
         head=head.name,
@@ -112,7 +106,6 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         interrupted=done.interrupted,
         canary=seen,
         calibration=known,
-        explained=tuple(explained),
     )
     return verdict, context
 
@@ -122,23 +115,6 @@ def judge_of(threshold: float | None, known: calibration.Calibration | None) -> 
     if known is None:
         return Judge(threshold)
     return Judge(threshold, known.thresholds(), usual=planned(known.verdict_rounds))
-
-
-def _explained(
-    asked: Asked,
-    conf: Config,
-    bench: Bench,
-    sides: tuple[Side, Side],
-    verdict: Verdict,
-    rounds: Rounds,
-    judge: Judge,
-    seen: canary.Canary | None,
-) -> tuple[list[str], bool]:
-    """Say whether code, dependencies or machine became worse; and whether the user ended it."""
-    try:
-        return explain(conf, sides, verdict, rounds, asked.budget, judge, bench.between, seen), False
-    except KeyboardInterrupt:
-        return ["interrupted: what was measured to explain it is not kept"], True
 
 
 def _with_causes(
@@ -174,17 +150,13 @@ class Bench:
         conf: Config,
         sides: Sequence[Side],
         benchmarks: Mapping[str, dict[str, Any]],
-        store: Store | Nowhere,
+        store: Store,
         attributes: dict[str, Any],
     ) -> None:
         self._conf, self._sides, self._benchmarks, self._store = conf, sides, benchmarks, store
         self._attributes = attributes
         self._stack = contextlib.ExitStack()
         self._spawners: list[Spawner] = []
-
-    def between(self, sides: tuple[Side, Side]) -> Bench:
-        """Return one of other sides, whose results are kept nowhere."""
-        return Bench(self._conf, sides, self._benchmarks, Nowhere(), self._attributes)
 
     def open(self) -> None:
         """Begin a round with new processes to fork from."""

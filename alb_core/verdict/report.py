@@ -45,8 +45,6 @@ class Context:
     canary: Canary | None = None
     #: How good verdicts of this machine are; None where nobody knows.
     calibration: Calibration | None = None
-    #: Whether the code, the dependencies or the machine is the cause, in sentences.
-    explained: tuple[str, ...] = ()
 
 
 def headline(verdict: Verdict, context: Context) -> str:
@@ -94,7 +92,6 @@ def as_json(verdict: Verdict, context: Context) -> str:
         "counts": {str(word): count for word, count in verdict.counts.items()},
         "rows": [asdict(row) for row in verdict.rows],
         "moved": list(verdict.moved),
-        "explained": list(context.explained),
         "canary": None if context.canary is None else asdict(context.canary),
         "calibration": None if context.calibration is None else asdict(context.calibration.whole),
     }
@@ -134,7 +131,7 @@ def _percent(share: float) -> str:
 
 def _remarks(verdict: Verdict, context: Context) -> list[str]:
     found = [f"{row.name}: {note}" for row in verdict.rows for note in row.notes]
-    found += [*verdict.moved, *context.explained]
+    found += verdict.moved
     if context.recorded:
         found.append(f"{context.recorded} pairs of earlier calls count")
     if context.canary is not None and context.canary.noisy:

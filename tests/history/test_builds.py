@@ -78,20 +78,6 @@ def test_what_another_release_pins_does_not_stay(commits, place, environment, tm
     assert packages["somacore"] == "1.0.9" and "tiledb" not in packages
 
 
-def test_companions_of_another_commit_are_exchanged_and_nothing_else(commits, place, environment, tmp_path):
-    releases.update()
-    old, new = lock.load()[0], lock.load()[2]
-    builds.install(old.commit, environment, builds.place_wheel(old.commit, tmp_path / "old", environment))
-    before = proof.certificate(environment)
-    builds.exchange(environment, new.commit)
-    mixed = proof.certificate(environment)
-    assert (mixed["commit"], mixed["packages"]["tiledbsoma"]) == (old.commit, old.version)
-    assert mixed["packages"]["somacore"] == "1.0.9" and "tiledb" not in mixed["packages"]
-    assert proved(environment, old.commit).returncode == 0
-    builds.exchange(environment, old.commit)
-    assert proof.certificate(environment)["packages"] == before["packages"]
-
-
 def test_another_wheel_in_asvs_cache_is_refused(commits, environment, tmp_path):
     wheel = builds.place_wheel(commits["1.7.3"], tmp_path / "cache", environment)
     wheel.write_bytes(wheel.read_bytes() + b"x")

@@ -31,11 +31,6 @@ def test_a_calibration_of_quiet_minutes_makes_no_usual_one_noisy():
     assert seen.spread["numpy"] > 1.5 * 0.01 and not seen.noisy
 
 
-def test_drift_is_how_much_slower_the_machine_became():
-    before, after = canary.seen({"read": [1.0] * 9}, {}), canary.seen({"read": [1.25] * 9}, {})
-    assert canary.drift(before, after) == {"read": pytest.approx(0.25)}
-
-
 def test_a_canary_that_cannot_run_is_one_clear_error(monkeypatch):
     monkeypatch.setattr(canary.sys, "executable", "/nowhere/python")
     with pytest.raises(AlbError, match="the canary failed"):
