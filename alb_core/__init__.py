@@ -1,7 +1,10 @@
 """From a TileDB-SOMA experiment to a PyTorch batch: what the asv suite in ``benchmarks/`` measures.
 
-The rooms up to :mod:`alb_core.epoch` run inside the benchmark environment, under every tiledb-soma release from
-the floor on; the others (datasets, history, asv_plugin, cli) run where the suite is installed.
+``base``, ``loader`` and ``cases`` run inside the benchmark environment, under every measured tiledb-soma release; the
+other rooms run where the suite is installed. CONTRIBUTING.md has the map.
 """
 
+from alb_core.base.errors import AlbError
+
 __version__ = "0.1.0"
+__all__ = ["AlbError", "__version__"]

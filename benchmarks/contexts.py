@@ -1,6 +1,6 @@
 """The loader at the library's default context, and at the tuned one."""
 
-from alb_core.suite import LoadCase
+from alb_core.cases.epochs import LoadCase
 
 
 class LoaderContexts:

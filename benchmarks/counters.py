@@ -5,9 +5,9 @@ The combinations are those that `alb verdict` looks at by itself, and two of eac
 
 import itertools
 
-from alb_core import counters
+from alb_core.cases import counters
+from alb_core.cases.epochs import LoadCase, ReadCase
 from alb_core.peers.case import PeerCase
-from alb_core.suite import LoadCase, ReadCase
 
 
 def setup_cache():

@@ -1,13 +1,13 @@
 """One epoch of alb_core's loader to dense torch batches."""
 
-from alb_core.suite import LoadCase
+from alb_core.cases.epochs import LoadCase
 
 
 class DataLoader:
     """Seconds, and peak bytes, for one epoch over ``mini`` in dense batches of 1,024 rows."""
 
     version = "3"
-    # Version 3 changed how numba reads in stored order (alb_core/streaming.py), which the others do not pass through.
+    # Version 3 changed how numba reads in stored order, which the others do not pass through.
     same_as = {"2": {"method": ["np.array", "scipy.coo", "scipy.csr"]}}  # noqa: RUF012
     param_names = ("method", "block_spec", "shuffle")
     params = (

@@ -1,6 +1,6 @@
 """The whole grid that this field's figures are drawn from, for a machine of a g4dn's size: ``ALB_PROFILE=full``."""
 
-from alb_core.suite import LoadCase, ReadCase
+from alb_core.cases.epochs import LoadCase, ReadCase
 
 
 class LoaderBlocks:

@@ -1,6 +1,6 @@
 """The import of tiledbsoma, in a process that has imported nothing."""
 
-from alb_core.guard import ready
+from alb_core.cases.preflight import ready
 
 
 class Importing:

@@ -1,6 +1,6 @@
 """The cells of ``mini`` as others lay them out: tiledbsoma's defaults, and the Census's in 32 fragments."""
 
-from alb_core.suite import ReadCase
+from alb_core.cases.epochs import ReadCase
 
 
 class Layouts:

@@ -1,6 +1,6 @@
 """An experiment opened by a process that has opened none: what every script begins with."""
 
-from alb_core.access import OpenCase
+from alb_core.cases.queries import OpenCase
 
 
 class Opening:

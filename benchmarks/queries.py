@@ -1,6 +1,6 @@
 """Rows by a value filter over obs: an axis query, as users select cells."""
 
-from alb_core.access import QueryCase
+from alb_core.cases.queries import QueryCase
 
 
 class AxisQueries:

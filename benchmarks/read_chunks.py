@@ -1,6 +1,6 @@
 """All rows of a dataset through each of tiledbsoma's readers, chunk by chunk."""
 
-from alb_core.suite import ReadCase
+from alb_core.cases.epochs import ReadCase
 
 
 class ReadChunks:

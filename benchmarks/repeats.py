@@ -1,6 +1,6 @@
 """The same rows again and again in one process, and what grows."""
 
-from alb_core.access import RepeatCase
+from alb_core.cases.queries import RepeatCase
 
 
 class RepeatedReads:

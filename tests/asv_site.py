@@ -9,12 +9,12 @@ import sys
 
 from asv import util
 
-from alb_core.compare import kept
-from alb_core.compare.plan import Contender, Workload
-from alb_core.compare.results import Outcome, Run
-from alb_core.paths import suite_root
-from alb_core.verdict import calibration
-from alb_core.verdict.calibration import Calibration, Known, Rate
+from alb_core.base.paths import suite_root
+from alb_core.peers.compare import saved
+from alb_core.peers.compare.results import Outcome, Run
+from alb_core.peers.compare.workload import Contender, Workload
+from alb_core.verdicts import calibrated
+from alb_core.verdicts.calibrated import Calibration, Known, Rate
 
 COMMITS = 12
 #: The seventh commit takes twice as long as those before it.
@@ -97,7 +97,7 @@ class Site:
         whole = Known(Rate(2, 40), {"10%": Rate(20, 20), "25%": Rate(20, 20)})
         times = "2026-11-22T10:00:00+00:00", self.commits[0][0], 600.0
         cases = {f"{BENCHMARK}('table', 1024, 'none')": known}
-        calibration.save(self.data / "results", Calibration(self.machine, *times, {"sort": 0.15}, cases, whole))
+        calibrated.save(self.data / "results", Calibration(self.machine, *times, {"sort": 0.15}, cases, whole))
         workload = Workload("small", "/nowhere/small")
         runs = [Run(0, 30_000, 29_000, 0.1, 10.0, 2.0, 8.0, 4.0, 15.0, 2**31, 0.98)]
         outcomes = [
@@ -106,7 +106,7 @@ class Site:
             Outcome(Contender(workload, "a.b", "best"), "<b>", state="n/a", reason="<i>not</i> installed"),
         ]
         document = {"dataset": "small", "n_rows": 30_000, "rounds": 1, "user": "me"}
-        kept.keep(
+        saved.keep(
             self.data / "results", self.machine, {**document, "loaders": [outcome.as_json() for outcome in outcomes]}
         )
 

@@ -4,10 +4,10 @@ bytes that each reading process may have beyond what one holds that has read not
 import json
 import sys
 
-import alb_core.streaming  # noqa: F401 (what a process that reads needs, so that it is in what this one holds)
-from alb_core import memory
-from alb_core.block_spec import BlockSpec
-from alb_core.loader import SomaLoader
+import alb_core.loader.packing.pipeline  # noqa: F401 (what a process that reads needs, so that it is in what this one holds)
+from alb_core.base import memory
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.dataset import SomaLoader
 
 
 def main(uri: str, more: str, arguments: str) -> None:

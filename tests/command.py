@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,12 @@ from typing import Any
 import numpy as np
 from tiny import Tiny, write_tiny
 
-from alb_core.checksum import dense_checksum
+from alb_core.base.checksum import dense_checksum
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.datasets.manifest import MANIFEST_NAME, MANIFEST_VERSION, Manifest, fingerprint
-from alb_core.paths import DATA_VARIABLE
+
+#: Where the programs that tests run lie.
+TESTS = Path(__file__).parent
 
 ALB = (sys.executable, "-m", "alb_core.cli")
 
@@ -80,3 +84,20 @@ def contradict(path: Path, **figures: Any) -> None:
     from alb_core.datasets.manifest import load
 
     (path / MANIFEST_NAME).write_bytes(replace(load(path), **figures).as_bytes())
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: one that is only waiting to be collected does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(condition: Callable[[], Any], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False

@@ -13,29 +13,24 @@ import pytest
 from census import Census, write_census
 from hypothesis import HealthCheck, settings
 from lingering import reads_linger
-from parallel import (
-    pytest_collection_modifyitems,
-    pytest_xdist_auto_num_workers,
-    pytest_xdist_make_scheduler,
-)
-from quiet import pytest_runtest_protocol
 from s3 import ENVIRONMENT, S3, Proxy, proxied, served
 from suite_copy import Suite
 from tiny import Tiny, write_tiny
-
-#: Hooks of all tests, which pytest looks for here.
-__all__ = [
-    "pytest_collection_modifyitems",
-    "pytest_runtest_protocol",
-    "pytest_xdist_auto_num_workers",
-    "pytest_xdist_make_scheduler",
-]
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 reads_linger()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file in one process, and all that share a copy of the suite, which take longest, at the beginning."""
+    for item in items:
+        e2e = item.get_closest_marker("e2e") is not None
+        item.add_marker(pytest.mark.xdist_group("suite" if e2e else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
 def pytest_collection_finish() -> None:

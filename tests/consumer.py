@@ -5,8 +5,8 @@ import contextlib
 import json
 import sys
 
-from alb_core.block_spec import BlockSpec
-from alb_core.loader import SomaLoader
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.dataset import SomaLoader
 
 
 def main(uri: str, arguments: str) -> None:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from alb_core import records
+from alb_core.sweeps import records
 
 METHODS = ("np.array", "scipy.coo", "scipy.csr")
 #: Chunks per block, chunk size.

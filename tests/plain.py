@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from tiny import Tiny
 
-from alb_core.block_spec import BlockSpec
-from alb_core.order import blocks
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.order import blocks
 
 
 def drawn(joinids: Sequence[int], spec: BlockSpec, shuffle: str, seed: int, epoch: int) -> list[int]:

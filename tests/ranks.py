@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from alb_core.block_spec import BlockSpec
-from alb_core.loader import SomaLoader
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.dataset import SomaLoader
 
 
 def main(uri: str, end: str, out: str) -> None:

@@ -3,8 +3,8 @@
 from asv.results import Results
 from noise import times
 
-from alb_core.verdict.cases import Case, Kind
-from alb_core.verdict.rounds import Pair, Rounds
+from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.pairs import Pair, Rounds
 
 BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
 MACHINE = "m"

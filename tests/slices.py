@@ -7,10 +7,10 @@ from typing import Any
 
 from census import ONE
 
-from alb_core.datasets.download import download, spool_path
-from alb_core.datasets.listing import list_datasets
+from alb_core.datasets.census.download import download, spool_path
+from alb_core.datasets.find import list_datasets
 from alb_core.datasets.manifest import Manifest
-from alb_core.datasets.patience import Patience
+from alb_core.datasets.retry import Patience
 from alb_core.datasets.spec import CensusSlice
 
 #: The figures that say what a dataset holds.

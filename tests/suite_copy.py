@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 
-from alb_core import proof
-from alb_core.paths import data_root, suite_root
+from alb_core.base import certificate
+from alb_core.base.paths import data_root, suite_root
 
 
 class Suite:
@@ -62,7 +62,7 @@ class Suite:
 
     @property
     def benchmark_environment(self):
-        [path] = (self.root / "data" / "env").glob(f"*/{proof.CERTIFICATE}")
+        [path] = (self.root / "data" / "env").glob(f"*/{certificate.CERTIFICATE}")
         return path.parent
 
 
@@ -73,21 +73,22 @@ from pathlib import Path
 
 import numpy as np
 
-from alb_core import proof, read
-from alb_core.paths import datasets_root
+from alb_core.base import certificate
+from alb_core.base.paths import datasets_root
+from alb_core.loader import soma
 
 
 class Case:
     location = Path(datasets_root() / "mini")
 
     def __init__(self, rows):
-        proof.require_commit()
+        certificate.require_commit()
         self.rows = np.arange(rows)
-        self.opened = read.open_experiment(str(self.location))
+        self.opened = soma.open_experiment(str(self.location))
         self.experiment = self.opened.__enter__()
 
     def epoch(self):
-        return read.read_table(self.experiment.ms["RNA"].X["raw"], self.rows, None)
+        return soma.read_table(self.experiment.ms["RNA"].X["raw"], self.rows, None)
 
     def close(self):
         self.opened.__exit__(None, None, None)
@@ -115,7 +116,7 @@ class Small:
 '''
 COUNTED = '''"""The same, counted."""
 
-from alb_core import counters
+from alb_core.cases import counters
 
 from .small import Case
 

@@ -6,7 +6,7 @@ import pytest
 from asv.config import Config
 from asv.util import load_json
 
-from alb_core.paths import suite_root
+from alb_core.base.paths import suite_root
 
 #: Read by asv elsewhere than in Config's own attributes.
 ELSEWHERE = {"version", "build_cache_size"}

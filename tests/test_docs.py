@@ -5,13 +5,13 @@ import re
 import shlex
 
 import click
-import commands_page
 import pytest
 
-from alb_core.asv_plugin.machines import KNOWN
+from alb_core.base.paths import suite_root
 from alb_core.cli.main import cli
-from alb_core.paths import suite_root
+from alb_core.rounds.results.machines import KNOWN
 from alb_core.site.workloads import workloads
+from tools import commands_page
 
 PAGES = sorted((suite_root() / "docs").glob("*.md"))
 NAMES = [path.name for path in PAGES]
@@ -23,7 +23,7 @@ def words(text):
 
 
 def test_the_page_of_commands_is_what_they_say_of_themselves():
-    advice = "`python tests/commands_page.py` writes it"
+    advice = "`python tools/commands_page.py` writes it"
     assert words(commands_page.PAGE.read_text()) == words(commands_page.page()), advice
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from suite_copy import said
 
-from alb_core.history import lock
-from alb_core.history.builds import release_wheels
+from alb_core.commits.builds.install import release_wheels
+from alb_core.commits.history import releases_lock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-OLDEST, NEWEST = lock.load()[0], lock.find(lock.load(), "2.3.0")
+OLDEST, NEWEST = releases_lock.load()[0], releases_lock.find(releases_lock.load(), "2.3.0")
 CASES = (r"ReadChunks.*epoch\('table', 1024, 'none'\)", r"DataLoader.*epoch\('scipy.csr', '8x64', 'block'\)")
 SHORT = [word for case in CASES for word in ("--bench", case)]
 ONCE = ["--attribute", "rounds=1", "--attribute", "repeat=1"]

@@ -10,7 +10,7 @@ import time
 import pytest
 from suite_copy import said
 
-from alb_core import proof
+from alb_core.base import certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -52,7 +52,9 @@ def test_rounds_outlive_a_kill_and_another_call_adds_to_them(suite):
 
     # Every commit in an environment of its own, the release in two, and the history in use is what it was.
     roots = [suite.root / "data" / name for name in ("env", "duo", "c05", "c10", "c25")]
-    held = [proof.certificate(path.parent) for root in roots for path in root.glob(f"*/{proof.CERTIFICATE}")]
+    held = [
+        certificate.certificate(path.parent) for root in roots for path in root.glob(f"*/{certificate.CERTIFICATE}")
+    ]
     assert len(held) == 5 and len({found["commit"] for found in held}) == 4
     assert {found["kind"] for found in held} == {"release", "overlay"}
     assert branches_of(suite) == branches

@@ -9,12 +9,12 @@ import time
 import pytest
 from suite_copy import said
 
-from alb_core import proof
-from alb_core.history import lock
+from alb_core.base import certificate
+from alb_core.commits.history import releases_lock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-RELEASES = [lock.find(lock.load(), version) for version in ("2.2.0", "2.3.0")]
+RELEASES = [releases_lock.find(releases_lock.load(), version) for version in ("2.2.0", "2.3.0")]
 BENCHMARK = "read_chunks.ReadChunks.time_epoch"
 WORDS = ["campaign", "2.2.0..2.3.0", "--machine", "history", "--rounds", "3", "-b"]
 WORDS.append(r"ReadChunks.time_epoch\('table', 4096, 'none'\)")
@@ -68,8 +68,8 @@ def test_killed_and_gone_on_with_it_ends_with_every_round_once(suite):
 
     # Each release has its own environment, and asv takes the rounds for its own samples.
     held = {
-        proof.certificate(path.parent)["commit"]
-        for path in (suite.root / "data" / "campaign").glob(f"*/*/{proof.CERTIFICATE}")
+        certificate.certificate(path.parent)["commit"]
+        for path in (suite.root / "data" / "campaign").glob(f"*/*/{certificate.CERTIFICATE}")
     }
     assert held == {release.commit for release in RELEASES}
     compared = suite.asv("compare", "--machine", "history", *(release.commit for release in RELEASES))

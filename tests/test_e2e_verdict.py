@@ -11,7 +11,7 @@ import pytest
 from suite_copy import SmallSuite, said
 from working import READERS, sleeping, working
 
-from alb_core import proof
+from alb_core.base import certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -109,8 +109,8 @@ def test_a_slower_commit_is_worse_and_asv_has_its_rounds(small, branches):
     assert [line for line in found["moved"] if line.startswith(f"{ROW} is worse, and as before are bytes read, ")]
 
     # Each side lies in an environment of its own, and asv finds the rounds and counters of both.
-    certified = [path for root in ("env", "duo") for path in small.data.glob(f"{root}/*/{proof.CERTIFICATE}")]
-    held = {proof.certificate(path.parent)["commit"] for path in certified}
+    certified = [path for root in ("env", "duo") for path in small.data.glob(f"{root}/*/{certificate.CERTIFICATE}")]
+    held = {certificate.certificate(path.parent)["commit"] for path in certified}
     assert held == {branches.slow, branches.git("rev-parse", "main")}
     results = json.loads(results_of(small, branches.slow).read_text())
     columns = [

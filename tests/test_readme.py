@@ -9,8 +9,8 @@ import click
 import pytest
 from tiny import Tiny
 
+from alb_core.base.paths import suite_root
 from alb_core.cli.main import cli
-from alb_core.paths import suite_root
 
 README = (suite_root() / "README.md").read_text()
 TEST_LINE = "python -m pip install -e '.[test]' && python -m pytest"

@@ -10,8 +10,8 @@ import pytest
 from asv_site import BENCHMARK, COMMITS, FIGURES, STEP, Site
 from browser import Browser, served
 
-from alb_core.asv_plugin.offline import references
-from alb_core.paths import data_root, scripts_root
+from alb_core.base.paths import data_root, scripts_root
+from alb_core.site.scripts import references
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -5,7 +5,7 @@ import hashlib
 from asv.util import load_json
 from packaging.requirements import Requirement
 
-from alb_core.paths import suite_root
+from alb_core.base.paths import suite_root
 
 #: Name in asv.conf.json -> sha256 of the pins. A change of constraints.txt needs a new name here and there.
 STACKS = {

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alb_core.base.paths import suite_root
 from alb_core.cli.verdict import verdict
-from alb_core.paths import suite_root
-from alb_core.verdict.report import HEADERS
+from alb_core.verdicts.report import HEADERS
 
 PLACE = suite_root() / "docs" / "workflows"
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(PLACE.glob("*.yml"))}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from suite_copy import said
 
-from alb_core.paths import data_root
+from alb_core.base.paths import data_root
 
 #: The file with it.
 READERS = "src/tiledbsoma/_read_iters.py"

@@ -27,11 +27,11 @@ def bisect(good: str, bad: str, patterns: tuple[str, ...], budget: str, machine:
     """
     seconds = duration(budget)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.verdict import bisecting
+    from alb_core.verdicts import bisect as bisect_module
 
-    asked = bisecting.Asked(good, bad, patterns, seconds, machine)
+    asked = bisect_module.Asked(good, bad, patterns, seconds, machine)
     # asv tells of its work on stdout, which is for the answer alone.
     with contextlib.redirect_stdout(sys.stderr):
-        found = bisecting.run(asked)
-    click.echo(bisecting.text(found, asked))
+        found = bisect_module.run(asked)
+    click.echo(bisect_module.text(found, asked))
     return found.exit_status

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from alb_core.history import builds
+from alb_core.commits.builds import install as install_module
 
 
 @click.group(hidden=True)
@@ -20,7 +20,7 @@ def build() -> None:
 @click.argument("environment", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def wheel(commit: str, directory: Path, environment: Path) -> None:
     """Leave the wheel of COMMIT in DIRECTORY, built and tried with the Python of ENVIRONMENT."""
-    click.echo(builds.place_wheel(commit, directory, environment))
+    click.echo(install_module.place_wheel(commit, directory, environment))
 
 
 @build.command()
@@ -29,4 +29,4 @@ def wheel(commit: str, directory: Path, environment: Path) -> None:
 @click.argument("wheel", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 def install(commit: str, environment: Path, wheel: Path) -> None:
     """Install the WHEEL of COMMIT into ENVIRONMENT."""
-    builds.install(commit, environment, wheel)
+    install_module.install(commit, environment, wheel)

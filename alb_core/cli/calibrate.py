@@ -48,9 +48,9 @@ def calibrate(
     """
     seconds = duration(budget)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.calibrate import report
-    from alb_core.calibrate.collect import Asked, run
-    from alb_core.verdict.cases import STANDARD
+    from alb_core.rounds.cases import STANDARD
+    from alb_core.verdicts.calibration import report
+    from alb_core.verdicts.calibration.calibrate import Asked, run
 
     asked = Asked(machine, 60 * minutes, patterns or STANDARD, seconds, resamples, not no_canary)
     # asv tells of its work on stdout, which is for the table alone.

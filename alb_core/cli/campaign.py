@@ -28,13 +28,13 @@ def campaign(
     """
     seconds = duration(budget)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.campaign import engine, report
-    from alb_core.campaign.part import ROUNDS, STANDARD
+    from alb_core.rounds.selections import ROUNDS, STANDARD
+    from alb_core.verdicts import campaign as campaign_module
 
-    asked = engine.Asked(words, seconds, ROUNDS if rounds is None else rounds, patterns or STANDARD, machine)
+    asked = campaign_module.Asked(words, seconds, ROUNDS if rounds is None else rounds, patterns or STANDARD, machine)
     # asv tells of its work on stdout, which is for the report alone.
     with contextlib.redirect_stdout(sys.stderr):
-        found = engine.plan(asked) if dry_run else engine.run(asked)
-    for line in report.lines(found):
+        found = campaign_module.plan(asked) if dry_run else campaign_module.run(asked)
+    for line in campaign_module.lines(found):
         click.echo(line)
-    return report.exit_status(found)
+    return campaign_module.exit_status(found)

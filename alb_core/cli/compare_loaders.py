@@ -14,12 +14,14 @@ import click
 from click.core import ParameterSource
 from tqdm import tqdm
 
-from alb_core import isolated, order, provenance
-from alb_core.block_spec import BlockSpec
+from alb_core.base import processes
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
 from alb_core.cli.source import Source, located
-from alb_core.errors import AlbError
-from alb_core.files import write_atomically
-from alb_core.sweep import ENOUGH_BLOCKS
+from alb_core.loader import order
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.sweeps import provenance
+from alb_core.sweeps.data_loader import ENOUGH_BLOCKS
 
 #: What the goals say themselves, and no option can.
 _NOT_WITH_GOALS = (
@@ -87,8 +89,8 @@ def compare_loaders(
     fails, is named (status 1). The raw `tables()` read of the same rows is the limit. cells/s counts the first batch;
     "after first" leaves it out.
     """
-    from alb_core.compare import plan
-    from alb_core.compare.session import Session
+    from alb_core.peers.compare import workload as workload_module
+    from alb_core.peers.compare.session import Session
 
     if block_size % chunk_size:
         raise AlbError(f"--block-size {block_size} is no multiple of --chunk-size {chunk_size}")
@@ -102,8 +104,8 @@ def compare_loaders(
         raise AlbError(f"--retiled {retiled} is for --goals: give both, or compare its loaders as a DATASET")
     source = _local(dataset)
     copy = None if retiled is None else _local(retiled)
-    workload = plan.Workload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
-    isolated.start()  # imports take seconds, beside what is looked at meanwhile
+    workload = workload_module.Workload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
+    processes.start()  # imports take seconds, beside what is looked at meanwhile
     with TemporaryDirectory(prefix="alb-compare-") as place:
         session = Session(Path(place), number=rounds, patience=patience, bars=_bars, say=_say)
         n_rows = session.look(source.location, source.manifest)
@@ -122,11 +124,11 @@ def compare_loaders(
     if document is not None:
         _write(document, whole)
     if machine is not None:
-        from alb_core.compare import kept
+        from alb_core.peers.compare import saved
 
-        _say(f"kept in {kept.keep(results, machine, whole)}")
+        _say(f"kept in {saved.keep(results, machine, whole)}")
     if figure is not None:
-        from alb_core.compare.figure import drawing
+        from alb_core.peers.compare.figure import drawing
 
         write_atomically(Path(figure), drawing(Path(figure), outcomes, f"{workload}, {rounds} rounds"))
     return int(any(outcome.state in ("wrong", "failed") for outcome in outcomes))
@@ -145,7 +147,7 @@ def _note_few_blocks(n_blocks: int) -> None:
 
 def _modules(peers: str | None) -> list[str]:
     """Modules of the loaders asked for; the raw read, without which there is no limit, comes first and unasked."""
-    from alb_core.compare import loaders
+    from alb_core.peers.compare import loaders
 
     words = list(loaders.NAMES) if peers is None else [loaders.RAW, *filter(None, map(str.strip, peers.split(",")))]
     if len(words) == 1:
@@ -154,7 +156,7 @@ def _modules(peers: str | None) -> list[str]:
 
 
 def _settings(words: str) -> list[str]:
-    from alb_core.peers.contract import SETTINGS
+    from alb_core.peers.interface import SETTINGS
 
     found = [word.strip() for word in words.split(",")]
     unknown = [word for word in found if word not in SETTINGS]
@@ -189,7 +191,7 @@ def _require_places(document: str | None, figure: str | None) -> None:
         if not path.absolute().parent.is_dir():
             raise AlbError(f"{option} {path}: there is no directory {path.absolute().parent}")
     if figure is not None:
-        from alb_core.compare.figure import require_drawable
+        from alb_core.peers.compare.figure import require_drawable
 
         require_drawable(Path(figure))
 
@@ -205,11 +207,11 @@ def _place_to_keep(keep: bool, machine: str | None) -> tuple[Path, str | None]:
         if machine is not None:
             raise AlbError(f"--machine {machine} is for --keep: give both, or neither")
         return results_root(), None
-    from alb_core.asv_plugin import machines
-    from alb_core.compare import kept
+    from alb_core.peers.compare import saved
+    from alb_core.rounds.results import machines
 
     name = machines.settle(results_root(), machine)
-    kept.load(results_root(), name)
+    saved.load(results_root(), name)
     return results_root(), name
 
 
@@ -217,7 +219,7 @@ def _goals(session: Any, workload: Any, copy: Source | None) -> Any:
     """Outcomes and verdicts of the goals."""
     from dataclasses import replace
 
-    from alb_core.compare.session import disk_bytes
+    from alb_core.peers.compare.session import disk_bytes
 
     if copy is None:
         why = f"alb data retile {workload.dataset} NAME first, then --retiled NAME"
@@ -229,7 +231,7 @@ def _goals(session: Any, workload: Any, copy: Source | None) -> Any:
 
 
 def _table(outcomes: Sequence[Any]) -> list[str]:
-    from alb_core.compare import table
+    from alb_core.peers.compare import table
 
     return table.lines(outcomes)
 

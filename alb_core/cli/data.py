@@ -26,7 +26,7 @@ def make_command(name: str, replace: bool, **options: int | str | None) -> None:
     """Make the synthetic dataset NAME, with the oldest release that is measured."""
     spec = resolved(name, **options)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.datasets.make import make
+    from alb_core.datasets.synthetic.make import make
 
     make(name, spec, replace=replace, report=click.echo)
 
@@ -46,7 +46,7 @@ def retile_command(
     SRC is the name of a dataset, a path, or s3://. Obs, var, and every layer of X of the measurement RNA are kept.
     """
     layout, config = RowLayout(capacity, fragments), tiledb_config(region, tiledb)
-    from alb_core.datasets.retile import retile
+    from alb_core.datasets.retile.retile import retile
 
     retile(source, name, layout, report=click.echo, replace=replace, config=config)
 
@@ -56,7 +56,7 @@ def list_command() -> None:
     """List the known datasets and those that are there."""
     from tabulate import tabulate
 
-    from alb_core.datasets.listing import list_datasets
+    from alb_core.datasets.find import list_datasets
 
     rows = [
         (

@@ -9,10 +9,13 @@ from typing import Any
 
 import click
 
-from alb_core import block_spec, isolated, provenance, records, sweep
+from alb_core.base import processes
+from alb_core.base.errors import AlbError
 from alb_core.cli.options import one_of, pairs, s3_options, say, tiledb_config
 from alb_core.cli.source import Source, located
-from alb_core.errors import AlbError
+from alb_core.loader import block_spec
+from alb_core.sweeps import data_loader as data_loader_module
+from alb_core.sweeps import provenance, records
 
 #: By the number of ``-s``.
 _METHOD_BY_FLAGS = ("np.array", "scipy.coo", "scipy.csr")
@@ -109,26 +112,28 @@ def data_loader(
     if no_records and (resume or path):
         raise AlbError(f"-D records nothing: leave out {'--resume' if resume else '-d'}")
     configurations = [
-        sweep.Configuration(spec, method)
+        data_loader_module.Configuration(spec, method)
         for spec in dict.fromkeys(spec for text in specs for spec in block_spec.parse(text))
         for method in _methods(scipy, methods)
     ]
     extra = _metadata(metadata)
     config = tiledb_config(region, tiledb)
     source = located(uri)
-    settings = sweep.Settings(
+    settings = data_loader_module.Settings(
         uri=uri, location=source.location, cuda=not no_cuda, collect_every=gc_freq, config=config, **given
     )
     path = path or records.default_path()
     path = path / records.default_path().name if path.is_dir() else path
     shared = {**_shared(source), **extra, "alb_start_dt": datetime.now()}
-    done: set[sweep.Key] = set()
+    done: set[data_loader_module.Key] = set()
     if not no_records:
         records.require_appendable(path, {**settings.columns(), **shared})
     if resume and path.exists():
         done = _resumed(path, settings, shared, configurations, epochs)
     expected = source.expected(settings.measurement, settings.layer)
-    rows = sweep.run(settings, configurations, epochs, shared=shared, expected=expected, done=done, say=say)
+    rows = data_loader_module.run(
+        settings, configurations, epochs, shared=shared, expected=expected, done=done, say=say
+    )
     for number, record in enumerate(rows):
         if not no_records:
             records.append(path, [record])
@@ -147,8 +152,8 @@ def _methods(flags: int, names: str | None) -> list[str]:
         return [_METHOD_BY_FLAGS[flags]]
     if flags:
         raise AlbError(f"-s and -m {names} both choose the method: give one of them")
-    isolated.start()  # this import takes seconds, and those of the processes to come as many
-    from alb_core.loader import METHOD_NAMES
+    processes.start()  # this import takes seconds, and those of the processes to come as many
+    from alb_core.loader.dataset import METHOD_NAMES
 
     return list(dict.fromkeys(one_of("method", name.strip(), METHOD_NAMES) for name in names.split(",")))
 
@@ -166,8 +171,8 @@ def _metadata(words: Sequence[str]) -> dict[str, str]:
 
 def _shared(source: Source) -> dict[str, Any]:
     """Columns that are the same for all records of a sweep: what, where and with what."""
-    from alb_core.asv_plugin import machines
     from alb_core.cli.machines import results_root
+    from alb_core.rounds.results import machines
 
     computer = {
         "machine": machines.own_name(results_root()),
@@ -178,14 +183,14 @@ def _shared(source: Source) -> dict[str, Any]:
 
 def _resumed(
     path: Path,
-    settings: sweep.Settings,
+    settings: data_loader_module.Settings,
     shared: dict[str, Any],
-    configurations: Sequence[sweep.Configuration],
+    configurations: Sequence[data_loader_module.Configuration],
     epochs: int,
-) -> set[sweep.Key]:
+) -> set[data_loader_module.Key]:
     """Return what the sweep to go on with has measured; its start becomes that of the records to come."""
     same = {**settings.columns(), **{name: shared[name] for name in ("hostname", "sha", "tiledbsoma_version")}}
-    began, done = sweep.interrupted(records.load(path), same, configurations, epochs)
+    began, done = data_loader_module.interrupted(records.load(path), same, configurations, epochs)
     if began is None:
         say(f"nothing to go on with: {path} has no sweep of {settings.uri} with these settings and versions")
         return done

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import data_root
 from alb_core.cli.options import s3_options, tiledb_config
 from alb_core.datasets.manifest import size_on_disk
 from alb_core.datasets.spec import CENSUS_VERSION, COLLECTION, LAYOUTS, CensusSlice
-from alb_core.errors import AlbError
-from alb_core.paths import data_root
 
 
 @click.command()
@@ -51,7 +51,7 @@ def download(
     asked = CensusSlice(census_version=version, census_uri=census_uri, **options)  # type: ignore[arg-type]
     config = tiledb_config(region, tiledb)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.datasets.download import download as run
+    from alb_core.datasets.census.download import download as run
 
     root = (out_root or data_root()).absolute()
     path = run(asked, root, report=click.echo, name=name, force=force, config=config)

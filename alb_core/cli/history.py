@@ -1,23 +1,59 @@
-"""``alb history``: the git history of tiledb-soma that is measured, and how its commits are built."""
+"""``alb history``: the git history of tiledb-soma that is measured, and how its commits are built.
+
+``alb history steps``: what the history of releases shows.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
 import click
 
-from alb_core.asv_plugin import machines
+from alb_core.base.errors import AlbError
 from alb_core.cli.machines import results_root
-from alb_core.cli.steps import steps
-from alb_core.errors import AlbError
-from alb_core.history import cache, lock, places, plans, releases
-from alb_core.history.objects import Objects
-from alb_core.history.package import Packages
-from alb_core.history.places import Shown
-from alb_core.history.plans import Planner
-from alb_core.history.repository import git
+from alb_core.cli.verdict import percent
+from alb_core.commits.builds import cache
+from alb_core.commits.builds import plan as plan_module
+from alb_core.commits.builds.plan import Planner
+from alb_core.commits.history import active, releases, releases_lock
+from alb_core.commits.history.active import Shown
+from alb_core.commits.history.git import Objects, git
+from alb_core.commits.history.package import Packages
+from alb_core.rounds.results import machines
+
+
+@click.command()
+@click.argument("words", metavar="[RANGE]", default="..")
+@click.option("--machine", help="Whose results; asv's own choice by default.")
+@click.option("-b", "--bench", "patterns", multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable.")
+@click.option(
+    "--threshold", default="5%", show_default=True, metavar="PERCENT", help="Smaller changes are called none."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold: str, as_json: bool) -> None:
+    """List every release at which a campaign saw time or memory change by more than the noise.
+
+    RANGE is as `alb campaign` takes it. Each line has the change, its interval (all of them hold at once, 95 %), and
+    the levels before and after; the noise of a round follows for each benchmark.
+    """
+    share = percent(threshold)
+    from alb_core.rounds.selections import STANDARD
+    from alb_core.verdicts import campaign
+    from alb_core.verdicts.change_points import lines
+
+    with contextlib.redirect_stdout(sys.stderr):
+        rounds = campaign.recorded(campaign.Asked(words, patterns=patterns or STANDARD, machine=machine))
+        found = lines(rounds, share)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(line) for line in found], indent=1))
+        return
+    for text in campaign.history(found):
+        click.echo(text)
 
 
 @click.group()
@@ -32,7 +68,7 @@ history.add_command(steps)
 def make() -> None:
     """Use the history of releases, made where it is missing; list them."""
     releases.use()
-    for release in lock.load():
+    for release in releases_lock.load():
         click.echo(f"{release.version:8} {release.commit[:10]}  {release.released[:10]}")
 
 
@@ -40,22 +76,22 @@ def make() -> None:
 @click.argument("source", metavar="[URL|PATH]", required=False)
 def clone(source: str | None) -> None:
     """Use a clone of a tiledb-soma repository, the public one by default; fetch what is new where it is there."""
-    places.clone(source)
-    _say(places.show())
+    active.clone(source)
+    _say(active.show())
 
 
 @history.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def use(path: Path) -> None:
     """Use the git checkout of tiledb-soma at PATH, where it lies; it is read and never written to."""
-    places.use(path)
-    _say(places.show())
+    active.use(path)
+    _say(active.show())
 
 
 @history.command()
 def show() -> None:
     """Say which history is in use, its main and its HEAD."""
-    _say(places.show())
+    _say(active.show())
 
 
 @history.command()
@@ -64,10 +100,10 @@ def update() -> None:
     fresh = releases.update()
     for release in fresh:
         click.echo(f"{release.version:8} {release.commit[:10]}  {release.released[:10]}  new")
-    click.echo(f"{len(fresh)} new releases; {lock.load()[-1].version} is the newest")
-    if places.show().kind == places.CLONE:
-        places.refresh()
-        _say(places.show())
+    click.echo(f"{len(fresh)} new releases; {releases_lock.load()[-1].version} is the newest")
+    if active.show().kind == active.CLONE:
+        active.refresh()
+        _say(active.show())
 
 
 @history.command()
@@ -78,12 +114,12 @@ def plan(words: str, count: bool) -> None:
 
     RANGE is as git takes it (main~20..main), along first parents; a single name is that commit alone.
     """
-    root = places.require()
+    root = active.require()
     with Planner(root) as planner:
-        found = planner.plan_all(plans.commits_of(root, words))
+        found = planner.plan_all(plan_module.commits_of(root, words))
     if count:
         counted = Counter(item.kind for item in found)
-        click.echo(", ".join(f"{counted[kind]} {kind}" for kind in plans.KINDS) + f", {len(found)} commits")
+        click.echo(", ".join(f"{counted[kind]} {kind}" for kind in plan_module.KINDS) + f", {len(found)} commits")
         return
     for item in found:
         click.echo(f"{item.commit[:10]}  {item.kind:7}  {item.why}")
@@ -99,11 +135,11 @@ def commits(words: str, machine: str | None) -> None:
     parent. RANGE is as git takes it (main~20..main); NEW is what came to main after the newest commit that the
     machine has results of.
     """
-    root = places.require()
+    root = active.require()
     if words == "NEW":
         words = _since_results(root, machine or machines.default_name())
     with Objects(root) as objects:
-        for commit in plans.changing(Packages(objects), root, plans.commits_of(root, words)):
+        for commit in plan_module.changing(Packages(objects), root, plan_module.commits_of(root, words)):
             click.echo(commit)
 
 

@@ -8,8 +8,8 @@ import click
 from asv.config import Config
 from tabulate import tabulate
 
-from alb_core.asv_plugin import machines as registry
-from alb_core.paths import suite_root
+from alb_core.base.paths import suite_root
+from alb_core.rounds.results import machines as registry
 
 
 @click.group(invoke_without_command=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from alb_core import __version__
-from alb_core.ahead import left_behind
+from alb_core.base.errors import AlbError
 from alb_core.cli.bisect import bisect
 from alb_core.cli.build import build
 from alb_core.cli.calibrate import calibrate
@@ -24,7 +24,7 @@ from alb_core.cli.plot import plot
 from alb_core.cli.quickstart import quickstart
 from alb_core.cli.read_chunks import read_chunks
 from alb_core.cli.verdict import verdict
-from alb_core.errors import AlbError
+from alb_core.loader.prefetch import left_behind
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

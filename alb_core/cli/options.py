@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from alb_core.errors import AlbError
+from alb_core.base.errors import AlbError
 
 Command = Callable[..., Any]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from alb_core import records
-from alb_core.errors import AlbError
-from alb_core.files import ensure_directory, write_atomically
+from alb_core.base.errors import AlbError
+from alb_core.base.files import ensure_directory, write_atomically
+from alb_core.sweeps import records
 
 
 @click.command("plot")
@@ -49,7 +49,7 @@ def plot(
 
     Writes speed_vs_mem.png, .svg, .html (interactive, needs no network) and .json (Vega-Lite), and prints their paths.
     """
-    from alb_core.figure.select import Filters, parse_dataset, parse_host, parse_since, select
+    from alb_core.figures.select import Filters, parse_dataset, parse_host, parse_since, select
 
     filters = Filters(
         dataset=None if dataset is None else parse_dataset(dataset),
@@ -67,7 +67,7 @@ def plot(
         raise AlbError(f"-o {out} is a file, expected a directory")
     table = select(records.load(path), filters)
     # Here, so that `alb --help` and bad input answer at once.
-    from alb_core.figure.files import drawings
+    from alb_core.figures.files import drawings
 
     todo = drawings(table, log_memory=log_memory)
     ensure_directory(out)

@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 from asv.config import Config
 
-from alb_core.asv_plugin import compare, machines
-from alb_core.asv_plugin.commands import DATASETS
-from alb_core.datasets.make import ensure as ensure_dataset
-from alb_core.errors import AlbError
-from alb_core.history import lock, places, releases
-from alb_core.paths import suite_root
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
+from alb_core.commits.history import active, releases, releases_lock
+from alb_core.datasets.synthetic.make import ensure as ensure_dataset
+from alb_core.rounds.prepare import DATASETS
+from alb_core.rounds.results import machines, table
 
 #: The short form: few combinations, one sample of each, every class and every kind of figure. Nothing of a result's
 #: meaning changes; the rest of the grid is simply not there yet.
@@ -37,9 +37,9 @@ def quickstart() -> None:
         click.echo(ensure_dataset(name))
     _say("2/4 history")
     click.echo(releases.ensure())
-    if places.show().kind != places.RELEASES:
+    if active.show().kind != active.RELEASES:
         raise AlbError("quickstart measures releases: type `alb history releases` first, or `asv run` instead")
-    oldest, newest = lock.load()[0], lock.load()[-1]
+    oldest, newest = releases_lock.load()[0], releases_lock.load()[-1]
     _say(f"3/4 measuring tiledb-soma {oldest.version} and {newest.version} (short form)")
     machine = machines.settle(Path(conf.results_dir), None)
     with tempfile.NamedTemporaryFile("w", suffix=".hashes") as hashes:
@@ -50,9 +50,9 @@ def quickstart() -> None:
         _asv("run", f"HASHFILE:{hashes.name}", "--machine", machine, *selection, *once)
     _say("4/4 publishing")
     _asv("publish")
-    found = compare.rows(conf, machine, [oldest.commit, newest.commit])
+    found = table.rows(conf, machine, [oldest.commit, newest.commit])
     click.echo()
-    click.echo(compare.table(found, [oldest.version, newest.version]))
+    click.echo(table.table(found, [oldest.version, newest.version]))
     click.echo(f"\nOne sample each, on machine {machine}, in {time.monotonic() - started:.0f} s. Next:\n")
     commands = {
         f"asv run --machine {machine}": "the newest release, the whole grid",

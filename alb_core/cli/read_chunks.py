@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from alb_core import chunk_reads, isolated, provenance
+from alb_core.base import processes
+from alb_core.base.errors import AlbError
 from alb_core.cli.options import one_of, say, tiledb_config, tiledb_option
 from alb_core.cli.source import located
-from alb_core.errors import AlbError
+from alb_core.sweeps import provenance
+from alb_core.sweeps import read_chunks as read_chunks_module
 
 #: By the number of ``-s``.
 _SHUFFLES = ("none", "chunk", "global")
@@ -49,16 +51,16 @@ def read_chunks(
         raise AlbError(f"-s is given {shuffle} times, expected 2 at most: -s shuffles inside chunks, -ss all rows")
     config = tiledb_config(region, tiledb)
     source = located(uri)
-    settings = chunk_reads.Settings(location=source.location, shuffle=_SHUFFLES[shuffle], config=config, **given)
-    isolated.start()  # this import takes seconds, and those of the processes to come as many
-    from alb_core.read import READERS
+    settings = read_chunks_module.Settings(location=source.location, shuffle=_SHUFFLES[shuffle], config=config, **given)
+    processes.start()  # this import takes seconds, and those of the processes to come as many
+    from alb_core.cases.chunk_readers import READERS
 
     names = list(READERS)
     if readers is not None:
         names = list(dict.fromkeys(one_of("reader", name.strip(), names) for name in readers.split(",")))
     expected = source.expected(settings.measurement, settings.layer, settings.n_vars)
     passes = []
-    for item in chunk_reads.run(settings, names, expected=expected, say=say):
+    for item in read_chunks_module.run(settings, names, expected=expected, say=say):
         passes.append(item)
         if not as_json:
             click.echo(
@@ -67,4 +69,4 @@ def read_chunks(
             )
     if as_json:
         shared = {"uri": uri, **provenance.of_computer(), **provenance.of_software()}
-        click.echo(json.dumps(chunk_reads.as_json(settings, passes, shared), indent=2))
+        click.echo(json.dumps(read_chunks_module.as_json(settings, passes, shared), indent=2))

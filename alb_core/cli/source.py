@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alb_core.datasets.locate import location
+from alb_core.datasets.find import location
 from alb_core.datasets.manifest import Manifest, manifest_at, origin
 
 

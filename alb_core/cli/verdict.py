@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from alb_core.errors import AlbError
+from alb_core.base.errors import AlbError
 
 
 @click.command()
@@ -42,9 +42,9 @@ def verdict(
     """
     seconds, relative = duration(budget), None if threshold is None else percent(threshold)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.verdict import report
-    from alb_core.verdict.cases import STANDARD
-    from alb_core.verdict.engine import Asked, run
+    from alb_core.rounds.cases import STANDARD
+    from alb_core.verdicts import report
+    from alb_core.verdicts.verdict import Asked, run
 
     asked = Asked(base, head, seconds, patterns or STANDARD, relative, machine, same, not no_canary, not no_counters)
     # asv tells of its work on stdout, which is for the verdict alone.

@@ -5,19 +5,47 @@ takes the name, the kind of value (bool, int, float or string) and the row count
 values are null (one byte each) and the values: bool as one byte, integers as 8 bytes, floats as 8 bytes, all little
 endian; strings as the lengths in bytes of their UTF-8 (8 bytes each) and then the UTF-8 itself. A null counts as
 zero, or as the empty string. Dictionary-encoded columns count as their values.
+
+The exact sum of float32 values, in whatever order they come.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from alb_core.errors import AlbError
+from alb_core.base.errors import AlbError
+
+#: Bits of a float32's mantissa, and its lowest exponent: every value is a whole multiple of 2**(_LOWEST - _BITS).
+_BITS, _LOWEST = 24, -148
+
+
+class ExactSum:
+    """A sum to which values are added a batch at a time; no rounding, so that no order of adding shows."""
+
+    def __init__(self) -> None:
+        self._units = 0
+
+    def add(self, values: npt.NDArray[np.float32]) -> None:
+        """Add finite values, shape (n,), float32; at most 2**29 at a time."""
+        mantissas, exponents = np.frexp(values)
+        # Whole numbers below 2**24: sums of 2**29 of them are exact in float64.
+        whole = np.ldexp(mantissas, _BITS)
+        for exponent, total in enumerate(np.bincount(exponents - _LOWEST, whole)):
+            self._units += int(total) << exponent
+
+    def value(self) -> int | float:
+        """Return the sum: an int if it is whole, else the nearest float64."""
+        total = Fraction(self._units, 1 << (_BITS - _LOWEST))
+        return int(total) if total.denominator == 1 else float(total)
+
 
 _ROWS = 65_536
 

@@ -3,6 +3,8 @@
 ``manifest.json`` lies in the directory of the SOMA experiment, where TileDB takes no notice of it. Checksums prove
 the content (:mod:`alb_core.datasets.verify` recomputes them); the names and sizes of the files prove in milliseconds
 that nothing was lost, added or cut short.
+
+A dataset takes its place: measured, with its manifest, and instead of the one that it replaces.
 """
 
 from __future__ import annotations
@@ -11,15 +13,65 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from alb_core.base.errors import AlbError
+from alb_core.base.files import sha256_of, write_atomically
+from alb_core.base.paths import data_root
 from alb_core.datasets.spec import KNOWN, CensusSlice, RowLayout, Spec
-from alb_core.errors import AlbError
-from alb_core.files import sha256_of
-from alb_core.paths import data_root
+
+#: Where X lies in an experiment.
+X_PATH = Path("ms", "RNA", "X", "raw")
+
+
+def seal(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figures: Any) -> Manifest:
+    """Measure the files of an experiment that has been written, and add its manifest to them."""
+    files, digest = fingerprint(stage)
+    manifest = Manifest(
+        manifest_version=MANIFEST_VERSION,
+        name=name,
+        kind=kind,
+        spec=spec,
+        x_bytes=size_on_disk(stage / X_PATH),
+        files=files,
+        files_digest=digest,
+        bytes_digest=bytes_digest(stage),
+        **figures,
+    )
+    write_atomically(stage / MANIFEST_NAME, manifest.as_bytes())
+    return manifest
+
+
+def moved_aside(path: Path) -> Path | None:
+    """Make room for the new dataset; what was there gets a name that the next maker clears away."""
+    if not os.path.lexists(path):
+        return None
+    if not path.is_dir() or path.is_symlink():
+        raise AlbError(f"{path} is not the directory of a dataset: move it away")
+    aside = path.with_name(f".{path.name}.partial-replaced-{os.getpid()}")
+    path.replace(aside)
+    return aside
+
+
+def removed(path: Path) -> None:
+    """Remove a dataset that was replaced."""
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise AlbError(f"the new dataset is ready, but the old one at {path} stays: {error.strerror}") from error
+
+
+def summary(manifest: Manifest) -> str:
+    """Size and density in words."""
+    return (
+        f"{manifest.nnz:,} non-zeros, {manifest.nnz / manifest.n_obs:,.0f} per cell, "
+        f"X {manifest.x_bytes / 1e6:,.1f} MB, {manifest.x_bytes / manifest.nnz:.2f} bytes per non-zero"
+    )
+
 
 #: Of the manifest's fields, and of the cells that a specification stands for: raise it with any change to either, so
 #: that datasets of before are refused and made again.
@@ -52,7 +104,7 @@ class Manifest:
     nnz: int
     #: Sum of the counts, exact; where it is no whole number, the nearest float64.
     x_sum: int | float
-    #: Checksum of X/raw (:mod:`alb_core.checksum`), 16 hex digits.
+    #: Checksum of X/raw (:mod:`alb_core.base.checksum`), 16 hex digits.
     x_checksum: str
     #: Checksums of the tables (:mod:`alb_core.datasets.content`), 64 hex digits.
     obs_checksum: str

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from alb_core.errors import AlbError
+from alb_core.base.errors import AlbError
 
 #: Layouts of X/raw on disk: as the Census writes it, or as tiledbsoma does when nobody says anything.
 LAYOUTS = ("census", "soma")
-#: Calibrations of the counts, see :mod:`alb_core.datasets.profile`.
+#: Calibrations of the counts, see :mod:`alb_core.datasets.synthetic.profile`.
 PROFILES = ("slice-2:7", "census")
 #: More than the primary human cells of the Census; beyond that a number is a slip of the finger.
 MAX_CELLS = 50_000_000
@@ -148,7 +148,7 @@ class CensusSlice:
 
 @dataclass(frozen=True)
 class RowLayout:
-    """How X lies in a copy for shuffled row reads (:mod:`alb_core.datasets.retile`): row by row."""
+    """How X lies in a copy for shuffled row reads (:mod:`alb_core.datasets.retile.retile`): row by row."""
 
     #: Non-zeros of a data tile, which are unpacked together: a few whole rows.
     capacity: int = 32_768
@@ -167,7 +167,7 @@ class RowLayout:
             raise AlbError(f"--fragments is {self.fragments:,}, expected 1 to the number of cells ({cells:,})")
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON has them, and what :func:`alb_core.datasets.listing.list_datasets` shows."""
+        """Return the fields as JSON has them, and what :func:`alb_core.datasets.find.list_datasets` shows."""
         return {"layout": "rows", **asdict(self)}
 
     def options(self) -> str:

@@ -14,12 +14,11 @@ import pyarrow as pa
 import tiledbsoma
 from tqdm import tqdm
 
-from alb_core.checksum import combined, coo_checksum
-from alb_core.datasets.content import columns_checksum
-from alb_core.datasets.locate import dataset_path
+from alb_core.base.checksum import combined, coo_checksum
+from alb_core.base.errors import AlbError
+from alb_core.datasets.content import ExactSum, columns_checksum
+from alb_core.datasets.find import dataset_path
 from alb_core.datasets.manifest import RETILED, Manifest, bytes_digest, quick_check, refusal
-from alb_core.datasets.total import ExactSum
-from alb_core.errors import AlbError
 
 #: Bytes of each of a read's three columns: four million non-zeros at a time.
 _BUFFER = 32 << 20

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from alb_core.peers.common import not_installed, settings
-from alb_core.peers.contract import PeerBatch, Wanted
+from alb_core.peers.interface import PeerBatch, Wanted, not_installed, settings
 
 NAME = "annbatch"
 DISTRIBUTION = "annbatch"

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from alb_core.peers.common import epoch_seed, not_installed, settings
-from alb_core.peers.contract import PeerBatch, Wanted
+from alb_core.peers.interface import PeerBatch, Wanted, epoch_seed, not_installed, settings
 
 NAME = "AnnLoader"
 DISTRIBUTION = "anndata"

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from alb_core import read
-from alb_core.block_spec import parse_one
-from alb_core.checksum import combined, dense_checksum
-from alb_core.epoch import sum_of
-from alb_core.errors import AlbError
-from alb_core.peers.contract import Peer, PeerBatch, Wanted
-from alb_core.peers.copies import copy_path
-from alb_core.suite import SEED, Case
+from alb_core.base.checksum import combined, dense_checksum
+from alb_core.base.errors import AlbError
+from alb_core.cases.epochs import SEED, Case
+from alb_core.datasets.copies.copies import copy_path
+from alb_core.loader import soma
+from alb_core.loader.batches import sum_of
+from alb_core.loader.block_spec import parse_one
+from alb_core.peers.interface import Peer, PeerBatch, Wanted
 
 Int64 = npt.NDArray[np.int64]
 
@@ -67,8 +67,8 @@ class PeerCase(Case):
         missing = [path for path in copies.values() if not Path(path).exists()]
         if missing:
             raise AlbError(f"no copy of {dataset} at {missing[0]}: asv with the alb_core plugin makes it")
-        with read.open_experiment(self._uri) as experiment:
-            self._columns = read.joinids(experiment.ms["RNA"].var)
+        with soma.open_experiment(self._uri) as experiment:
+            self._columns = soma.joinids(experiment.ms["RNA"].var)
         try:
             _warm_up(self._peer, self._wanted)
         except ImportError as error:

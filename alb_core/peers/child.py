@@ -25,9 +25,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from alb_core import memory
-from alb_core.errors import AlbError, one_line
-from alb_core.peers.contract import PeerBatch, Wanted
+from alb_core.base import memory
+from alb_core.base.errors import AlbError, one_line
+from alb_core.peers.interface import PeerBatch, Wanted
 
 #: Seconds between two lines that tell of progress.
 _TOLD_EVERY = 0.25
@@ -40,7 +40,7 @@ _VERSIONS = ("tiledbsoma", "torch", "numpy", "anndata")
 class Task:
     """What the process is asked for."""
 
-    #: Of the loader: one with the attributes of :class:`alb_core.peers.contract.Peer`.
+    #: Of the loader: one with the attributes of :class:`alb_core.peers.interface.Peer`.
     module: str
     #: The epoch. Its options go over those of the setting.
     wanted: Wanted
@@ -95,7 +95,7 @@ def _end_with_parent() -> None:
     """End this process and those that it started when the one that asked has died."""
     while os.read(0, 4096):
         pass
-    # Its own group (alb_core.compare.trial starts it so), in which a loader's workers are, too.
+    # Its own group (alb_core.peers.compare.run_loader starts it so), in which a loader's workers are, too.
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

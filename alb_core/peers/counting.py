@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from alb_core.checksum import combined, dense_checksum
+from alb_core.base.checksum import combined, dense_checksum
 
 Int64 = npt.NDArray[np.int64]
 

@@ -1,7 +1,7 @@
 """The environments that peers run in, each made on first need from exact pins.
 
-alb_core is not installed in them: a process in one finds it with the checkout (:func:`alb_core.paths.suite_root`) on
-PYTHONPATH, and may import ``alb_core.peers`` and nothing else of it but errors.
+alb_core is not installed in them: a process in one finds it with the checkout on PYTHONPATH, and may import
+``alb_core.peers`` and nothing else of it but errors.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alb_core.errors import AlbError
-from alb_core.paths import data_root
-from alb_core.virtual_env import ensure_environment, pip_install, recipe_id, run
+from alb_core.base.environments import ensure_environment, pip_install, recipe_id, run
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import data_root
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alb_core.block_spec import BlockSpec
-from alb_core.loader import SomaLoader
-from alb_core.peers.common import settings
-from alb_core.peers.contract import PeerBatch, Wanted
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.dataset import SomaLoader
+from alb_core.peers.interface import PeerBatch, Wanted, settings
 from alb_core.peers.raw_tables import first_rows
 
 NAME = "alb_core"

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alb_core import order, read, tuning
-from alb_core.block_spec import BlockSpec
-from alb_core.peers.common import settings
-from alb_core.peers.contract import PeerBatch, Wanted
+from alb_core.cases import chunk_readers
+from alb_core.loader import memory_budget, order, soma
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.peers.interface import PeerBatch, Wanted, settings
 
 NAME = "raw tables()"
 DISTRIBUTION = "tiledbsoma"
@@ -24,7 +24,7 @@ COPIES: tuple[str, ...] = ()
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    **{f"{mib} MiB": {"config": tuning.config(buffer_size=mib * 2**20)} for mib in (16, 64, 256, 1024)},
+    **{f"{mib} MiB": {"config": memory_budget.tuned_config(buffer_size=mib * 2**20)} for mib in (16, 64, 256, 1024)},
 }
 
 _NO_ROWS = np.empty(0, dtype=np.int64)
@@ -38,17 +38,17 @@ def unsupported(wanted: Wanted) -> str | None:
 
 
 def batches(wanted: Wanted) -> Iterator[PeerBatch]:
-    """Pieces of an epoch (:class:`alb_core.read.Piece`), the rows of a block told with the first of its own.
+    """Pieces of an epoch, the rows of a block told with the first of its own.
 
     Settings: ``config`` (options of TileDB); ``rows``, to read the first ones alone; ``passes``, epochs one after
     another.
     """
     chosen = settings(wanted, config={}, rows=None, passes=1)
     with ExitStack() as stack:
-        opened = read.open_experiment(wanted.location, config=chosen["config"])
+        opened = soma.open_experiment(wanted.location, config=chosen["config"])
         experiment = stack.enter_context(opened)
-        _, x = read.sparse_x(experiment, "RNA", "raw", wanted.location)
-        rows = read.joinids(experiment.obs)[: chosen["rows"]]
+        _, x = soma.sparse_x(experiment, "RNA", "raw", wanted.location)
+        rows = soma.joinids(experiment.obs)[: chosen["rows"]]
         return _pieces(stack.pop_all(), x, rows, wanted, chosen["passes"])
 
 
@@ -60,8 +60,8 @@ def _pieces(opened: ExitStack, x: Any, rows: npt.NDArray[np.int64], wanted: Want
             for block in order.blocks(rows, spec, shuffle, wanted.seed, epoch):
                 told = block.joinids
                 # map, not a loop: a loop's variable would hold a table while the next one is read.
-                tables = x.read(coords=(read.as_coords(np.sort(told)), slice(None))).tables()
-                for piece in map(read.Piece, tables):
+                tables = x.read(coords=(soma.as_coords(np.sort(told)), slice(None))).tables()
+                for piece in map(chunk_readers.Piece, tables):
                     yield piece, told
                     told = _NO_ROWS
                     del piece
@@ -69,5 +69,5 @@ def _pieces(opened: ExitStack, x: Any, rows: npt.NDArray[np.int64], wanted: Want
 
 def first_rows(location: str, rows: int) -> npt.NDArray[np.int64]:
     """Joinids of the first rows of an experiment, ascending, int64."""
-    with read.open_experiment(location) as experiment:
-        return read.joinids(experiment.obs)[:rows]
+    with soma.open_experiment(location) as experiment:
+        return soma.joinids(experiment.obs)[:rows]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from alb_core.errors import AlbError
-from alb_core.files import write_atomically
-from alb_core.paths import scripts_root
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
+from alb_core.base.paths import scripts_root
 
 #: The pages, by the name that stands in their address, as asv's navigation calls them.
 PAGES = {"speed": "Speed and memory", "trust": "Verdicts and loaders"}
@@ -60,7 +60,7 @@ def _drawing() -> bytes:
         return kept.read_bytes()
     except OSError:
         # altair takes a second to import, which asv's other commands do without.
-        from alb_core.figure.files import scripts
+        from alb_core.figures.files import scripts
 
         # In a scope of its own: its names are short ones, jQuery's $ among them.
         content = f"(function() {{\n{scripts()}\n}})();\n".encode()

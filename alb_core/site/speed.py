@@ -8,10 +8,10 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from alb_core.errors import AlbError
-from alb_core.files import write_atomically
-from alb_core.records import as_table
-from alb_core.site.epochs import Measured, Subject
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
+from alb_core.site.records import Measured, Subject
+from alb_core.sweeps.records import as_table
 
 #: Within the site.
 INDEX, FIGURES = "alb/speed.json", "alb/speed"
@@ -53,7 +53,7 @@ def write(site: Path, found: Iterable[Measured], releases: Mapping[str, Release]
 def figure(parts: Sequence[Measured], releases: Mapping[str, Release]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the figure of one subject as the page draws it, and what the page must know before it draws."""
     # altair takes a second to import, which asv's other commands do without.
-    from alb_core.figure.over_releases import framed
+    from alb_core.figures.over_releases import framed
 
     ordered = sorted(parts, key=lambda one: releases[one.commit].order)
     rows = [{**record, "release": releases[one.commit].name} for one in ordered for record in one.records]

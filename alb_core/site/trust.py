@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alb_core.asv_plugin.machines import CALIBRATION, LOADERS, describe, registered
-from alb_core.compare import kept
-from alb_core.compare.table import TEXTS, rows
-from alb_core.errors import AlbError
-from alb_core.files import write_atomically
-from alb_core.verdict import calibration
-from alb_core.verdict.calibration import Calibration, Known, Rate
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
+from alb_core.peers.compare import saved
+from alb_core.peers.compare.table import TEXTS, rows
+from alb_core.rounds.results.machines import CALIBRATION, LOADERS, describe, registered
+from alb_core.verdicts import calibrated
+from alb_core.verdicts.calibrated import Calibration, Known, Rate
 
 #: Within the site.
 INDEX = "alb/trust.json"
@@ -44,8 +44,8 @@ def _machine(results: Path, name: str, faults: list[str]) -> dict[str, Any]:
             found["faults"].append(str(error))
             found[key] = None
 
-    read("calibration", lambda: _calibration(calibration.load(results, name)))
-    read("loaders", lambda: [_comparison(one) for one in kept.load(results, name)])
+    read("calibration", lambda: _calibration(calibrated.load(results, name)))
+    read("loaders", lambda: [_comparison(one) for one in saved.load(results, name)])
     faults += found["faults"]
     return found
 
@@ -99,7 +99,7 @@ def _rate(apart: Rate, drawn: Rate) -> str:
     return "\n".join(lines)
 
 
-def _comparison(found: kept.Comparison) -> dict[str, Any]:
+def _comparison(found: saved.Comparison) -> dict[str, Any]:
     """Return a comparison as texts: the table that ``alb compare-loaders`` prints."""
     table, others = rows(found.outcomes)
     workload = str(found.outcomes[0].contender.workload) if found.outcomes else found.dataset

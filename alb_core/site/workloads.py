@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alb_core.block_spec import parse_one
-from alb_core.errors import AlbError
+from alb_core.base.errors import AlbError
+from alb_core.loader.block_spec import parse_one
 
 #: Cases whose epoch is all rows of a dataset, with the names of their arguments in order
 #: (tests/site/test_workloads.py holds them against the cases themselves).

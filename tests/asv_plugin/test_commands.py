@@ -13,8 +13,9 @@ from asv.util import ProcessError
 from toy import Repository, tree
 
 from alb_core.asv_plugin import commands
-from alb_core.errors import AlbError
-from alb_core.paths import DATA_VARIABLE, suite_root
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import DATA_VARIABLE, suite_root
+from alb_core.rounds import prepare
 
 
 def asv(*arguments, **variables):
@@ -61,14 +62,14 @@ def test_an_environment_that_cannot_be_made_is_one_clear_error(monkeypatch):
 def test_uncommitted_files_are_named_ten_at_most(tmp_path, capsys):
     repository = Repository(tmp_path / "own")
     repository.commit(tree())
-    commands._warn_of_uncommitted(repository.path)
+    prepare._warn_of_uncommitted(repository.path)
     assert capsys.readouterr().err == ""
     (repository.path / "README.md").write_text("mine\n")
-    commands._warn_of_uncommitted(repository.path)
+    prepare._warn_of_uncommitted(repository.path)
     assert capsys.readouterr().err.endswith(f"uncommitted in {repository.path}: README.md\n")
     for number in range(11):
         (repository.path / f"{number}.py").write_text("")
-    commands._warn_of_uncommitted(repository.path)
+    prepare._warn_of_uncommitted(repository.path)
     assert capsys.readouterr().err.endswith(" and 2 more\n")
 
 
@@ -92,13 +93,13 @@ def test_a_calibration_beside_results_is_none_of_them(tmp_path, caplog):
 
 
 def test_threads_follow_the_cpus_that_may_be_used_unless_told_otherwise(monkeypatch):
-    for variable in commands.THREADS:
+    for variable in prepare.THREADS:
         # Set first, so that what is set meanwhile goes again.
         monkeypatch.setenv(variable, "1")
         monkeypatch.delenv(variable)
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    commands.steady()
+    prepare.steady()
     assert os.environ["OMP_NUM_THREADS"] == "7" and os.environ["TILEDB_SM_IO_CONCURRENCY_LEVEL"] == "3"
 
 

@@ -5,15 +5,15 @@ from asv.config import Config
 from asv.plugins.regressions import _GraphDataFilter
 from recorded import BASE, BENCHMARKS, CASES, TIME
 
-from alb_core.asv_plugin import steps
-from alb_core.errors import AlbError
-from alb_core.verdict import calibration
-from alb_core.verdict.calibration import Calibration, Known, Rate
+from alb_core.asv_plugin import publishers
+from alb_core.base.errors import AlbError
+from alb_core.verdicts import calibrated as calibrated_module
+from alb_core.verdicts.calibrated import Calibration, Known, Rate
 
 
 def calibrated(results, machine, **step_by_name):
     named = {CASES[int(name[1:])].name: Known(Rate(0, 9), step=step) for name, step in step_by_name.items()}
-    calibration.save(results, Calibration(machine, "2026-11-22", BASE, 600.0, {}, named, Known(Rate(0, 9))))
+    calibrated_module.save(results, Calibration(machine, "2026-11-22", BASE, 600.0, {}, named, Known(Rate(0, 9))))
 
 
 class Graph:
@@ -34,16 +34,16 @@ def test_asv_takes_those_of_the_noisiest_machine_and_its_own_elsewhere(tmp_path,
     calibrated(tmp_path, "quiet", c0=0.06, c1=0.3)
     calibrated(tmp_path, "noisy", c0=0.18, c2=None)
     conf = Config()
-    conf.regressions_thresholds = steps.thresholds(tmp_path)
+    conf.regressions_thresholds = publishers.thresholds(tmp_path)
     assert [threshold(conf, case, branch) for case in CASES] == [0.18, 0.3, 0.05, 0.05]
 
 
 def test_without_a_calibration_there_are_none(tmp_path):
-    assert steps.thresholds(tmp_path) == {}
+    assert publishers.thresholds(tmp_path) == {}
 
 
 def test_a_damaged_one_is_named(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "calibration.json").write_text("{")
     with pytest.raises(AlbError, match=r"calibration\.json cannot be read"):
-        steps.thresholds(tmp_path)
+        publishers.thresholds(tmp_path)

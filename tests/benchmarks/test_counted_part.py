@@ -6,8 +6,8 @@ import re
 import pytest
 import timed_code
 
-from alb_core import counters
-from alb_core.verdict.cases import STANDARD
+from alb_core.cases import counters
+from alb_core.rounds.cases import STANDARD
 
 #: Where the class of each counted one is.
 EFFECTS = {"ReadChunks": "read_chunks", "DataLoader": "data_loader", "LoaderContexts": "contexts", "Peers": "peers"}

@@ -10,11 +10,12 @@ import timed_code
 from asv.benchmarks import Benchmarks
 from asv.util import load_json
 
-from alb_core.asv_plugin import commands, profiles
-from alb_core.block_spec import parse
+from alb_core.asv_plugin import commands
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
 from alb_core.datasets.spec import KNOWN
-from alb_core.errors import AlbError
-from alb_core.paths import suite_root
+from alb_core.loader.block_spec import parse
+from alb_core.rounds import selections
 
 LISTED = load_json(str(suite_root() / "data" / "results" / "benchmarks.json"))
 LISTED.pop("version", None)
@@ -23,7 +24,7 @@ LISTED.pop("version", None)
 def chosen(name):
     """What asv runs of the committed list: names with parameters."""
     conf = SimpleNamespace(benchmark_dir="benchmarks")
-    found = Benchmarks(conf, LISTED.values(), regex=list(profiles.PROFILES[name].patterns))
+    found = Benchmarks(conf, LISTED.values(), regex=list(selections.PROFILES[name].patterns))
     return {
         f"{name}{parameters}"
         for name, entry in found.items()
@@ -40,7 +41,7 @@ def test_each_profile_is_a_part_of_the_next():
 
 
 def test_the_committed_list_is_that_of_the_classes():
-    assert {name.rpartition(".")[0] for name in LISTED} == set(timed_code.CLASSES)
+    assert {name.rpartition(".")[0] for name in LISTED} == set(timed_code.classes())
 
 
 def test_the_full_grid_is_the_fields():
@@ -59,7 +60,7 @@ def test_the_full_grid_is_the_fields():
         (None, None, ["^(?!full\\.)"]),
         ("full", None, ["."]),
         ("quick", ["mine"], ["mine"]),
-        ("quick", [], list(profiles.PROFILES["quick"].patterns)),
+        ("quick", [], list(selections.PROFILES["quick"].patterns)),
     ],
 )
 def test_a_profile_is_for_those_who_say_nothing_else(monkeypatch, profile, given, expected):
@@ -70,9 +71,9 @@ def test_a_profile_is_for_those_who_say_nothing_else(monkeypatch, profile, given
         raise EnoughError
 
     monkeypatch.setattr(commands, "ready", enough)
-    monkeypatch.delenv(profiles.VARIABLE, raising=False)
+    monkeypatch.delenv(selections.VARIABLE, raising=False)
     if profile:
-        monkeypatch.setenv(profiles.VARIABLE, profile)
+        monkeypatch.setenv(selections.VARIABLE, profile)
     args = Namespace(bench=given)
     with pytest.raises(EnoughError):
         commands._measuring(SimpleNamespace(), args, lambda: None)
@@ -80,6 +81,6 @@ def test_a_profile_is_for_those_who_say_nothing_else(monkeypatch, profile, given
 
 
 def test_an_unknown_profile_is_named(monkeypatch):
-    monkeypatch.setenv(profiles.VARIABLE, "fast")
+    monkeypatch.setenv(selections.VARIABLE, "fast")
     with pytest.raises(AlbError, match="ALB_PROFILE is 'fast', expected one of quick, default, full"):
-        profiles.current()
+        selections.current()

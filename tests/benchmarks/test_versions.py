@@ -9,40 +9,40 @@ import pytest
 import timed_code
 from asv._stats import is_different
 
-from alb_core.asv_plugin import continuity
-from alb_core.asv_plugin.commands import DATASETS
-from alb_core.asv_plugin.profiles import PROFILES
+from alb_core.rounds.prepare import DATASETS
+from alb_core.rounds.results import carried_versions
+from alb_core.rounds.selections import PROFILES
 
 RECORDED = json.loads(timed_code.RECORD.read_text())
+CLASSES = timed_code.classes()
 ADVICE = "decide with `python tests/benchmarks/timed_code.py` (its docstring says how)"
 
 
 def test_every_benchmark_class_is_recorded():
-    found = {
-        f"{path.stem}.{node.name}"
-        for path in (timed_code.ROOT / "benchmarks").glob("*.py")
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ClassDef)
-    }
-    assert found == set(timed_code.CLASSES) == set(RECORDED)
+    assert set(CLASSES) == set(RECORDED["classes"]) and set(timed_code.FOLDERS) == set(RECORDED["folders"])
 
 
-@pytest.mark.parametrize("name", timed_code.CLASSES)
-def test_timed_code_changes_only_with_the_version(name):
-    now = timed_code.state()[name]
-    assert (now["version"], now["fingerprint"]) == (RECORDED[name]["version"], RECORDED[name]["fingerprint"]), ADVICE
+@pytest.mark.parametrize("folder", timed_code.FOLDERS)
+def test_code_of_a_timed_folder_changes_only_with_a_decision(folder):
+    assert timed_code.folder_fingerprint(folder) == RECORDED["folders"][folder], ADVICE
 
 
-@pytest.mark.parametrize("name", timed_code.CLASSES)
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_changes_only_with_its_version(name):
+    now, recorded = timed_code.state()["classes"][name], RECORDED["classes"][name]
+    assert (now["version"], now["fingerprint"]) == (recorded["version"], recorded["fingerprint"]), ADVICE
+
+
+@pytest.mark.parametrize("name", CLASSES)
 def test_parameters_are_append_only(name):
-    now = timed_code.state()[name]
-    assert now["param_names"] == RECORDED[name]["param_names"]
-    for values, recorded in zip(now["params"], RECORDED[name]["params"], strict=True):
-        assert values[: len(recorded)] == recorded
-        assert values == recorded, ADVICE
+    now, recorded = timed_code.state()["classes"][name], RECORDED["classes"][name]
+    assert now["param_names"] == recorded["param_names"]
+    for values, before in zip(now["params"], recorded["params"], strict=True):
+        assert values[: len(before)] == before
+        assert values == before, ADVICE
 
 
-@pytest.mark.parametrize("name", timed_code.CLASSES)
+@pytest.mark.parametrize("name", CLASSES)
 def test_parameters_and_version_are_literal(name):
     module, _, cls = name.partition(".")
     tree = ast.parse((timed_code.ROOT / "benchmarks" / f"{module}.py").read_text())
@@ -53,7 +53,7 @@ def test_parameters_and_version_are_literal(name):
         ast.literal_eval(assigned[attribute])
 
 
-@pytest.mark.parametrize(("name", "said"), continuity.declared(timed_code.ROOT / "benchmarks").items())
+@pytest.mark.parametrize(("name", "said"), carried_versions.declared(timed_code.ROOT / "benchmarks").items())
 def test_what_is_the_same_as_before_is_of_an_earlier_version_and_of_what_there_is(name, said):
     cls = timed_code.benchmark_class(name)
     assert (said.version, list(said.param_names)) == (cls.version, list(cls.param_names))
@@ -63,23 +63,18 @@ def test_what_is_the_same_as_before_is_of_an_earlier_version_and_of_what_there_i
             assert set(values) < set(cls.params[cls.param_names.index(parameter)])
 
 
-TIMED = [name for name in timed_code.CLASSES if name not in timed_code.COUNTERS]
+#: Those of ``benchmarks/counters.py`` count one run, and time nothing.
+TIMED = [name for name in CLASSES if not name.startswith("counters.")]
 
 
-@pytest.mark.parametrize("name", TIMED)
-def test_the_fingerprint_covers_what_is_timed(name):
-    covered = set(timed_code.CLASSES[name])
-    imported = set()
-    for module in covered:
-        for node in ast.walk(ast.parse(timed_code.path_of(module).read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "alb_core":
-                parts = node.module.split(".")
-                # A module of the room of peers stands for itself, any other for its room.
-                found = [".".join(parts[1:])] if parts[1:2] == ["peers"] else parts[1:2]
-                imported |= set(found) or {alias.name for alias in node.names}
-    # suite serves all classes; what a class does not enter is the loader's, or what opens an experiment.
-    assert imported - covered - timed_code.UNTIMED <= set(timed_code.LOADING) - {"suite"}
-    assert name != "data_loader.DataLoader" or imported <= covered | timed_code.UNTIMED
+def test_a_folder_is_taken_whole_but_for_what_is_not_timed(tmp_path):
+    (tmp_path / "loader" / "training").mkdir(parents=True)
+    (tmp_path / "loader" / "packing").mkdir()
+    seen = []
+    for name in ("order.py", "packing/kernels.py", "training/ranks.py"):
+        (tmp_path / "loader" / name).write_text("x = 1\n")
+        seen.append(timed_code.folder_fingerprint("loader", tmp_path))
+    assert len(set(seen)) == 2 and seen[1] == seen[2]
 
 
 def test_the_fingerprint_sees_code_and_not_comments():
@@ -88,10 +83,13 @@ def test_the_fingerprint_sees_code_and_not_comments():
     assert plain != timed_code.normalised("def f(a):\n    return a + 2\n")
 
 
-def test_a_changed_fingerprint_is_undecided_until_the_version_changes():
-    recorded = {"C": {"version": "1", "fingerprint": "x"}}
-    assert timed_code.undecided(recorded, {"C": {"version": "1", "fingerprint": "y"}}) == ["C"]
-    assert timed_code.undecided(recorded, {"C": {"version": "2", "fingerprint": "y"}}) == []
+def test_a_change_is_undecided_until_a_version_changes():
+    def state(version, own, loader):
+        return {"folders": {"loader": loader}, "classes": {"C": {"version": version, "fingerprint": own}}}
+
+    assert timed_code.undecided(state("1", "x", "a"), state("1", "y", "a")) == ["C"]
+    assert timed_code.undecided(state("1", "x", "a"), state("1", "x", "b")) == ["loader"]
+    assert timed_code.undecided(state("1", "x", "a"), state("2", "y", "b")) == []
 
 
 @pytest.mark.parametrize("name", TIMED)
@@ -112,7 +110,7 @@ def datasets_of(cls, name):
 
 def test_every_dataset_that_a_benchmark_reads_is_made_first():
     read = set()
-    for name in timed_code.CLASSES:
+    for name in CLASSES:
         cls = timed_code.benchmark_class(name)
         # What is counted opens its dataset in a method of that name, once for all that is counted.
         opening = inspect.getsource(getattr(cls, "case", None) or cls.setup)

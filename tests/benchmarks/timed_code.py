@@ -1,10 +1,11 @@
-"""What each benchmark class times, as a fingerprint; `python tests/benchmarks/timed_code.py` records it.
+"""What benchmarks time, as fingerprints; `python tests/benchmarks/timed_code.py` records them.
 
-A result is comparable with an old one only while the timed code means the same. The record beside this file holds,
-for each class, its version, parameters, and a fingerprint of the code in its timed path (comments, docstrings and
-formatting left out). Whoever changes that code decides: a new ``version`` (old results are no longer compared, but for
-the part that ``same_as`` beside it names: :mod:`alb_core.asv_plugin.continuity`), or ``--same-meaning`` (the change
-cannot alter what is timed).
+A result is comparable with an old one only while the timed code means the same. The record beside this file holds a
+fingerprint of each folder whose code is timed and, for each benchmark class, its version, its parameters and a
+fingerprint of its own code (comments, docstrings and formatting left out). Whoever changes timed code decides: a new
+``version`` of the classes that it means another thing for (old results are no longer compared, but for the part that
+``same_as`` beside it names: :mod:`alb_core.rounds.results.carried_versions`), or ``--same-meaning`` (the change cannot
+alter what is timed).
 """
 
 import ast
@@ -18,46 +19,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("timed_code.json")
 
-#: Modules in the timed path of each class, in the order in which data passes them.
-READING = ("order", "read", "suite")
-LOADING = ("block_spec", "order", "read", "spent", "selection", "sampling", "encoding", "opened", "convert", "whole")
-LOADING += (
-    "tuning",
-    "budget",
-    "ahead",
-    "lookup",
-    "pool",
-    "buffers",
-    "packed",
-    "row_runs",
-    "ceiling",
-    "streams",
-    "streaming",
-    "handing",
-)
-LOADING += ("workers", "remote", "pipelines", "shares", "plan", "arguments", "progress", "loader", "epoch", "suite")
-PEERS = ("block_spec", "epoch", "suite", "peers.contract", "peers.common", "peers.case", "peers.tiledbsoma_ml")
-PEERS += ("peers.cellxgene_census_loader", "peers.scdataset", "peers.annloader", "peers.annbatch")
-CLASSES = {
-    "read_chunks.ReadChunks": READING,
-    "data_loader.DataLoader": LOADING,
-    "contexts.LoaderContexts": LOADING,
-    "peers.Peers": PEERS,
-    "opening.Opening": ("read", "access"),
-    "queries.AxisQueries": ("read", "access"),
-    "importing.Importing": (),
-    "repeats.RepeatedReads": ("read", "access"),
-    "layouts.Layouts": READING,
-    "full.LoaderBlocks": LOADING,
-    "full.ReaderChunks": READING,
-}
-#: Classes that count and time nothing: what they run is what the others time, and their figures are those of one run.
-COUNTING = ("counters", "fragments", "tiledb_stats")
-COUNTERS = ("counters.ReadChunks", "counters.DataLoader", "counters.LoaderContexts", "counters.Peers")
-CLASSES |= dict.fromkeys(COUNTERS, COUNTING)
+#: The folders whose code runs while the clock does, each whole, and what of them is not timed.
+FOLDERS = {"loader": ("training",), "cases": (), "peers": ("compare",)}
 
-#: Modules that the timed path imports and that do not run while the clock does.
-UNTIMED = {"checksum", "compiled", "datasets", "errors", "guard", "memory", "paths", "warming", "peers.copies", "proof"}
+
+def classes():
+    """Names of all benchmark classes, ``module.Class``."""
+    return [
+        f"{path.stem}.{node.name}"
+        for path in sorted((ROOT / "benchmarks").glob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    ]
 
 
 def benchmark_class(name):
@@ -70,15 +43,19 @@ def benchmark_class(name):
 
 
 def fingerprint(name):
+    """Of a class's own code."""
+    source = normalised(inspect.getsource(benchmark_class(name)), drop=("params", "version", "same_as"))
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def folder_fingerprint(folder, root=ROOT / "alb_core"):
+    """Of all modules of a folder, but for what is not timed."""
     digest = hashlib.sha256()
-    for module in CLASSES[name]:
-        digest.update(normalised(path_of(module).read_text()).encode())
-    digest.update(normalised(inspect.getsource(benchmark_class(name)), drop=("params", "version", "same_as")).encode())
+    for path in sorted((root / folder).rglob("*.py")):
+        within = path.relative_to(root / folder)
+        if within.parts[0] not in FOLDERS[folder]:
+            digest.update(f"{within}\n{normalised(path.read_text())}\n".encode())
     return digest.hexdigest()
-
-
-def path_of(module):
-    return ROOT / "alb_core" / (module.replace(".", "/") + ".py")
 
 
 def normalised(source, drop=()):
@@ -93,10 +70,10 @@ def normalised(source, drop=()):
 
 def state():
     """Return what the record should hold now."""
-    found = {}
-    for name in CLASSES:
+    found = {"folders": {folder: folder_fingerprint(folder) for folder in FOLDERS}, "classes": {}}
+    for name in classes():
         cls = benchmark_class(name)
-        found[name] = {
+        found["classes"][name] = {
             "version": cls.version,
             "param_names": list(cls.param_names),
             "params": [list(values) for values in cls.params],
@@ -106,14 +83,13 @@ def state():
 
 
 def undecided(recorded, now):
-    """Return names of classes whose timed code changed under the same version."""
-    return [
-        name
-        for name, entry in now.items()
-        if name in recorded
-        and entry["fingerprint"] != recorded[name]["fingerprint"]
-        and entry["version"] == recorded[name]["version"]
-    ]
+    """Return what changed and has no decision yet: classes of the same version, and folders while no version is new."""
+    old, new = recorded["classes"], now["classes"]
+    same = {name for name in old if name in new and new[name]["version"] == old[name]["version"]}
+    changed = [name for name in same if new[name]["fingerprint"] != old[name]["fingerprint"]]
+    if same == set(old):
+        changed += [folder for folder, digest in recorded["folders"].items() if now["folders"].get(folder) != digest]
+    return sorted(changed)
 
 
 def _is_docstring(node):
@@ -125,8 +101,7 @@ def _assigns(node, names):
 
 
 if __name__ == "__main__":
-    recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    names = undecided(recorded, state())
-    if names and "--same-meaning" not in sys.argv:
-        sys.exit(f"timed code of {', '.join(names)} changed: give a new version, or --same-meaning")
+    found = undecided(json.loads(RECORD.read_text()), state()) if RECORD.exists() else []
+    if found and "--same-meaning" not in sys.argv:
+        sys.exit(f"timed code of {', '.join(found)} changed: give a new version, or --same-meaning")
     RECORD.write_text(json.dumps(state(), indent=1) + "\n")

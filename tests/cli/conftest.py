@@ -10,9 +10,9 @@ import pytest
 from command import SMALL, dataset
 from tiny import Tiny
 
-from alb_core import records
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.paths import DATA_VARIABLE
+from alb_core.sweeps import records
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from alb_core.campaign import engine, report
-from alb_core.campaign.grid import Grid
-from alb_core.campaign.measure import Measured, in_words
-from alb_core.campaign.part import STANDARD
+from alb_core.base.paths import suite_root
 from alb_core.cli.main import main
-from alb_core.history import lock
-from alb_core.paths import suite_root
-from alb_core.verdict.cases import Case, Kind, check
+from alb_core.commits.history import releases_lock
+from alb_core.rounds.campaign_rounds import Measured, in_words
+from alb_core.rounds.cases import Case, Kind, check
+from alb_core.rounds.schedule import Grid
+from alb_core.rounds.selections import STANDARD
+from alb_core.verdicts import campaign as campaign_module
 
 CASE = Case("read.Read.time_epoch", 0, ("'table'",), Kind.TIME)
 
@@ -63,14 +63,16 @@ def test_every_part_of_the_standard_is_a_benchmark_of_the_committed_list():
 
 
 def campaign(grid, **changes):
-    return engine.Campaign("m", grid, **{"missing": [], "installing": 60.0, "measured": Measured(600.0, 3), **changes})
+    return campaign_module.Campaign(
+        "m", grid, **{"missing": [], "installing": 60.0, "measured": Measured(600.0, 3), **changes}
+    )
 
 
 def test_a_report_says_where_it_stands():
     grid = Grid(["1", "2", "3"], [CASE], 3, counts={("1", CASE): 2}, cost={("1", CASE): 30.0})
     grid.out["3"] = "it cannot be imported"
     grid.failures["2", CASE] = "ValueError: no"
-    found = list(report.lines(campaign(grid, missing=["0"])))
+    found = list(campaign_module.lines(campaign(grid, missing=["0"])))
     assert found == [
         "machine    m",
         "releases   3, 1 to 3",
@@ -81,23 +83,25 @@ def test_a_report_says_where_it_stands():
         "failed     read.Read.time_epoch('table') at 2: ValueError: no",
         "left       1 processes are left, about 30 s; the same command goes on",
     ]
-    assert report.exit_status(campaign(grid)) == 1
+    assert campaign_module.exit_status(campaign(grid)) == 1
 
 
 def test_exit_statuses():
     whole = Grid(["1"], [CASE], 1, counts={("1", CASE): 1})
-    assert report.exit_status(campaign(whole)) == 0
-    assert report.exit_status(campaign(whole, measured=Measured(1.0, 0, interrupted=True))) == 130
-    assert report.exit_status(campaign(whole, measured=None)) == 0
-    assert report.exit_status(campaign(Grid(["1"], [CASE], 1))) == 3
-    assert report.exit_status(campaign(whole, missing=["2"])) == 1
+    assert campaign_module.exit_status(campaign(whole)) == 0
+    assert campaign_module.exit_status(campaign(whole, measured=Measured(1.0, 0, interrupted=True))) == 130
+    assert campaign_module.exit_status(campaign(whole, measured=None)) == 0
+    assert campaign_module.exit_status(campaign(Grid(["1"], [CASE], 1))) == 3
+    assert campaign_module.exit_status(campaign(whole, missing=["2"])) == 1
 
 
 def test_another_history_is_named_with_what_to_type(monkeypatch):
     shown = SimpleNamespace(is_release_history=False, path="/mine", kind="clone")
-    monkeypatch.setattr(engine.places, "show", lambda: shown)
-    with pytest.raises(engine.AlbError, match=r"history in use is /mine \(clone\).*`alb history releases` first"):
-        engine._require_releases()
+    monkeypatch.setattr(campaign_module.active, "show", lambda: shown)
+    with pytest.raises(
+        campaign_module.AlbError, match=r"history in use is /mine \(clone\).*`alb history releases` first"
+    ):
+        campaign_module._require_releases()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,7 @@ def test_times_in_words(seconds, words):
 
 
 def test_the_environments_of_releases_have_paths_of_one_length():
-    from alb_core.campaign.environments import root_of
+    from alb_core.rounds.sides import root_of
 
-    places = {str(root_of(release)) for release in lock.load()}
-    assert len(places) == len(lock.load()) and len({len(place) for place in places}) == 1
+    places = {str(root_of(release)) for release in releases_lock.load()}
+    assert len(places) == len(releases_lock.load()) and len({len(place) for place in places}) == 1

@@ -8,28 +8,24 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ALB, alb, environment
+from command import ALB, TESTS, alb, environment, is_alive, until
 from figures import marks
-from quiet import soon
-from test_isolated import is_alive, until
 from tiny import Tiny
 
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.compare import kept, loaders, roles, table, trial
-from alb_core.paths import DATA_VARIABLE
 from alb_core.peers import child, ours
 from alb_core.peers.child import Task
-
-TESTS = Path(__file__).parents[1]
+from alb_core.peers.compare import loaders, run_loader, saved, table
+from tools import loader_goals
 
 #: A loader that makes up its cells, so that none is of the dataset.
-STRANGE = "compare.strange_loader"
+STRANGE = "peers.compare.strange_loader"
 
 FEW = "alb: an epoch has 6 blocks, fewer than 8: rates after the first batch leave out much reading"
 
@@ -60,13 +56,13 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[Task]:
         try:
             answer = json.loads(json.dumps(child._done(task, lambda **_: None)))
         except ImportError as error:
-            raise trial.LoaderFailedError(str(error)) from error
+            raise run_loader.LoaderFailedError(str(error)) from error
         return {**answer, "peak": 2**30}
 
     # A process of tests holds much already.
     for setting in ("best", "tight"):
         monkeypatch.setitem(ours.OPTIONS[setting], "max_memory", 2**32)
-    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(run_loader, "run", run)
     monkeypatch.setattr(loaders, "python_of", lambda name: Path(sys.executable))
     return asked
 
@@ -137,7 +133,7 @@ def test_what_is_kept_lies_beside_the_results_of_the_machine(
     status, out, err = compare(*words, "--keep", "--machine", "m")
     path = tmp_path / "results" / "m" / "loaders.json"
     assert (status, err[-1]) == (0, f"alb: kept in {path}")
-    [found] = kept.load(tmp_path / "results", "m")
+    [found] = saved.load(tmp_path / "results", "m")
     assert (found.dataset, found.n_rows, table.lines(found.outcomes)) == ("tried", 700, out)
 
     path.write_text("{")
@@ -151,8 +147,8 @@ def test_what_is_kept_lies_beside_the_results_of_the_machine(
 def test_goals_by_one_interleaved_run(
     compare: Any, at_once: list[Task], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(roles, "ROWS", (200, 700, 1400))
-    monkeypatch.setattr(roles, "CONSUMER_MS", 1.0)
+    monkeypatch.setattr(loader_goals, "ROWS", (200, 700, 1400))
+    monkeypatch.setattr(loader_goals, "CONSUMER_MS", 1.0)
     path = tmp_path / "goals.json"
     status, out, _ = compare("tried", "--goals", "--retiled", "tried", "--rounds", "2", "--json", path)
     assert status == 0
@@ -167,8 +163,8 @@ def test_goals_by_one_interleaved_run(
 
 
 def test_goals_without_a_retiled_copy(compare: Any, at_once: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roles, "ROWS", (200,))
-    monkeypatch.setattr(roles, "CONSUMER_MS", 0.0)
+    monkeypatch.setattr(loader_goals, "ROWS", (200,))
+    monkeypatch.setattr(loader_goals, "CONSUMER_MS", 0.0)
     status, out, _ = compare("tried", "--goals", "--rounds", "1")
     assert status == 0
     assert next(line for line in out if line.startswith("L5")).endswith(
@@ -206,7 +202,6 @@ def test_ctrl_c_ends_it_and_all_that_it_started(root: Path, tried: Tiny, tmp_pat
     variables = {"STRANGE_FAULT": "hangs", "STRANGE_PIDS": str(told), "PYTHONPATH": str(TESTS)}
     command = [*ALB, "compare-loaders", "tried", "--peers", STRANGE, "--settings", "default", *SMALL]
     said = tmp_path / "said"
-    started = time.monotonic()
     with (
         said.open("w") as file,
         subprocess.Popen(command, env=environment(root, **variables), stdout=file, stderr=file) as process,
@@ -214,10 +209,7 @@ def test_ctrl_c_ends_it_and_all_that_it_started(root: Path, tried: Tiny, tmp_pat
         assert until(told.exists, seconds=120)
         pids = [int(word) for word in told.read_text().split()]
         assert len(pids) == 2 and all(map(is_alive, pids))
-        began = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
-        status = process.wait()
-        took = time.monotonic() - began
+        status = process.wait(timeout=60)
     assert (status, said.read_text().splitlines()[-1]) == (130, "alb: interrupted")
-    assert took < soon(began - started)
     assert until(lambda: not any(map(is_alive, pids)))

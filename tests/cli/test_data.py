@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tiny import write_tiny
 
+from alb_core.base.paths import DATA_VARIABLE, data_root
 from alb_core.cli.main import main
-from alb_core.datasets.writer_env import ensure_writer
-from alb_core.paths import DATA_VARIABLE, data_root
+from alb_core.datasets.writer.environment import ensure_writer
 
 
 def alb(*arguments: str) -> int:

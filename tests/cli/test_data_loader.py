@@ -17,9 +17,9 @@ from s3 import S3
 from terminal import on_a_terminal
 from tiny import Tiny, coordinates, joinids, write_tables
 
-from alb_core import records
-from alb_core.block_spec import BlockSpec
-from alb_core.loader import SomaLoader
+from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.dataset import SomaLoader
+from alb_core.sweeps import records
 
 HEAD = "    block spec      method  epoch    cells/s  first batch    reading  converting    waiting  peak memory"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tiny import Tiny, coordinates, joinids, write_tables
 
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.paths import DATA_VARIABLE
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from census import ONE, OTHER, Census
 from s3 import S3
 
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
 from alb_core.datasets.spec import CENSUS_VERSION, COLLECTION, CensusSlice
-from alb_core.paths import DATA_VARIABLE
 
 
 def alb(*arguments: str) -> int:
@@ -202,8 +202,8 @@ def test_options_ask_for_the_same_slice_again() -> None:
 def test_download_list_verify(
     data: Path, census: Census, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from alb_core.datasets.writer_env import ensure_writer
-    from alb_core.paths import data_root
+    from alb_core.base.paths import data_root
+    from alb_core.datasets.writer.environment import ensure_writer
 
     monkeypatch.delenv(DATA_VARIABLE)
     ensure_writer()

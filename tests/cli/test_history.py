@@ -5,9 +5,9 @@ import re
 import pytest
 from toy import LIBRARY, PYTHON, Repository, tree
 
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.history import lock
-from alb_core.paths import DATA_VARIABLE
+from alb_core.commits.history import releases_lock
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def place(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "releases.json"
     path.write_text('{"lock_version": 1, "releases": []}')
-    monkeypatch.setattr(lock, "lock_path", lambda: path)
+    monkeypatch.setattr(releases_lock, "lock_path", lambda: path)
     return tmp_path / "data"
 
 

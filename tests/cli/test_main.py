@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from alb_core.base.paths import DATA_VARIABLE, suite_root
 from alb_core.cli.main import main
-from alb_core.history.bridge import HOST_PYTHON
-from alb_core.paths import DATA_VARIABLE, suite_root
+from alb_core.commits.builds.bridge import HOST_PYTHON
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_an_interrupt_is_told_and_no_traceback(place):
 
 
 def test_the_bridge_leads_back_to_the_python_of_asv(place):
-    bridge = suite_root() / "alb_core" / "history" / "bridge.py"
+    bridge = suite_root() / "alb_core" / "commits" / "builds" / "bridge.py"
     command = [sys.executable, str(bridge), "--version"]
     environment = {key: value for key, value in os.environ.items() if key != HOST_PYTHON}
     lost = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from alb_core.base.errors import AlbError
 from alb_core.cli.options import one_of, pairs, tiledb_config
-from alb_core.errors import AlbError
 
 NAMES = ("np.array", "scipy.coo", "scipy.csr", "table", "table_large")
 

@@ -17,8 +17,8 @@ import pytest
 from browser import Browser
 from figures import marks, sweep, table
 
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.paths import DATA_VARIABLE
 
 NAMES = ["speed_vs_mem.png", "speed_vs_mem.svg", "speed_vs_mem.html", "speed_vs_mem.json"]
 OOM = {"oom": True, "elapsed": None, "max_mem": None, "chunks_per_block": 4096, "chunk_size": 64, "block_size": 262144}

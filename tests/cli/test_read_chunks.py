@@ -15,8 +15,8 @@ from s3 import S3
 from terminal import on_a_terminal
 from tiny import Tiny, coordinates, joinids, write_tables
 
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.paths import DATA_VARIABLE
 
 READERS = ["table", "blockwise_table", "blockwise_scipy_coo", "blockwise_scipy_csr"]
 LINE = re.compile(

@@ -7,10 +7,10 @@ import pytest
 from command import contradict, dataset
 from tiny import Tiny, write_tiny
 
-from alb_core import records
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.source import located
-from alb_core.errors import AlbError
-from alb_core.paths import DATA_VARIABLE
+from alb_core.sweeps import records
 
 SLICE = {
     "collection_id": "283d65eb",

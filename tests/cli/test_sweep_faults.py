@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ALB, SMALL, alb, contradict, dataset, environment
-from quiet import soon
 from s3 import Proxy, answers
 from tiny import Tiny, coordinates, joinids, write_tables
 
-from alb_core import records
+from alb_core.sweeps import records
 
 #: Twelve epochs of many batches.
 TWELVE = ("-b", "4x16", "-m", "np,scipy.csr", "-e", "6", "-B", "4", "-g", "99")
@@ -60,16 +59,12 @@ def _is_empty_soon(pid: int) -> bool:
     return not _session(pid)
 
 
-@pytest.mark.quiet
 def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny, load: Any, tmp_path: Path) -> None:
     path = tmp_path / "epochs.parquet"
-    began = time.monotonic()
     interrupted = _started(root, "-d", str(path))
     _wait_for(path, 2, interrupted)
     os.killpg(interrupted.pid, signal.SIGINT)
-    asked = time.monotonic()
     interrupted.wait(timeout=60)
-    assert time.monotonic() - asked < soon(asked - began)
     out, err = interrupted.communicate(timeout=20)
     assert (interrupted.returncode, err.strip()) == (130, "alb: interrupted")
     assert out.startswith("    block spec")

@@ -8,9 +8,9 @@ import pytest
 from census import Census
 from slices import downloaded
 
+from alb_core.base.paths import DATA_VARIABLE, data_root
 from alb_core.datasets.manifest import Manifest, load
-from alb_core.datasets.writer_env import ensure_writer
-from alb_core.paths import DATA_VARIABLE, data_root
+from alb_core.datasets.writer.environment import ensure_writer
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alb_core.checksum import combined, coo_checksum
-from alb_core.datasets import cells
-from alb_core.datasets.cells import GROUP, Batch, Population
-from alb_core.datasets.profile import MAX_DENSITY
+from alb_core.base.checksum import combined, coo_checksum
 from alb_core.datasets.spec import Spec
+from alb_core.datasets.synthetic import cells
+from alb_core.datasets.synthetic.cells import GROUP, Batch, Population
+from alb_core.datasets.synthetic.profile import MAX_DENSITY
 
 TINY = Spec(cells=700, vars=301)
 

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from alb_core.datasets import census_cells
-from alb_core.datasets.census import Chosen, opened
-from alb_core.datasets.census_cells import cells_from
-from alb_core.datasets.patience import Patience, in_one_line
-from alb_core.datasets.runs import Runs
+from alb_core.base.errors import AlbError
+from alb_core.datasets.census import cells
+from alb_core.datasets.census.cells import cells_from
+from alb_core.datasets.census.census import Chosen, opened
+from alb_core.datasets.census.row_ranges import Runs
+from alb_core.datasets.content import ExactSum
+from alb_core.datasets.retry import Patience, in_one_line
 from alb_core.datasets.spec import CensusSlice
-from alb_core.datasets.total import ExactSum
-from alb_core.errors import AlbError
 
 AT_ONCE = Patience(())
 
@@ -105,7 +105,7 @@ def test_batches_are_the_cells_and_no_larger_than_said(census: Census, middle: C
 
 def test_batches_begin_anywhere_and_windows_do_not_show(middle: Chosen, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(cells_from(middle, 0, AT_ONCE))
-    monkeypatch.setattr(census_cells, "WINDOW", 37)
+    monkeypatch.setattr(cells, "WINDOW", 37)
     parts = [batch for batch in cells_from(middle, 101, AT_ONCE) if len(batch.obs)]
     first = int(np.searchsorted(whole[0].obs["census_joinid"], middle.cells.rows(101, 102)[0]))
     assert np.array_equal(

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alb_core.base.errors import AlbError
 from alb_core.datasets import content
 from alb_core.datasets.content import columns_checksum, table_checksum
-from alb_core.errors import AlbError
 
 rows = st.lists(
     st.tuples(st.integers(-5, 5), st.one_of(st.none(), st.text(max_size=3)), st.booleans(), st.floats(allow_nan=False)),

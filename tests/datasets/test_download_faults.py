@@ -17,14 +17,14 @@ from census import ONE, Census
 from s3 import S3, Proxy, answers, drops, stalls
 from slices import FEW, N_VARS, content, downloaded, nothing_counts, parts, slice_of
 
-from alb_core.datasets import download as download_module
-from alb_core.datasets.census import opened
-from alb_core.datasets.census_cells import cells_from
-from alb_core.datasets.download import spool_path
+from alb_core.base.errors import AlbError
+from alb_core.datasets.census import download as download_module
+from alb_core.datasets.census.cells import cells_from
+from alb_core.datasets.census.census import opened
+from alb_core.datasets.census.download import spool_path
 from alb_core.datasets.manifest import Manifest, load
-from alb_core.datasets.patience import Patience
+from alb_core.datasets.retry import Patience
 from alb_core.datasets.verify import verify
-from alb_core.errors import AlbError
 
 pytestmark = pytest.mark.e2e
 
@@ -113,7 +113,7 @@ def alb_download(uri: str, config: dict[str, str], **limits: int) -> subprocess.
     """``alb download`` of the tests' slice in a process of its own, a few cells at a time."""
     words = ["download", "-u", uri, "-c", ONE, "-s", "1", "-e", "3", "-v", str(N_VARS), "-n", "mine"]
     words += [word for item in config.items() for word in ("--tiledb", "=".join(item))]
-    code = f"import sys; import alb_core.datasets.download as d; d.download.__kwdefaults__['max_nnz'] = {FEW}\n"
+    code = f"import sys; import alb_core.datasets.census.download as d; d.download.__kwdefaults__['max_nnz'] = {FEW}\n"
     code += "from alb_core.cli.main import main; main(sys.argv[1:])"
 
     def limited() -> None:

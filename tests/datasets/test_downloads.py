@@ -15,15 +15,13 @@ from census import ONE, Census, counts, write_census
 from s3 import REGION, S3
 from slices import FEW, N_VARS, content, downloaded, nothing_counts, slice_of
 
-from alb_core.datasets import download as download_module
-from alb_core.datasets.download import download
-from alb_core.datasets.listing import list_datasets
-from alb_core.datasets.locate import dataset_path
-from alb_core.datasets.manifest import Manifest, load, manifest_at, quick_check
-from alb_core.datasets.place import X_PATH
+from alb_core.base.errors import AlbError
+from alb_core.datasets.census import download as download_module
+from alb_core.datasets.census.download import download
+from alb_core.datasets.find import dataset_path, list_datasets
+from alb_core.datasets.manifest import X_PATH, Manifest, load, manifest_at, quick_check
 from alb_core.datasets.spec import CensusSlice
 from alb_core.datasets.verify import verify
-from alb_core.errors import AlbError
 
 pytestmark = pytest.mark.e2e
 

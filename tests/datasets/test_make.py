@@ -14,16 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from alb_core.datasets import make as make_module
-from alb_core.datasets.cells import Population
-from alb_core.datasets.listing import list_datasets
-from alb_core.datasets.make import ensure, make
-from alb_core.datasets.manifest import MANIFEST_NAME, load, quick_check
-from alb_core.datasets.place import X_PATH
+from alb_core.base.errors import AlbError
+from alb_core.datasets.find import list_datasets
+from alb_core.datasets.manifest import MANIFEST_NAME, X_PATH, load, quick_check
 from alb_core.datasets.spec import KNOWN, Spec
-from alb_core.datasets.tables import Counted, obs_table
+from alb_core.datasets.synthetic import make as make_module
+from alb_core.datasets.synthetic.cells import Population
+from alb_core.datasets.synthetic.make import ensure, make
+from alb_core.datasets.synthetic.obs_var import Counted, obs_table
 from alb_core.datasets.verify import verify
-from alb_core.errors import AlbError
 
 pytestmark = pytest.mark.e2e
 

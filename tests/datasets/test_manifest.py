@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from alb_core.base.errors import AlbError
 from alb_core.datasets.manifest import (
     MANIFEST_NAME,
     MANIFEST_VERSION,
@@ -22,7 +23,6 @@ from alb_core.datasets.manifest import (
     size_on_disk,
 )
 from alb_core.datasets.spec import Spec
-from alb_core.errors import AlbError
 
 
 @pytest.fixture

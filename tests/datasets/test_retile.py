@@ -18,18 +18,17 @@ from s3 import S3
 from test_make import children, gone
 from tiny import Tiny, coordinates, write_tables, write_tiny
 
-from alb_core.block_spec import parse_one
-from alb_core.datasets import retile as module
-from alb_core.datasets.listing import list_datasets
-from alb_core.datasets.make import make
-from alb_core.datasets.manifest import MANIFEST_NAME, load, origin
-from alb_core.datasets.place import X_PATH
-from alb_core.datasets.retile import retile
+from alb_core.base.errors import AlbError
+from alb_core.datasets.find import list_datasets
+from alb_core.datasets.manifest import MANIFEST_NAME, X_PATH, load, origin
+from alb_core.datasets.retile import retile as module
+from alb_core.datasets.retile.retile import retile
 from alb_core.datasets.spec import RowLayout, Spec
+from alb_core.datasets.synthetic.make import make
 from alb_core.datasets.verify import verify
-from alb_core.datasets.writer_env import ensure_writer
-from alb_core.errors import AlbError
-from alb_core.loader import SomaLoader
+from alb_core.datasets.writer.environment import ensure_writer
+from alb_core.loader.block_spec import parse_one
+from alb_core.loader.dataset import SomaLoader
 
 pytestmark = pytest.mark.e2e
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alb_core.base.errors import AlbError
 from alb_core.datasets.spec import KNOWN, LAYOUTS, PROFILES, Spec, checked_name, resolved
-from alb_core.errors import AlbError
 
 specs = st.integers(1, 10_000).flatmap(
     lambda cells: st.builds(

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 import tiledbsoma
 
+from alb_core.base.errors import AlbError
 from alb_core.datasets.manifest import size_on_disk
-from alb_core.datasets.write import X_SCHEMA, write_experiment
-from alb_core.errors import AlbError
+from alb_core.datasets.writer.write import X_SCHEMA, write_experiment
 
 pytestmark = pytest.mark.e2e
 

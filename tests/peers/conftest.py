@@ -5,7 +5,7 @@ import tiledbsoma_ml._csr
 from copied import manifest_of
 from numba.core.dispatcher import Dispatcher
 
-from alb_core.peers import copying
+from alb_core.datasets.copies import write
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def copies(tiny, tmp_path_factory):
     paths = {}
     for form in ("h5ad", "zarr"):
         path = place / f"cells.{form}"
-        copying.write(Path(tiny.uri), manifest_of(tiny), path, form)
+        write.write(Path(tiny.uri), manifest_of(tiny), path, form)
         paths[form] = str(path)
     return paths
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from copied import manifest_of
 
-from alb_core import suite
-from alb_core.errors import AlbError
+from alb_core.base.errors import AlbError
+from alb_core.cases import epochs
+from alb_core.datasets.copies.copies import ensure_copy
 from alb_core.peers import case
 from alb_core.peers.case import PeerCase
-from alb_core.peers.copies import ensure_copy
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def manifest(tiny_without_gaps, tmp_path, monkeypatch):
     """The tiny experiment as a proved dataset: rules 1 and 3 have tests of their own."""
     held = manifest_of(tiny_without_gaps, Path(tiny_without_gaps.uri).name)
     monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(suite, "ready", lambda dataset: held)
-    monkeypatch.setattr(suite, "datasets_root", lambda: Path(tiny_without_gaps.uri).parent)
+    monkeypatch.setattr(epochs, "ready", lambda dataset: held)
+    monkeypatch.setattr(epochs, "datasets_root", lambda: Path(tiny_without_gaps.uri).parent)
     monkeypatch.setattr(case, "_WARM", set())
     return held
 

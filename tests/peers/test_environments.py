@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from wheels import wheel_of
 
-from alb_core.errors import AlbError
-from alb_core.paths import suite_root
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
 from alb_core.peers import environments
 from alb_core.peers.environments import ENVIRONMENTS, Environment, python_of
 

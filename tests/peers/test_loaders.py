@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from alb_core.errors import AlbError
-from alb_core.paths import suite_root
-from alb_core.peers.contract import SETTINGS, Wanted
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
 from alb_core.peers.environments import ENVIRONMENTS
+from alb_core.peers.interface import SETTINGS, Wanted
 
 #: Those that the test requirements bring; the others run in environments of their own.
 HERE = ("tiledbsoma_ml", "scdataset", "annloader")
@@ -141,7 +141,7 @@ def test_a_peer_can_be_read_anywhere_and_imports_nothing_of_the_suite(name):
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [alias.name for node in top if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in top if isinstance(node, ast.ImportFrom)]
-    known = {"alb_core.peers.common", "alb_core.peers.contract", "numpy", "numpy.typing"}
+    known = {"alb_core.peers.interface", "numpy", "numpy.typing"}
     assert {name for name in names if name.split(".")[0] not in sys.stdlib_module_names} <= known
     peer = module(name)
     assert set(peer.OPTIONS) == set(SETTINGS) and peer.NAME and peer.DISTRIBUTION

@@ -5,8 +5,8 @@ from pathlib import Path
 import asv
 import pytest
 
-from alb_core.errors import AlbError
-from alb_core.paths import DATA_VARIABLE
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import DATA_VARIABLE
 from alb_core.site import pages
 
 TEMPLATE = Path(asv.__file__).parent / "www" / "index.html"
@@ -15,7 +15,7 @@ TEMPLATE = Path(asv.__file__).parent / "www" / "index.html"
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
-    monkeypatch.setattr("alb_core.figure.files.scripts", lambda: "draw")
+    monkeypatch.setattr("alb_core.figures.files.scripts", lambda: "draw")
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_bytes(TEMPLATE.read_bytes())
     return tmp_path / "site"
@@ -48,7 +48,7 @@ def test_another_page_than_asvs_is_left_alone(site):
 
 def test_what_draws_is_put_together_once(site, monkeypatch):
     pages.add(site)
-    monkeypatch.setattr("alb_core.figure.files.scripts", lambda: pytest.fail("again"))
+    monkeypatch.setattr("alb_core.figures.files.scripts", lambda: pytest.fail("again"))
     (site / "index.html").write_bytes(TEMPLATE.read_bytes())
     pages.add(site)
     assert (site / "alb" / "vega.js").read_text().startswith("(function() {\ndraw")

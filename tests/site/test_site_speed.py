@@ -6,10 +6,10 @@ import math
 import pytest
 from asv.results import Results
 
-from alb_core.records import as_table
 from alb_core.site import speed
-from alb_core.site.epochs import Subject, measured
+from alb_core.site.records import Subject, measured
 from alb_core.site.speed import Release
+from alb_core.sweeps.records import as_table
 
 CODE = """class L:
     def setup(self, method, shuffle):

@@ -5,8 +5,8 @@ import json
 from asv_site import BENCHMARK
 
 from alb_core.site import trust
-from alb_core.verdict import calibration
-from alb_core.verdict.calibration import Calibration, Known, Rate
+from alb_core.verdicts import calibrated
+from alb_core.verdicts.calibrated import Calibration, Known, Rate
 
 
 def written(site):
@@ -43,7 +43,7 @@ def test_rates_come_with_their_intervals_and_unknown_ones_are_empty(tmp_path):
     cases = {f"{BENCHMARK}(1)": Known(Rate(0, 0), {"25%": Rate(5, 10)}, "1", 0.075, **drawn, visible=0.12, step=0.2)}
     whole = Known(Rate(1, 100), {"10%": Rate(9, 10)})
     times = "2026-11-22T10:00:00", "c" * 40, 600.0
-    calibration.save(results, Calibration("m", *times, {"sort": 0.1}, cases, whole, rounds=60, verdict_rounds=12))
+    calibrated.save(results, Calibration("m", *times, {"sort": 0.1}, cases, whole, rounds=60, verdict_rounds=12))
     assert trust.write(tmp_path, results) == []
     [found] = written(tmp_path)
     assert found["calibration"] == {

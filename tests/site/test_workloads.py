@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from alb_core.paths import suite_root
+from alb_core.base.paths import suite_root
+from alb_core.cases.epochs import LoadCase, ReadCase
 from alb_core.peers.case import PeerCase
 from alb_core.site.workloads import CASES, Workload, workloads
-from alb_core.suite import LoadCase, ReadCase
 
 
 def benchmark(call, **parameters):

@@ -1,0 +1,122 @@
+"""Pages of the suite's own in a published site; asv calls every publisher once its template and graphs stand.
+
+Steps on the published site: how large one must be, from the calibrations of the machines.
+
+asv publishes a step of 5 % or more. Runs of one and the same commit differ by more than that on a shared machine, and
+by how much is known where it was calibrated. What asv.conf.json says (``regressions_thresholds``) can only add to it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asv.config import Config
+from asv.console import log
+from asv.publishing import OutputPublisher
+from asv.results import iter_results
+
+from alb_core.base.errors import AlbError
+from alb_core.rounds.results.machines import CALIBRATION
+from alb_core.rounds.results.valid import behind
+
+
+def thresholds(results: Path) -> dict[str, float]:
+    """Return the relative size of a step by regular expression, as asv's ``regressions_thresholds`` has it.
+
+    A benchmark has one line for all machines: the noisiest of them decides.
+    """
+    # Here, because it loads scipy, which asv's other commands do without.
+    from alb_core.verdicts import calibrated
+
+    found: dict[str, float] = {}
+    for path in sorted(results.glob(f"*/{CALIBRATION}")):
+        known = calibrated.load(results, path.parent.name)
+        for name, benchmark in known.benchmarks.items() if known else ():
+            if benchmark.step is not None:
+                # asv matches the beginning of the name, or of the name with "@" and a branch.
+                pattern = rf"{re.escape(name)}(@|$)"
+                found[pattern] = max(benchmark.step, found.get(pattern, 0.0))
+    return found
+
+
+if TYPE_CHECKING:
+    from alb_core.site.speed import Release
+
+
+class SpeedPage(OutputPublisher):  # type: ignore[misc]
+    """Speed against memory."""
+
+    name = "speed"
+    button_label = "Speed and memory"
+    description = "Samples per second against peak memory, release by release"
+
+    @classmethod
+    def publish(cls, conf: Config, repo: Any, benchmarks: Any, graphs: Any, revisions: Mapping[str, int]) -> None:
+        """Write the page's files; where that fails, say so and leave the site without the page."""
+        from alb_core.site import pages, speed
+        from alb_core.site.records import measured
+
+        def write() -> None:
+            site = Path(conf.html_dir)
+            pages.add(site)
+            # Through asv, which names what it cannot read.
+            every = list(iter_results(conf.results_dir))
+            dates = {results.commit_hash: int(results.date) for results in every}
+            known = _releases(repo.get_tags(), revisions, dates, _drawn(graphs))
+            speed.write(site, (one for results in every for one in measured(results, benchmarks)), known)
+
+        _said(write)
+
+
+class TrustPage(OutputPublisher):  # type: ignore[misc]
+    """What verdicts and loaders of each machine are worth."""
+
+    name = "trust"
+    button_label = "Verdicts and loaders"
+    description = "How often verdicts are wrong, and loaders side by side"
+
+    @classmethod
+    def publish(cls, conf: Config, *_: Any) -> None:
+        """Write the page's files; what cannot be read is said, and stands on the page."""
+        from alb_core.site import pages, trust
+
+        def write() -> None:
+            site = Path(conf.html_dir)
+            pages.add(site)
+            for fault in trust.write(site, behind(Path(conf.results_dir))):
+                print(f"alb: not on the site: {fault}", file=sys.stderr)
+
+        _said(write)
+
+
+def _said(write: Callable[[], None]) -> None:
+    """Write a page's files; the site does without where that fails."""
+    # asv leaves its line open for dots.
+    log.flush()
+    try:
+        write()
+    except AlbError as error:
+        print(f"alb: the site lacks a page: {error}", file=sys.stderr)
+
+
+def _drawn(graphs: Any) -> set[int]:
+    """Revisions that asv's graphs have: those of the range that is published, on its branches and tags."""
+    return {revision for _, graph in graphs for revision in graph.data_points}
+
+
+def _releases(
+    tags: Mapping[str, str], revisions: Mapping[str, int], dates: Mapping[str, int], drawn: set[int]
+) -> dict[str, Release]:
+    """Commits that are shown, as the page names them."""
+    from alb_core.site.speed import Release
+
+    names = {commit: tag for tag, commit in sorted(tags.items(), reverse=True)}
+    return {
+        commit: Release(names.get(commit, commit[:8]), commit, dates[commit], revision)
+        for commit, revision in revisions.items()
+        if revision in drawn and commit in dates
+    }

@@ -1,0 +1,68 @@
+"""Where things lie: the suite's own directory and its data directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from alb_core.base.errors import AlbError
+
+#: Environment variable that moves datasets, history and wheels elsewhere (a larger disk, a shared one).
+DATA_VARIABLE = "ALB_DATA"
+
+#: Environment variable that gives one command, and the builds that it starts, another history than the one in use.
+HISTORY_VARIABLE = "ALB_HISTORY"
+
+
+def suite_root() -> Path:
+    """Directory that holds ``asv.conf.json``: that of the checkout which this package is imported from."""
+    return Path(__file__).resolve().parents[2]
+
+
+def data_root() -> Path:
+    """Directory of datasets, history and wheels: ``$ALB_DATA``, else ``data/`` in the checkout."""
+    root = Path(os.environ.get(DATA_VARIABLE) or suite_root() / "data").absolute()
+    if root.exists() and not root.is_dir():
+        raise AlbError(f"{root} is a file, expected the data directory: move it away, or set {DATA_VARIABLE}")
+    return root
+
+
+def datasets_root() -> Path:
+    """Directory of the datasets, one directory each."""
+    return data_root() / "soma"
+
+
+def environment_roots() -> tuple[Path, Path]:
+    """Directories of the benchmark environments: asv's own, and that of the second side of a verdict.
+
+    Equally long names: a process's speed depends a little on how long the paths in its variables are.
+    """
+    return data_root() / "env", data_root() / "duo"
+
+
+def campaign_root() -> Path:
+    """Directory of the environments of a campaign: a directory for each release, named by its commit."""
+    return data_root() / "campaign"
+
+
+def calibration_root() -> Path:
+    """Directory of the rounds of ``alb calibrate``: in the checkout, so that they can be kept with what they tell.
+
+    Apart from the results, because asv would publish them as the release's.
+    """
+    return suite_root() / "data" / "calibration"
+
+
+def history_root() -> Path:
+    """The git repository of tiledb-soma whose commits are measured: ``$ALB_HISTORY``, else the one in use."""
+    return Path(os.environ.get(HISTORY_VARIABLE) or data_root() / "tiledb-soma").absolute()
+
+
+def wheels_root() -> Path:
+    """Cache of wheels and source distributions."""
+    return data_root() / "wheels"
+
+
+def scripts_root() -> Path:
+    """Cache of the packages whose scripts the published site serves."""
+    return data_root() / "site"

@@ -1,0 +1,169 @@
+"""tiledbsoma's readers, by name: chunks of rows in, tables or scipy matrices out, counted."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import tiledbsoma
+
+from alb_core.base.checksum import combined, coo_checksum
+from alb_core.base.errors import AlbError
+from alb_core.loader.soma import Int64, VarSelection, _var_coords
+
+#: Entries whose checksum is computed at once.
+_ENTRIES = 2**16
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a reader hands out at once."""
+
+    #: Arrow table of ``soma_dim_0``, ``soma_dim_1`` and ``soma_data``, or a scipy matrix.
+    data: Any
+    #: None when coordinates are joinids. Else the obs and var joinids that the positions stand for.
+    axes: tuple[Any, Any] | None = None
+
+    @property
+    def nnz(self) -> int:
+        """Values held."""
+        return int(self.data.num_rows if isinstance(self.data, pa.Table) else self.data.nnz)
+
+    def total(self) -> float:
+        """Sum of the values, in float64 (exact for whole counts)."""
+        if isinstance(self.data, pa.Table):
+            arrays = self.data.column("soma_data").chunks
+            return float(sum(array.to_numpy(zero_copy_only=False).sum(dtype=np.float64) for array in arrays))
+        return float(self.data.data.sum(dtype=np.float64))
+
+    def checksum(self) -> int:
+        """Checksum by joinids (:mod:`alb_core.base.checksum`); takes a few MB beside the piece, whatever its size."""
+        checksum = 0
+        for rows, columns, values in self._entries():
+            if self.axes is not None:
+                rows, columns = np.asarray(self.axes[0])[rows], np.asarray(self.axes[1])[columns]
+            checksum = combined(checksum, coo_checksum(rows, columns, values))
+        return checksum
+
+    def _entries(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]]:
+        """Rows, columns and values, some at a time: copies of all of them would show in a peak of memory."""
+        if isinstance(self.data, pa.Table):
+            for batch in self.data.to_batches(max_chunksize=_ENTRIES):
+                rows, columns, values = (batch.column(i).to_numpy(zero_copy_only=False) for i in range(3))
+                yield rows, columns, values
+            return
+        for start in range(0, self.nnz, _ENTRIES):
+            part = slice(start, start + _ENTRIES)
+            if self.data.format == "csr":
+                columns = self.data.indices[part]
+                rows = np.searchsorted(self.data.indptr, np.arange(start, start + len(columns)), side="right") - 1
+            else:
+                rows, columns = self.data.row[part], self.data.col[part]
+            yield rows, columns, self.data.data[part]
+
+
+#: Reads one chunk: (open sparse array, obs joinids of the chunk, vars) -> pieces.
+Reader = Callable[[Any, Int64, VarSelection], Iterator[Piece]]
+
+
+def _table(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """Arrow tables as tiledbsoma reads them, coordinates as joinids."""
+    # map, not a loop: a loop's variable would hold a table while the next one is read.
+    tables = x.read(coords=(obs_joinids, _var_coords(var_joinids))).tables()
+    return map(Piece, tables)
+
+
+def _blockwise(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Any:
+    """Blockwise reader of tiledbsoma over one chunk.
+
+    Not eager: a chunk is one block, so there is no next one to read ahead.
+    """
+    read = x.read(coords=(obs_joinids, _var_coords(var_joinids)))
+    return read.blockwise(axis=0, size=len(obs_joinids), eager=False)
+
+
+def _blockwise_table(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """Arrow tables, coordinates as positions among the joinids asked for."""
+    return itertools.starmap(Piece, _blockwise(x, obs_joinids, var_joinids).tables())
+
+
+def _blockwise_scipy_coo(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """COO matrices, sorted by row and column."""
+    return itertools.starmap(Piece, _blockwise(x, obs_joinids, var_joinids).scipy(compress=False))
+
+
+def _blockwise_scipy_csr(x: Any, obs_joinids: Int64, var_joinids: VarSelection) -> Iterator[Piece]:
+    """CSR matrices."""
+    return itertools.starmap(Piece, _blockwise(x, obs_joinids, var_joinids).scipy(compress=True))
+
+
+#: The readers by name. The blockwise ones index every var asked for, so with ``None`` or a slice the array's
+#: shape must be that of the data (an array created with a huge shape needs explicit joinids).
+READERS: dict[str, Reader] = {
+    "table": _table,
+    "blockwise_table": _blockwise_table,
+    "blockwise_scipy_coo": _blockwise_scipy_coo,
+    "blockwise_scipy_csr": _blockwise_scipy_csr,
+}
+
+
+def require_reader(x: Any, reader: str) -> None:
+    """Refuse a reader that this release of tiledbsoma lacks."""
+    if reader != "table" and not hasattr(x.read(coords=(slice(0, 0),)), "blockwise"):
+        raise NotImplementedError(f"tiledbsoma {tiledbsoma.__version__} has no blockwise reader")
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What one pass of a reader over its chunks held."""
+
+    #: Rows asked for, chunks read, values read.
+    n_rows: int
+    n_chunks: int
+    nnz: int
+    #: Sum of the values.
+    total: float
+    #: Seconds for everything, and until the first chunk was read.
+    elapsed: float
+    first_chunk: float
+    #: Of :mod:`alb_core.base.checksum`; None unless asked for.
+    checksum: int | None
+
+
+def read_epoch(
+    x: Any,
+    chunks: Iterable[Int64],
+    reader: str,
+    var_joinids: VarSelection = None,
+    *,
+    check: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> ReadResult:
+    """Read all chunks, one after another, holding one piece at a time."""
+    if reader not in READERS:
+        raise AlbError(f"reader is {reader!r}, expected one of {', '.join(READERS)}")
+    rows = chunk_count = nnz = checksum = 0
+    total = first_chunk = 0.0
+    start = time.perf_counter()
+    for chunk in chunks:
+        before = nnz
+        for piece in READERS[reader](x, chunk, var_joinids):
+            nnz += piece.nnz
+            total += piece.total()
+            if check:
+                checksum = combined(checksum, piece.checksum())
+            del piece  # or it would be held while the next one is read
+        rows += len(chunk)
+        chunk_count += 1
+        if chunk_count == 1:
+            first_chunk = time.perf_counter() - start
+        if progress is not None:
+            progress(len(chunk), nnz - before)
+    elapsed = time.perf_counter() - start
+    return ReadResult(rows, chunk_count, nnz, total, elapsed, first_chunk, checksum if check else None)

@@ -1,0 +1,121 @@
+"""Cases of the suite: one combination of parameters, opened, run and proved.
+
+:meth:`Case.epoch` is what asv times and weighs: one epoch, counted as it runs, and a failure if the counts are not
+the dataset's (design rule 9).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from pathlib import Path
+
+from alb_core.base.checksum import Counted, require_equal
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import datasets_root
+from alb_core.cases import chunk_readers
+from alb_core.cases.consume import EpochResult, run_epoch
+from alb_core.cases.preflight import ready
+from alb_core.loader import memory_budget, order, soma
+from alb_core.loader.block_spec import parse_one
+from alb_core.loader.dataset import SomaLoader
+from alb_core.loader.packing import kernel_cache
+
+#: What every shuffle of the suite is drawn from: one order of rows for all commits.
+SEED = 42
+
+#: Blocks that an epoch has at least, so that its time is not that of its first batch (design rule 8).
+LEAST_BLOCKS = 8
+
+
+class Case(ABC):
+    """A combination of parameters over one dataset, opened."""
+
+    def __init__(self, dataset: str) -> None:
+        self._manifest = ready(dataset)
+        self._uri = str(datasets_root() / dataset)
+        self._stack = ExitStack()
+
+    @property
+    def location(self) -> Path:
+        """The dataset's directory."""
+        return Path(self._uri)
+
+    def epoch(self, *, prove: bool = False) -> Counted:
+        """Run one epoch over all rows, and hold what it delivered against the dataset's manifest."""
+        held = self._manifest
+        x_checksum = int(held.x_checksum, 16)
+        counted = self._run(prove)
+        require_equal(counted, n_obs=held.n_obs, nnz=held.nnz, x_sum=held.x_sum, x_checksum=x_checksum)
+        return counted
+
+    def close(self) -> None:
+        """Close the experiment."""
+        self._stack.close()
+
+    @abstractmethod
+    def _run(self, check: bool) -> Counted: ...
+
+
+class ReadCase(Case):
+    """All rows of a dataset, chunk by chunk, through one of tiledbsoma's readers."""
+
+    def __init__(self, dataset: str, method: str, chunk_size: int, shuffle: str, buffer_size: int) -> None:
+        super().__init__(dataset)
+        self._method, self._chunk_size, self._shuffle = method, chunk_size, shuffle
+        experiment = self._stack.enter_context(
+            soma.open_experiment(self._uri, py_buffer_size=buffer_size, soma_buffer_size=buffer_size)
+        )
+        self._x = experiment.ms["RNA"].X["raw"]
+        chunk_readers.require_reader(self._x, method)
+        self._rows = soma.joinids(experiment.obs)
+        self._columns = soma.as_coords(soma.joinids(experiment.ms["RNA"].var))
+
+    def _run(self, check: bool) -> chunk_readers.ReadResult:
+        chunks = order.chunks(self._rows, self._chunk_size, self._shuffle, SEED)
+        return chunk_readers.read_epoch(self._x, chunks, self._method, self._columns, check=check)
+
+
+class LoadCase(Case):
+    """One epoch of the loader over all rows of a dataset, to dense batches."""
+
+    def __init__(
+        self,
+        dataset: str,
+        method: str,
+        block_spec: str,
+        shuffle: str,
+        batch_size: int,
+        buffer_size: int | None = None,
+        context: str = "default",
+    ) -> None:
+        super().__init__(dataset)
+        if method == "numba":
+            kernel_cache.ensure()
+        self._loader = self._stack.enter_context(
+            SomaLoader(
+                self._uri,
+                parse_one(block_spec),
+                method=method,
+                shuffle=shuffle,
+                seed=SEED,
+                batch_size=batch_size,
+                py_buffer_size=buffer_size,
+                soma_buffer_size=buffer_size,
+                config={"default": {}, "tuned": memory_budget.tuned_config()}[context],
+            )
+        )
+        if self._loader.n_blocks < LEAST_BLOCKS:
+            raise AlbError(
+                f"an epoch of {dataset} in blocks {block_spec} has {self._loader.n_blocks} blocks, expected "
+                f"{LEAST_BLOCKS} or more: its time would be that of its first batch"
+            )
+
+    def first_batch(self) -> float:
+        """Seconds until the first batch of an epoch is there: the reading and converting of what it needs."""
+        self._loader.set_epoch(0)
+        return run_epoch(self._loader, max_batches=1).first_batch
+
+    def _run(self, check: bool) -> EpochResult:
+        self._loader.set_epoch(0)
+        return run_epoch(self._loader, check=check)

@@ -1,0 +1,235 @@
+"""The cache of wheels: what was built, by package, and how much of it is kept.
+
+A build is a directory under ``data/wheels/builds``: the wheel, ``build.json``, which says what it is, and the log of
+a source build. It is moved there whole, so what stands there is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from alb_core.base import certificate
+from alb_core.base.errors import AlbError
+from alb_core.base.files import sha256_of, write_atomically
+from alb_core.base.paths import campaign_root, environment_roots, wheels_root
+from alb_core.commits.history.package import FINGERPRINT_VERSION
+from alb_core.commits.history.releases_lock import Companion, LockedFile
+
+#: Environment variable: size of the wheel cache in GiB.
+LIMIT_VARIABLE = "ALB_WHEEL_CACHE"
+_LIMIT_GIB = 10.0
+
+RECORD = "build.json"
+LOG = "build.log"
+
+
+@dataclass(frozen=True)
+class Made:
+    """One finished build."""
+
+    #: The commit that it was made for.
+    commit: str
+    #: ``overlay`` or ``source``.
+    kind: str
+    #: Keys of the package, and of the libraries in the wheel (:func:`native_key`).
+    package: str
+    native: str
+    #: What the libraries come from: a release's version, or ``source build of <commit>``.
+    base: str
+    #: Of the wheel.
+    version: str
+    #: File name and digest of the wheel.
+    wheel: str
+    sha256: str
+    #: What is installed with it.
+    companions: tuple[Companion, ...]
+
+    @property
+    def path(self) -> Path:
+        """The wheel's place in the cache."""
+        return place_of(self.package) / self.wheel
+
+
+def place_of(package: str) -> Path:
+    """Directory of the build of a package on this platform."""
+    return _builds() / f"{package[:20]}-cp311-{sysconfig.get_platform()}"
+
+
+def made() -> list[Made]:
+    """Return every build in the cache for this platform; what cannot be read as one is none."""
+    found = []
+    for path in sorted(_builds().glob(f"*-{sysconfig.get_platform()}/{RECORD}")):
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+            if content.pop("fingerprint") != FINGERPRINT_VERSION:
+                continue
+            companions = tuple(
+                Companion(item["name"], item["version"], tuple(LockedFile(**file) for file in item["wheels"]))
+                for item in content.pop("companions")
+            )
+            one = Made(**content, companions=companions)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if one.path.parent == path.parent and one.path.is_file():
+            found.append(one)
+    return found
+
+
+def record(build: Made, directory: Path) -> None:
+    """Write what a build is beside its wheel."""
+    content = json.dumps({**asdict(build), "fingerprint": FINGERPRINT_VERSION}, indent=1) + "\n"
+    write_atomically(directory / RECORD, content.encode())
+
+
+def verified(build: Made) -> bool:
+    """Whether a build's wheel has the bytes that it was made with; one with others is removed, with a word."""
+    if build.path.is_file() and sha256_of(build.path) == build.sha256:
+        used(build.path.parent)
+        return True
+    print(f"alb: {build.path} has not the sha256 that it was made with; making it again", file=sys.stderr, flush=True)
+    shutil.rmtree(build.path.parent, ignore_errors=True)
+    return False
+
+
+def unfit(package: str, libraries: str) -> str | None:
+    """Return why libraries (:meth:`Planner.unfit_key`) do not carry a package, where that was found out."""
+    try:
+        return str(json.loads(_unfit(package, libraries).read_text())["reason"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def mark_unfit(package: str, libraries: str, reason: str) -> None:
+    """Remember that libraries do not carry a package."""
+    write_atomically(_unfit(package, libraries), (json.dumps({"reason": reason}) + "\n").encode())
+
+
+def used(*paths: Path) -> None:
+    """Note that files are in use now: what was used least recently goes first."""
+    for path in paths:
+        try:
+            os.utime(path)
+        except OSError:
+            continue  # A cache that may only be read: nothing is pruned there either.
+
+
+def limit() -> int:
+    """Return the cache's size limit in bytes."""
+    text = os.environ.get(LIMIT_VARIABLE)
+    try:
+        size = float(text) if text else _LIMIT_GIB
+    except ValueError:
+        size = -1.0
+    if not 0 <= size < 1e9:
+        raise AlbError(f"{LIMIT_VARIABLE} is {text!r}, expected the size of the wheel cache in GiB, such as 10")
+    return int(size * 2**30)
+
+
+def size() -> int:
+    """Return the bytes that the cache takes."""
+    return sum(_size(item) for item in _items())
+
+
+def prune(most: int, keep: str = "") -> list[Path]:
+    """Remove what was used least recently until the cache is within a limit; never what is in use.
+
+    In use is what an environment of the suite has installed, and what another process is making or fetching.
+    """
+    _sweep()
+    items = {item: _size(item) for item in _items()}
+    total, removed, held = sum(items.values()), [], {*_installed(), keep}
+    for item in sorted(items, key=lambda path: path.stat().st_mtime):
+        if total <= most:
+            break
+        if any(path.name in held for path in (item, *item.glob("*.whl"))):
+            continue
+        if _remove(item):
+            total -= items[item]
+            removed.append(item)
+    return removed
+
+
+def trim(keep: str = "") -> None:
+    """Bring the cache within its limit after something was added, with a word where something goes."""
+    removed = prune(limit(), keep)
+    if removed:
+        print(f"alb: the wheel cache was over {limit() / 2**30:g} GiB; removed {len(removed)} items", file=sys.stderr)
+
+
+def _builds() -> Path:
+    return wheels_root() / "builds"
+
+
+def _unfit(package: str, libraries: str) -> Path:
+    return _builds() / "unfit" / f"{package[:20]}-{libraries[:20]}.json"
+
+
+def _items() -> Iterator[Path]:
+    """What the cache keeps or drops as one: files of the index, and builds."""
+    root = wheels_root()
+    for path in root.glob("*"):
+        if path.is_file() and path.name.endswith((".whl", ".tar.gz")) and not path.name.startswith("."):
+            yield path
+    yield from (path.parent for path in _builds().glob(f"*/{RECORD}"))
+    yield from (path.parent for path in root.glob("checkouts/*/*.whl") if not path.parent.name.startswith("."))
+
+
+def _size(item: Path) -> int:
+    files = item.rglob("*") if item.is_dir() else [item]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _installed() -> set[str]:
+    """Names of the wheels that the suite's environments hold."""
+    names: set[str] = set()
+    roots = (*environment_roots(), *campaign_root().glob("*"))
+    for path in chain.from_iterable(root.glob(f"*/{certificate.CERTIFICATE}") for root in roots):
+        try:
+            content = certificate.certificate(path.parent)
+        except AlbError:
+            continue
+        names |= {content["wheel"], *content.get("companion_wheels", [])}
+    return names
+
+
+def _lock_of(item: Path) -> Path:
+    """The lock that is held while an item is made or fetched."""
+    return item.parent / f".{item.name}.lock"
+
+
+def _remove(item: Path) -> bool:
+    """Remove an item whole, unless another process holds its lock."""
+    try:
+        with FileLock(_lock_of(item), timeout=0):
+            if item.is_dir():
+                # First out of sight: a reader sees a whole build or none.
+                gone = item.with_name(f".{item.name}.partial-{os.getpid()}")
+                item.replace(gone)
+                shutil.rmtree(gone, ignore_errors=True)
+            else:
+                item.unlink(missing_ok=True)
+    except (Timeout, OSError):
+        return False
+    return True
+
+
+def _sweep() -> None:
+    """Remove what killed processes left: parts of downloads and of builds that nobody holds."""
+    for part in (*wheels_root().glob(".*.part"), *_builds().glob(".*.partial-*")):
+        name = part.name.removesuffix(".part").partition(".partial-")[0]
+        try:
+            with FileLock(part.with_name(f"{name}.lock"), timeout=0):
+                shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+        except (Timeout, OSError):
+            continue

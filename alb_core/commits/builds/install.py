@@ -1,0 +1,254 @@
+"""A wheel for a commit, and its installation into a benchmark environment.
+
+asv asks for both by its ``build_command`` and ``install_command``; :mod:`~alb_core.commits.builds.plan` decides how a
+commit is built.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
+
+from alb_core.base import certificate
+from alb_core.base.errors import AlbError
+from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
+from alb_core.base.paths import history_root, suite_root
+from alb_core.commits.builds import cache, local_packages, overlay, smoke, source
+from alb_core.commits.builds import wheels as wheels_module
+from alb_core.commits.builds.cache import Made
+from alb_core.commits.builds.plan import Plan, Planner
+from alb_core.commits.builds.wheels import PYTHON, companion_wheels, own_wheel
+from alb_core.commits.builds.wheels import release_wheels as release_wheels
+from alb_core.commits.history import build_script, releases_lock
+from alb_core.commits.history.git import git
+from alb_core.commits.history.new_releases import stack_pins
+from alb_core.commits.history.releases_lock import Companion, Release
+
+_STACK_MARKER = "alb-stack.sha256"
+
+
+def plan(commit: str) -> Plan:
+    """Decide how a commit of the history is built."""
+    with Planner(history_root()) as planner:
+        return planner.plan(commit)
+
+
+def make(commit: str, environment: Path) -> tuple[Plan, Path, tuple[Companion, ...]]:
+    """Bring the wheel of a commit into the cache, built where it is not there yet.
+
+    Two processes that want the same native sources wait for one another, so that one builds.
+    """
+    while True:
+        found = plan(commit)
+        if found.kind == "release" and found.release is not None:
+            return found, own_wheel(found.release), found.release.companions
+        if found.made is not None:
+            if cache.verified(found.made):
+                return found, found.made.path, found.made.companions
+            continue
+        lock_file = cache.place_of(found.package.native).with_name(f".native-{found.package.native[:20]}.lock")
+        with locked(lock_file, f"it builds {commit[:10]}"), Planner(history_root()) as planner:
+            found = planner.plan(commit)
+            if found.made is None and found.kind != "release":
+                _make(planner, found, environment)
+
+
+def place_wheel(commit: str, directory: Path, environment: Path) -> Path:
+    """Leave the wheel of a commit, and no other, in asv's build cache directory."""
+    install_stack(environment)
+    _, wheel, _ = make(commit, environment)
+    ensure_directory(directory)
+    for stale in directory.glob("*.whl"):
+        stale.unlink()
+    placed = Path(shutil.copy2(wheel, directory))
+    cache.trim(keep=wheel.name)
+    return placed
+
+
+def install(commit: str, environment: Path, wheel: Path) -> None:
+    """Install a commit's wheel and companions over the common stack, and leave the certificate of it.
+
+    Nothing is asked of the index but the stack, and that once an environment.
+    """
+    before = environment / certificate.CERTIFICATE
+    surplus = {item.name for release in releases_lock.load() for item in release.companions}
+    if before.is_file():
+        held = certificate.certificate(environment)
+        surplus |= {*held.get("companions", {}), *held.get("checkouts", {})}
+    before.unlink(missing_ok=True)
+    install_stack(environment)
+    build, own, beside = make(commit, environment)
+    if sha256_of(wheel) != sha256_of(own):
+        raise AlbError(f"{wheel} is not the wheel of {commit}: remove asv's cache {wheel.parent} and run asv again")
+    local, certified = local_packages.wheels(environment)
+    surplus -= {*(item.name for item in beside), *certified}
+    # pip takes a second to find that there is nothing to remove.
+    surplus = {name for name in surplus if _holds(environment, name)}
+    if surplus:
+        _pip(environment, "uninstall", "--yes", *sorted(surplus))
+        # Of what a checkout stood in for, the stack has a version of its own.
+        pins = stack_pins(suite_root() / "constraints.txt")
+        again = [f"{name}=={pins[name]}" for name in sorted(surplus & set(pins))]
+        if again:
+            _pip(environment, "install", "--no-deps", "--ignore-installed", *again)
+    wheels = companion_wheels(beside)
+    # --no-deps and --no-index: what is installed is what is locked, whatever the index offers today.
+    exact = ["--no-deps", "--no-index", "--force-reinstall"]
+    _pip(environment, "install", *exact, str(wheel), *map(str, wheels), *map(str, local))
+    local_packages.warn(environment, certified)
+    found = certificate.certify(site_packages(environment), commit, build.kind, build.base, wheel)
+    found["companions"] = {item.name: item.version for item in beside}
+    found["companion_wheels"] = [path.name for path in [*wheels, *local]]
+    found["checkouts"] = certified
+    found["packages"] = local_packages.versions(certified, found["packages"])
+    write_atomically(before, (json.dumps(found, indent=1) + "\n").encode())
+    cache.trim()
+
+
+def _make(planner: Planner, found: Plan, environment: Path) -> None:
+    """Build what a plan says and put it into the cache; the caller holds the lock of its native sources.
+
+    An overlay that fails its smoke read is remembered as unfit, so that the next plan is another one.
+    """
+    if not found.possible:
+        raise AlbError(f"commit {found.commit} cannot be built ({found.kind}): {found.why}")
+    place = cache.place_of(planner.build_key(found.package, found.kind))
+    with locked(place.with_name(f".{place.name}.lock"), f"it builds {found.commit[:10]}"):
+        # What stands there is no build: its record or its wheel is gone, or of an older meaning.
+        shutil.rmtree(place, ignore_errors=True)
+        if found.kind == "overlay":
+            _make_overlay(planner, found, environment, place)
+        else:
+            _make_source(planner, found, environment, place)
+
+
+def _make_overlay(planner: Planner, found: Plan, environment: Path, place: Path) -> None:
+    if found.release is not None:
+        base, version = own_wheel(found.release), found.release.version
+    else:
+        assert found.libraries is not None
+        base, version = found.libraries.path, found.libraries.version
+    beside = wheels_module.of_commit(found.package.requires, planner.releases, found.release, found.commit)
+    try:
+        with staged_directory(place) as stage:
+            wheel = overlay.make(base, _content(planner, found, version), stage)
+            reason = smoke.read(environment / "bin" / "python", [wheel, *companion_wheels(beside)])
+            if reason is not None:
+                raise _UnfitError(reason)
+            _record(planner, found, wheel, beside)
+    except _UnfitError as error:
+        print(f"alb: {found.base}'s libraries fail the smoke read of {found.commit[:10]}: {error}", file=sys.stderr)
+        cache.mark_unfit(found.package.key, planner.unfit_key(found.package, found.libraries), str(error))
+
+
+def _make_source(planner: Planner, found: Plan, environment: Path, place: Path) -> None:
+    beside = wheels_module.of_commit(found.package.requires, planner.releases, None, found.commit)
+    date = git(planner.repository, "show", "--no-patch", "--format=%ct", found.commit)
+    version = overlay.version_of(_version_at(planner.releases, int(date)), found.commit)
+    with staged_directory(place) as stage:
+        try:
+            python, layout = environment / "bin" / "python", planner.layout(found.commit)
+            wheel = source.build(planner.repository, found.commit, layout, version, python, stage)
+            reason = smoke.read(python, [wheel, *companion_wheels(beside)])
+            if reason is not None:
+                raise AlbError(f"the source build of {found.commit} fails its smoke read: {reason}")
+        except AlbError as error:
+            log = place.with_name(f"{place.name}.failed.log")
+            shutil.copyfile(stage / cache.LOG, log)
+            raise AlbError(f"{error}; its log is {log}") from error
+        _record(planner, found, wheel, beside)
+
+
+class _UnfitError(Exception):
+    """The libraries do not carry the package; ends the staging of an overlay."""
+
+
+def _record(planner: Planner, found: Plan, wheel: Path, beside: list[Companion]) -> None:
+    version = str(parse_wheel_filename(wheel.name)[1])
+    key, native = planner.build_key(found.package, found.kind), planner.native_key(found.package)
+    build = Made(
+        commit=found.commit,
+        kind=found.kind,
+        package=key,
+        native=native,
+        base=found.base,
+        version=version,
+        wheel=wheel.name,
+        sha256=sha256_of(wheel),
+        companions=tuple(beside),
+    )
+    cache.record(build, wheel.parent)
+
+
+def _content(planner: Planner, found: Plan, base: str) -> overlay.Content:
+    """Return what a commit puts into its wheel, read from its tree."""
+    objects, layout = planner.objects, planner.layout(found.commit)
+    root = objects.root(found.commit)
+
+    def text(name: str) -> bytes | None:
+        entry = objects.find(root, layout.within(name))
+        return objects.blob(entry[1]) if entry else None
+
+    extras = build_script.extras(
+        text("setup.py"), text("pyproject.toml"), lambda name: (text(name) or b"").decode(errors="replace")
+    )
+    return overlay.Content(
+        version=overlay.version_of(base, found.commit),
+        python={path: objects.blob(blob) for path, blob in found.package.python.items()},
+        requires=found.package.requires,
+        requires_python=found.package.requires_python,
+        extras=extras,
+    )
+
+
+def _version_at(releases: list[Release], when: int) -> str:
+    """Return the newest release at a time (seconds since 1970): what a source build counts on from."""
+    before = [item.version for item in releases if datetime.fromisoformat(item.released).timestamp() <= when]
+    return before[-1] if before else "0.0.0"
+
+
+def site_packages(environment: Path) -> Path:
+    """Return the ``site-packages`` of an environment."""
+    path = environment / "lib" / f"python{PYTHON[0]}.{PYTHON[1]}" / "site-packages"
+    if not path.is_dir():
+        raise AlbError(f"{environment} is no environment of Python {PYTHON[0]}.{PYTHON[1]}: install that Python first")
+    return path
+
+
+def _holds(environment: Path, project: str) -> bool:
+    """Whether a project is installed in an environment, in whatever version."""
+    return any(importlib.metadata.distributions(name=project, path=[str(site_packages(environment))]))
+
+
+def install_stack(environment: Path) -> None:
+    """Install ``constraints.txt``, all of it and nothing else, unless this environment has it.
+
+    Once an environment, about a minute; on a terminal pip shows how far it is.
+    """
+    site_packages(environment)
+    stack = suite_root() / "constraints.txt"
+    digest = sha256_of(stack)
+    marker = environment / _STACK_MARKER
+    if marker.is_file() and marker.read_text() == digest:
+        return
+    print(f"alb: installing the stack of {stack.name} in {environment}, once", file=sys.stderr, flush=True)
+    _pip(environment, "install", "--no-deps", "--requirement", str(stack), shown=sys.stderr.isatty())
+    write_atomically(marker, digest.encode())
+
+
+def _pip(environment: Path, *arguments: str, shown: bool = False) -> None:
+    command = [str(environment / "bin" / "python"), "-m", "pip", *arguments, "--disable-pip-version-check"]
+    if shown:
+        done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
+    else:
+        done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
+        raise AlbError(f"pip {arguments[0]} failed in {environment}: {complaints[-1]}")

@@ -1,0 +1,246 @@
+"""How each commit is built, and why; decided by comparing git trees."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from tqdm import tqdm
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import sha256_of
+from alb_core.base.paths import suite_root
+from alb_core.commits.builds import cache, source, wheels
+from alb_core.commits.builds.cache import Made
+from alb_core.commits.builds.wheels import fitting, is_cached
+from alb_core.commits.history import package as package_module
+from alb_core.commits.history import releases_lock
+from alb_core.commits.history.git import Objects, absent, git, tip
+from alb_core.commits.history.package import Layout, Package, Packages
+from alb_core.commits.history.releases_lock import Release
+
+KINDS = ("release", "same", "overlay", "source")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a commit is built."""
+
+    #: The commit, and what its tree holds of tiledbsoma.
+    commit: str
+    package: Package
+    #: One of :data:`KINDS`.
+    kind: str
+    #: The reason, in words.
+    why: str
+    #: The release whose wheel it takes (``release``), or whose libraries (``overlay``).
+    release: Release | None = None
+    #: The build that is used as it is (a finished one), if there is one.
+    made: Made | None = None
+    #: The source build whose libraries an overlay takes, if it does not take a release's.
+    libraries: Made | None = None
+    #: Whether nothing is known to stand in the way; ``why`` names what does.
+    possible: bool = True
+
+    @property
+    def base(self) -> str:
+        """What the native libraries come from: a release's version, or a source build."""
+        if self.release is not None:
+            return self.release.version
+        held = self.made or self.libraries
+        return held.base if held is not None else f"source build of {self.commit}"
+
+
+class Planner:
+    """Decides how commits of a repository are built; a context manager, because it reads the repository."""
+
+    def __init__(self, repository: Path) -> None:
+        self.repository = repository
+        self.objects = Objects(repository)
+        self.packages = Packages(self.objects)
+        self.releases = releases_lock.load()
+        known, self.unknown = package_module.of_releases(self.releases)
+        usable = [item for item in self.releases if item.version in known and fitting(item.wheels) is not None]
+        self._fitting = [(item, known[item.version]) for item in usable]
+        self._foreign = {version: known[version] for version in known.keys() - {item.version for item in usable}}
+        self._asked: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._made = cache.made()
+        self._paths = source.paths_given()
+        # What a range brings, as its plans are carried out one after another.
+        self._first: dict[str, str] = {}
+        self._compiled: dict[str, str] = {}
+        self._stack = sha256_of(suite_root() / "constraints.txt")
+
+    def __enter__(self) -> Planner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.objects.__exit__(kind, error, trace)
+
+    def plan_all(self, commits: Sequence[str]) -> list[Plan]:
+        """Return the plans of commits that are built one after another, oldest first."""
+        shown = tqdm(commits, desc="plans", unit="commit", leave=False, disable=None)
+        plans = []
+        for commit in shown:
+            plan = self.plan(commit)
+            self._first.setdefault(plan.package.key, commit)
+            if plan.kind == "source":
+                self._compiled.setdefault(self.native_key(plan.package), commit)
+            plans.append(plan)
+        return plans
+
+    def plan(self, commit: str) -> Plan:
+        """Return the plan of one commit."""
+        package = self.packages.of(commit)
+        for release, known in self._fitting:
+            if known.key == package.key:
+                return self._of_release(commit, package, release)
+        for made in self._made:
+            if made.package == self.build_key(package, made.kind):
+                return _again(commit, package, made)
+        if package.key in self._first:
+            why = f"its package equals that of {self._first[package.key][:10]}, which comes before it here"
+            return Plan(commit, package, "same", why)
+        return self._overlay(commit, package) or self._source(commit, package)
+
+    def native_key(self, package: Package) -> str:
+        """Key of a source build's libraries: native sources, Python, and the local copies that it is linked with."""
+        text = "\n".join([package.native, "cp311", *(f"{name}={path}" for name, path in sorted(self._paths.items()))])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def build_key(self, package: Package, kind: str) -> str:
+        """Key under which a build is kept; local copies of libraries are part of a source build."""
+        if kind == "overlay" or not self._paths:
+            return package.key
+        return hashlib.sha256(f"{package.key} {self.native_key(package)}".encode()).hexdigest()
+
+    def unfit(self, package: Package, libraries: Made | None = None) -> str | None:
+        """Return why libraries do not carry a package, where a smoke read found that out.
+
+        Releases with the same native sources have the same symbols: what one of them lacks, all do.
+        """
+        return cache.unfit(package.key, self.unfit_key(package, libraries))
+
+    def unfit_key(self, package: Package, libraries: Made | None = None) -> str:
+        """Key of libraries under the stack: another stack is another try."""
+        held = libraries.sha256 if libraries is not None else package.native
+        return hashlib.sha256(f"{held} {self._stack}".encode()).hexdigest()
+
+    def layout(self, commit: str) -> Layout:
+        """Return where a commit's tree keeps the package."""
+        return self.packages.layout(commit)
+
+    def _of_release(self, commit: str, package: Package, release: Release) -> Plan:
+        where = "cached" if is_cached(release) else "to be fetched"
+        return Plan(commit, package, "release", f"its package is that of {release.version}; wheel {where}", release)
+
+    def _overlay(self, commit: str, package: Package) -> Plan | None:
+        said, contradiction = self._requirements(package)
+        said, possible = said + contradiction, contradiction == ""
+        near = [
+            (_distance(package, known), -number, release)
+            for number, (release, known) in enumerate(self._fitting)
+            if known.native == package.native
+        ]
+        if near and self.unfit(package) is None:
+            distance, _, release = min(near, key=lambda item: item[:2])
+            where = "" if is_cached(release) else ", wheel to be fetched"
+            why = f"its native sources are those of {release.version}{where}; Python files that differ: {distance}"
+            return Plan(commit, package, "overlay", why + said, release, possible=possible)
+        key = self.native_key(package)
+        for made in self._made:
+            fits = made.kind == "source" and made.native == key
+            if fits and self.unfit(package, made) is None:
+                why = f"its native sources are those of the {made.base}{said}"
+                return Plan(commit, package, "overlay", why, libraries=made, possible=possible)
+        if key in self._compiled:
+            why = f"its native sources are those of {self._compiled[key][:10]}, which is compiled before it here{said}"
+            return Plan(commit, package, "overlay", why, possible=possible)
+        return None
+
+    def _source(self, commit: str, package: Package) -> Plan:
+        near = [item for item in self._fitting if item[1].native == package.native]
+        tried = [
+            f"{release.version}'s libraries fail its smoke read ({reason})"
+            for release, known in near[:1]
+            if (reason := self.unfit(package))
+        ]
+        tried += [
+            f"{version} has its native sources and no wheel for this platform"
+            for version in self._foreign
+            if self._foreign[version].native == package.native
+        ]
+        why = "; ".join(tried) or "its native sources are no release's"
+        if self.unknown:
+            why += f" (not compared with {', '.join(self.unknown)}: neither cached nor to be had)"
+        said, contradiction = self._requirements(package)
+        found = source.needs(self.objects, commit, self.layout(commit))
+        possible = contradiction == "" and all(need.here for need in found)
+        why = f"{why}; needs {source.describe(found)}{said}{contradiction}"
+        return Plan(commit, package, "source", why, possible=possible)
+
+    def _requirements(self, package: Package) -> tuple[str, str]:
+        """Return what to say of a commit's own requirements, and what of them stands in the way."""
+        if package.requires not in self._asked:
+            try:
+                asked = wheels.unlocked(package.requires, self.releases, "its package")
+                said = f"; {', '.join(asked)} of no release, asked of the index" if asked else ""
+                self._asked[package.requires] = said, ""
+            except AlbError as error:
+                self._asked[package.requires] = "", f"; {error}"
+        return self._asked[package.requires]
+
+
+def commits_of(repository: Path, words: str) -> list[str]:
+    """Return the commits of a range, oldest first; a single name is that commit alone."""
+    if not words.strip() or any(word.startswith("-") for word in words.split()):
+        raise AlbError(f"{words!r} is no range of commits, expected such as main~20..main, or one commit")
+    if not (".." in words or " " in words or words.startswith("^") or words.endswith(("^!", "^@"))):
+        commit = tip(repository, words)
+        if commit is None:
+            raise AlbError(absent(repository, words))
+        return [commit]
+    try:
+        return git(repository, "rev-list", "--first-parent", "--reverse", *words.split(), "--").split()
+    except AlbError as error:
+        raise AlbError(f"{error}; expected a range such as main~20..main, or one commit") from error
+
+
+def changing(packages: Packages, repository: Path, commits: Sequence[str]) -> list[str]:
+    """Return those commits whose package is another than that of their first parent.
+
+    A commit without a parent counts, and so does one whose parent is cut off by a shallow clone or has no package.
+    """
+    listed = "".join(f"{commit}\n" for commit in commits).encode()
+    lines = git(repository, "rev-list", "--no-walk=unsorted", "--parents", "--stdin", stdin=listed).splitlines()
+    parents = {commit: rest[0] if rest else None for commit, *rest in map(str.split, lines)}
+    found = []
+    for commit in commits:
+        package, before = _package_or_none(packages, commit), _package_or_none(packages, parents[commit])
+        if package is not None and (before is None or before.key != package.key):
+            found.append(commit)
+    return found
+
+
+def _package_or_none(packages: Packages, commit: str | None) -> Package | None:
+    try:
+        return packages.of(commit) if commit is not None else None
+    except AlbError:
+        return None
+
+
+def _again(commit: str, package: Package, made: Made) -> Plan:
+    if made.commit == commit:
+        return Plan(commit, package, made.kind, f"built before, over {made.base}; wheel cached", made=made)
+    return Plan(commit, package, "same", f"its package equals that of {made.commit[:10]}; wheel cached", made=made)
+
+
+def _distance(one: Package, other: Package) -> int:
+    """Number of Python files that differ between two packages."""
+    changed = set(one.python.items()) ^ set(other.python.items())
+    return len({path for path, _ in changed})

@@ -1,0 +1,233 @@
+"""Which history is in use: the releases, a clone, or a repository of the user's.
+
+``data/tiledb-soma`` is a link to it. What the suite makes itself lies under ``data/histories``, each in a place of
+its own, so that one never overwrites the other; a repository of the user's stays where it is and is only read.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import ensure_directory, locked, staged_directory
+from alb_core.base.paths import data_root, history_root
+from alb_core.commits.history.git import RELEASES_REF, Objects, git, tip
+from alb_core.commits.history.package import LAYOUTS, Packages
+
+#: The public repository of tiledb-soma.
+PUBLIC = "https://github.com/single-cell-data/TileDB-SOMA"
+
+#: What a history can be, in words.
+RELEASES, CLONE, OWN = "releases of the package index", "clone", "your own repository, only read"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The history in use."""
+
+    #: Where it really lies.
+    path: Path
+    #: One of :data:`RELEASES`, :data:`CLONE`, :data:`OWN`.
+    kind: str
+    #: Commits, or None.
+    main: str | None
+    head: str | None
+    #: What is checked out.
+    branch: str
+    #: Number of commits up to ``HEAD``.
+    commits: int
+    #: Files with changes that are in no commit.
+    uncommitted: tuple[str, ...]
+
+    @property
+    def is_release_history(self) -> bool:
+        """Whether it is the release history."""
+        return self.kind == RELEASES
+
+
+def releases_place() -> Path:
+    """Where the release history lies, unless an older suite made it at ``data/tiledb-soma`` itself."""
+    return data_root() / "histories" / "releases"
+
+
+def clone_place() -> Path:
+    """Where the clone lies."""
+    return data_root() / "histories" / "clone"
+
+
+def is_repository(root: Path) -> bool:
+    """Whether a git repository stands at the history's place; False where nothing does."""
+    if (root / ".git").exists() or (root / "objects").is_dir():
+        return True
+    if root.is_symlink() and not root.exists():
+        raise AlbError(f"{root} is a link to {root.readlink()}, which does not exist: mend or remove the link")
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise AlbError(f"{root} exists and is no git repository: move it away, then repeat the command")
+    return False
+
+
+def require() -> Path:
+    """Return the history's place."""
+    root = history_root()
+    if not is_repository(root):
+        raise AlbError(f"no history at {root} yet: make it with `alb history releases` or `alb history clone`")
+    return root
+
+
+def show() -> Shown:
+    """Describe the history in use."""
+    root = require()
+    head = tip(root, "HEAD")
+    return Shown(
+        path=root.resolve(),
+        kind=kind_of(root),
+        main=tip(root, "refs/heads/main"),
+        head=head,
+        branch=git(root, "branch", "--show-current") or "detached",
+        commits=int(git(root, "rev-list", "--count", "HEAD")) if head else 0,
+        uncommitted=tuple(uncommitted(root)),
+    )
+
+
+def kind_of(root: Path) -> str:
+    """Return what the history at a place is."""
+    if root.resolve() == clone_place().resolve():
+        return CLONE
+    return RELEASES if tip(root, RELEASES_REF) is not None else OWN
+
+
+def uncommitted(root: Path) -> list[str]:
+    """Return the files of a working checkout whose content is in no commit; without touching its index."""
+    if git(root, "rev-parse", "--is-bare-repository") == "true":
+        return []
+    fields = git(root, "--no-optional-locks", "status", "--porcelain", "-z", strip=False).split("\0")
+    found, skip = [], False
+    for field in fields:
+        if field and not skip:
+            found.append(field[3:])
+        # The old name of what was renamed follows as a field of its own.
+        skip = not skip and field[:1] in {"R", "C"}
+    return found
+
+
+def point_to(target: Path) -> None:
+    """Make ``data/tiledb-soma`` a link to a history; what stood there is kept.
+
+    A release history that an older suite made there in place moves to its own directory first.
+    """
+    root = history_root()
+    with locked(root.with_name(f".{root.name}.lock"), "it changes the history in use"):
+        if not root.is_symlink() and is_repository(root):
+            _adopt(root)
+        elif root.is_symlink() and root.exists() and root.resolve() == target.resolve():
+            return
+        elif root.is_symlink():
+            print(f"alb: {root} was a link to {root.readlink()}", file=sys.stderr)
+        inside = target.is_relative_to(data_root())
+        link = root.with_name(f".{root.name}.link-{os.getpid()}")
+        try:
+            if root.is_dir() and not root.is_symlink():
+                root.rmdir()
+            ensure_directory(root.parent)
+            link.symlink_to(target.relative_to(data_root()) if inside else target, target_is_directory=True)
+            link.replace(root)
+        except OSError as error:
+            raise AlbError(f"cannot make the link {root} to {target}: {error.strerror}") from error
+
+
+def use(path: Path) -> None:
+    """Use a repository of the user's as the history, where it lies."""
+    top = _toplevel(path)
+    root = history_root()
+    if not root.is_symlink() and root.resolve() == top:
+        return
+    _require_package(top)
+    point_to(top)
+
+
+def clone(source: str | None) -> Path:
+    """Clone a tiledb-soma repository and use it; a clone of the same repository is brought up to date."""
+    place = clone_place()
+    if source is not None and Path(source).exists():
+        source = str(_toplevel(Path(source)))
+    with locked(place.with_name(".clone.lock"), f"it clones to {place}"):
+        if place.is_dir():
+            origin = git(place, "config", "remote.origin.url")
+            if source not in {None, origin}:
+                raise AlbError(f"{place} is a clone of {origin}: move it away, then clone {source}")
+            refresh()
+        else:
+            _clone(source or PUBLIC, place)
+    point_to(place)
+    return place
+
+
+def refresh() -> None:
+    """Fetch what is new into the clone, and move its ``main`` forward where nobody works on it."""
+    place = clone_place()
+    git(place, "fetch", "--quiet", "--tags", "--force", "origin")
+    main, theirs = tip(place, "refs/heads/main"), tip(place, "refs/remotes/origin/main")
+    if main is None or theirs is None or main == theirs:
+        return
+    if git(place, "merge-base", main, theirs) != main:
+        print(f"alb: main of {place} has commits of its own and stays", file=sys.stderr)
+    elif git(place, "branch", "--show-current") != "main":
+        git(place, "update-ref", "refs/heads/main", theirs, main)
+    elif uncommitted(place):
+        print(f"alb: {place} has uncommitted changes; its main stays", file=sys.stderr)
+    else:
+        git(place, "merge", "--quiet", "--ff-only", theirs)
+
+
+def _clone(source: str, place: Path) -> None:
+    with staged_directory(place) as stage:
+        print(f"alb: cloning {source} to {place}", file=sys.stderr, flush=True)
+        git(stage.parent, "clone", "--quiet", "--no-checkout", "--", source, str(stage))
+        _require_package(stage)
+        if tip(stage, "refs/heads/main") is None:
+            start = "refs/remotes/origin/main" if tip(stage, "refs/remotes/origin/main") else "HEAD"
+            git(stage, "branch", "--quiet", "main", start)
+        # What a build needs: the rest of the repository is data and notebooks, most of its size.
+        with Objects(stage) as objects:
+            layout = Packages(objects).layout("HEAD")
+        if layout == LAYOUTS[0]:
+            git(stage, "sparse-checkout", "set", layout.python, layout.cpp, "scripts")
+        git(stage, "checkout", "--quiet", "main")
+
+
+def _adopt(root: Path) -> None:
+    """Move a release history that stands at the place itself to its directory."""
+    if kind_of(root) != RELEASES:
+        raise AlbError(f"{root} is a repository of your own: move it elsewhere, and `alb history use` it from there")
+    place = releases_place()
+    if place.exists():
+        raise AlbError(f"{root} and {place} are both histories of the releases: move one of them away")
+    ensure_directory(place.parent)
+    root.replace(place)
+    print(f"alb: the history of releases lies in {place} now", file=sys.stderr)
+
+
+def _toplevel(path: Path) -> Path:
+    """Return the top of the git repository that a path lies in."""
+    if not path.is_dir():
+        raise AlbError(f"{path} is no directory, expected a git repository of tiledb-soma")
+    try:
+        if git(path, "rev-parse", "--is-inside-work-tree") == "true":
+            return Path(git(path, "rev-parse", "--show-toplevel")).resolve()
+        return Path(git(path, "rev-parse", "--absolute-git-dir")).resolve()
+    except AlbError as error:
+        raise AlbError(f"{path} is no git repository, expected one of tiledb-soma ({error})") from error
+
+
+def _require_package(root: Path) -> None:
+    """Refuse a repository that is not tiledb-soma's."""
+    if tip(root, "HEAD") is None:
+        raise AlbError(f"{root} has no commit yet, expected a git repository of tiledb-soma")
+    try:
+        with Objects(root) as objects:
+            Packages(objects).of("HEAD")
+    except AlbError as error:
+        raise AlbError(f"{root} is not tiledb-soma: {error}") from error

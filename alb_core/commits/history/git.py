@@ -1,0 +1,217 @@
+"""The release history as a git repository: one commit per release, the same hashes on every machine.
+
+A commit is its release's source distribution, unpacked; its author, committer and both dates are fixed by the lock,
+so its hash follows from the lock alone. ``git fast-import`` writes the objects: no filter, hook, signature or line
+ending setting of the user's git takes part.
+
+Objects of a git repository, read through one git process: trees by name, blobs by content.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from alb_core.base.errors import AlbError
+from alb_core.commits.history.releases_lock import Release
+
+#: git's mode of a directory in a tree.
+DIRECTORY = "40000"
+
+
+class Objects:
+    """A reader of git objects; a context manager, because it keeps a git process.
+
+    Every tree is read once, however many commits share it: that is what makes a thousand commits cheap.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._repository = repository
+        self._trees: dict[str, dict[str, tuple[str, str]]] = {}
+        self._files: dict[str, dict[str, str]] = {}
+        command = ["git", "-C", str(repository), "cat-file", "--batch"]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except FileNotFoundError as error:
+            raise AlbError("git is not installed or not on PATH: install it") from error
+
+    def __enter__(self) -> Objects:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+    def root(self, commit: str) -> dict[str, tuple[str, str]]:
+        """Return the top tree of a commit: (mode, object name) by file or directory name."""
+        name, content = self._read(f"{commit}^{{tree}}")
+        if name not in self._trees:
+            self._trees[name] = _parsed(content, len(name) // 2)
+        return self._trees[name]
+
+    def tree(self, name: str) -> dict[str, tuple[str, str]]:
+        """Return a tree by its object name."""
+        if name not in self._trees:
+            _, content = self._read(name)
+            self._trees[name] = _parsed(content, len(name) // 2)
+        return self._trees[name]
+
+    def blob(self, name: str) -> bytes:
+        """Return the content of a file by its object name."""
+        return self._read(name)[1]
+
+    def find(self, root: dict[str, tuple[str, str]], path: str) -> tuple[str, str] | None:
+        """Return (mode, object name) of a path below a tree, or None."""
+        *directories, last = path.split("/")
+        for directory in directories:
+            mode, name = root.get(directory, ("", ""))
+            if mode != DIRECTORY:
+                return None
+            root = self.tree(name)
+        return root.get(last)
+
+    def files(self, tree: str) -> dict[str, str]:
+        """Return every file below a tree: object name by path; links to elsewhere count as files."""
+        if tree not in self._files:
+            found = {}
+            for entry, (mode, name) in self.tree(tree).items():
+                if mode == DIRECTORY:
+                    found.update({f"{entry}/{path}": blob for path, blob in self.files(name).items()})
+                else:
+                    found[entry] = name
+            self._files[tree] = found
+        return self._files[tree]
+
+    def _read(self, name: str) -> tuple[str, bytes]:
+        """Ask git for one object; returns its name and content."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{name}\n".encode())
+            self._process.stdin.flush()
+            header = self._process.stdout.readline().decode().split()
+            if len(header) == 3 and header[2].isdigit():
+                content = self._process.stdout.read(int(header[2]) + 1)
+                if len(content) == int(header[2]) + 1:
+                    return header[0], content[:-1]
+        except OSError as error:
+            raise AlbError(f"git cat-file ended early in {self._repository}: is it a git repository?") from error
+        raise AlbError(absent(self._repository, name.removesuffix("^{tree}")))
+
+
+def absent(repository: Path, name: str) -> str:
+    """Return the message for a commit that a repository lacks; a shallow clone is named as the likely cause."""
+    asked = ["git", "-C", str(repository), "rev-parse", "--is-shallow-repository"]
+    shallow = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    if shallow == "true":
+        return f"{repository} has no commit {name} and is a shallow clone: run `git fetch --unshallow` there"
+    return f"{repository} has no commit {name}: `git log --all` there lists what it has"
+
+
+def _parsed(content: bytes, size: int) -> dict[str, tuple[str, str]]:
+    """Return the entries of git's tree format: mode, blank, name, NUL, object name of ``size`` bytes."""
+    entries, at = {}, 0
+    while at < len(content):
+        blank, end = content.index(b" ", at), content.index(b"\0", at)
+        name = content[blank + 1 : end].decode(errors="surrogateescape")
+        entries[name] = (content[at:blank].decode(), content[end + 1 : end + 1 + size].hex())
+        at = end + 1 + size
+    return entries
+
+
+#: The line of releases, kept apart from ``main`` so that a user may commit there.
+RELEASES_REF = "refs/alb/releases"
+
+_IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
+
+
+def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
+    """Run git in a repository and return its standard output, stripped unless told otherwise."""
+    command = ["git", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, check=True)
+    except FileNotFoundError as error:
+        raise AlbError("git is not installed or not on PATH: install it") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
+        complaint = lines[-1].strip()
+        if "safe.directory" in complaint:
+            # git's last line is what to type, and its first one why.
+            complaint = f"{lines[0]}: {complaint}"
+        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}") from error
+    said = done.stdout.decode(errors="replace")
+    return said.strip() if strip else said
+
+
+def create(stage: Path, releases: Iterable[tuple[Release, Path]]) -> None:
+    """Make the release history in an empty directory, on branch ``main``, checked out, tagged by version."""
+    # Stated, because a user's git may default to another object format or branch.
+    git(stage, "init", "--quiet", "--object-format=sha1", "--initial-branch=main")
+    append(stage, releases)
+    git(stage, "reset", "--quiet", "--hard", RELEASES_REF)
+
+
+def append(repository: Path, releases: Iterable[tuple[Release, Path]]) -> None:
+    """Add releases at the end of :data:`RELEASES_REF`, with their tags; no branch and no file is touched."""
+    stream = b"".join(_stream(releases, tip(repository, RELEASES_REF)))
+    git(repository, "fast-import", "--quiet", "--done", stdin=stream)
+
+
+def tip(repository: Path, name: str) -> str | None:
+    """Return the commit that a name stands for, or None."""
+    try:
+        return git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    except AlbError:
+        return None
+
+
+def tree_of(repository: Path, commit: str) -> str:
+    """Return the git tree of a commit."""
+    return git(repository, "rev-parse", "--verify", f"{commit}^{{tree}}")
+
+
+def _stream(releases: Iterable[tuple[Release, Path]], parent: str | None) -> Iterator[bytes]:
+    """Yield the releases, on top of ``parent``, in git's fast-import format (``git help fast-import``)."""
+    for release, sdist in releases:
+        when = f"{int(datetime.fromisoformat(release.released).timestamp())} +0000"
+        message = f"Release {release.version}\n".encode()
+        yield f"commit {RELEASES_REF}\n".encode()
+        yield f"author {_IDENTITY} {when}\ncommitter {_IDENTITY} {when}\n".encode()
+        yield b"data %d\n%s\n" % (len(message), message)
+        if parent:
+            # Later commits of the stream follow its own ref; only the first must be told where it goes on.
+            yield f"from {parent}\n".encode()
+            parent = None
+        yield b"deleteall\n"
+        for mode, name, content in _members(sdist):
+            yield f"M {mode} inline {_quoted(name)}\n".encode()
+            yield b"data %d\n%s\n" % (len(content), content)
+        yield f"\nreset refs/tags/{release.version}\nfrom {RELEASES_REF}\n\n".encode()
+    yield b"done\n"
+
+
+def _members(sdist: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Yield (git mode, path below the archive's top directory, content) of each file, by path."""
+    with tarfile.open(sdist, "r:gz") as archive:
+        for member in sorted(archive.getmembers(), key=lambda item: item.name):
+            _, _, name = member.name.partition("/")
+            if member.isdir() or not name:
+                continue
+            if member.issym():
+                yield "120000", name, member.linkname.encode()
+                continue
+            file = archive.extractfile(member)
+            if file is None:
+                raise AlbError(f"{sdist}: {member.name} is neither a file nor a link")
+            yield "100755" if member.mode & 0o100 else "100644", name, file.read()
+
+
+def _quoted(name: str) -> str:
+    """Return a path as fast-import wants it where it has special characters."""
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

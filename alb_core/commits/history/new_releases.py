@@ -1,0 +1,160 @@
+"""What a release is, found on the package index: the entries of the lock file."""
+
+from __future__ import annotations
+
+import email
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from tqdm import tqdm
+
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
+from alb_core.commits.history import git
+from alb_core.commits.history.index import fetch, project_files
+from alb_core.commits.history.releases_lock import FLOOR, Companion, LockedFile, Release
+
+if TYPE_CHECKING:
+    from pypi_simple import DistributionPackage
+
+#: The Python of the benchmark environment, as in wheel tags.
+PYTHON_TAG = "cp311"
+
+
+def new_releases(standing: list[Release], cache: Path) -> list[Release]:
+    """Find the releases that the index has and the lock has not: stable, not yanked, from the floor on."""
+    known = {release.version for release in standing}
+    after = standing[-1].released if standing else ""
+    files = project_files("tiledbsoma")
+    sdists = [file for file in files if file.package_type == "sdist" and _is_measured(file) and not file.is_yanked]
+    fresh = sorted((file for file in sdists if file.version not in known), key=_uploaded)
+    stack = stack_pins()
+    found = []
+    for sdist in tqdm(fresh, desc="new releases", unit="release", leave=False, disable=None):
+        if _uploaded(sdist) < after:
+            continue  # A late patch of an old line: hashes that stand are not rewritten for it.
+        wheels = locked_wheels(file for file in files if file.version == sdist.version)
+        if not wheels:
+            continue  # Nothing to install: a release without wheels is no release for this suite.
+        [wheel] = fetch({"tiledbsoma": list(wheels[:1])}, cache)
+        unmet = unmet_requirements(_requirements(wheel), stack, wheel.name)
+        found.append(
+            Release(
+                version=str(sdist.version),
+                released=_uploaded(sdist),
+                sdist=_locked(sdist),
+                wheels=wheels,
+                companions=tuple(companion(need) for need in unmet),
+                tree="",
+                commit="",
+            )
+        )
+    return with_commits(standing, found, cache)
+
+
+def with_commits(standing: list[Release], fresh: list[Release], cache: Path) -> list[Release]:
+    """Fill in the tree and commit of ``fresh``, by making the history in a temporary place."""
+    if not fresh:
+        return []
+    everything = [*standing, *fresh]
+    sdists = fetch({"tiledbsoma": [release.sdist for release in everything]}, cache)
+    with tempfile.TemporaryDirectory() as name:
+        stage = Path(name)
+        git.create(stage, zip(everything, sdists, strict=True))
+        return [
+            Release(
+                **{
+                    **vars(release),
+                    "commit": git.git(stage, "rev-parse", f"refs/tags/{release.version}"),
+                    "tree": git.tree_of(stage, f"refs/tags/{release.version}"),
+                }
+            )
+            for release in fresh
+        ]
+
+
+def stack_pins(path: Path | None = None) -> dict[str, Version]:
+    """Return the exact versions of the common stack by canonical project name, from ``constraints.txt``."""
+    lines = (path or suite_root() / "constraints.txt").read_text().splitlines()
+    pins = (Requirement(line) for line in lines if line.strip() and not line.startswith("#"))
+    return {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins}
+
+
+def unmet_requirements(requires: Iterable[str], stack: dict[str, Version], what: str) -> list[Requirement]:
+    """Requirements that the stack does not answer: what a release or commit alone pins."""
+    unmet = []
+    for line in requires:
+        try:
+            need = Requirement(line)
+        except InvalidRequirement as error:
+            raise AlbError(f"{what} requires {line!r}, which is no requirement: {error}") from error
+        # The lock serves all platforms; what one platform alone restricts (pyarrow on macOS) the stack decides.
+        if need.marker is not None and not need.marker.evaluate({"extra": "", "platform_system": "Linux"}):
+            continue
+        name = canonicalize_name(need.name)
+        if name not in stack:
+            unmet.append(need)
+        elif not need.specifier.contains(stack[name], prereleases=True):
+            raise AlbError(f"{what} requires {need}, the stack has {name} {stack[name]}: see constraints.txt")
+    return unmet
+
+
+def locked_wheels(files: Iterable[DistributionPackage]) -> tuple[LockedFile, ...]:
+    """Return the wheels among ``files`` that the benchmark environment's Python takes, by name."""
+    fitting = (file for file in files if file.package_type == "wheel" and _fits(file.filename))
+    return tuple(_locked(file) for file in sorted(fitting, key=lambda file: file.filename))
+
+
+def companion(need: Requirement) -> Companion:
+    """Return the newest version on the index that satisfies a requirement and has wheels."""
+    files = [file for file in project_files(need.name) if file.version and not file.is_yanked]
+    versions = sorted({Version(str(file.version)) for file in files if _parses(file)}, reverse=True)
+    for version in versions:
+        if need.specifier.contains(version):
+            wheels = locked_wheels(file for file in files if _parses(file) and Version(str(file.version)) == version)
+            if wheels:
+                return Companion(canonicalize_name(need.name), str(version), wheels)
+    raise AlbError(f"the package index has no wheel for {need} (Python tag {PYTHON_TAG})")
+
+
+def _requirements(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
+        metadata = email.message_from_bytes(archive.read(name))
+    return metadata.get_all("Requires-Dist") or []
+
+
+def _is_measured(file: DistributionPackage) -> bool:
+    if not _parses(file):
+        return False
+    version = Version(str(file.version))
+    return not version.is_prerelease and version >= Version(FLOOR)
+
+
+def _parses(file: DistributionPackage) -> bool:
+    try:
+        return bool(file.version and Version(file.version))
+    except InvalidVersion:
+        return False
+
+
+def _fits(name: str) -> bool:
+    return f"-{PYTHON_TAG}-" in name or name.endswith("-py3-none-any.whl")
+
+
+def _locked(file: DistributionPackage) -> LockedFile:
+    return LockedFile(file.filename, file.digests["sha256"])
+
+
+def _uploaded(file: DistributionPackage) -> str:
+    """Return the upload time in whole seconds of UTC, as the lock writes it; sorts by date."""
+    if file.upload_time is None:
+        raise AlbError(f"the package index does not date {file.filename}: use one with upload times (PEP 700)")
+    return file.upload_time.replace(microsecond=0).isoformat()

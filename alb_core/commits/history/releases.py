@@ -1,0 +1,102 @@
+"""The release history: made when missing, used, updated; a user's own history is left alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import locked, staged_directory
+from alb_core.base.paths import history_root, wheels_root
+from alb_core.commits.history import active, releases_lock
+from alb_core.commits.history import git as git_module
+from alb_core.commits.history.git import git
+from alb_core.commits.history.index import fetch
+from alb_core.commits.history.new_releases import new_releases
+from alb_core.commits.history.releases_lock import Release
+
+
+def ensure() -> Path:
+    """Make the release history where there is no history at all, and return the history's place.
+
+    A git repository (or a link to one) that stands there already is used as it is.
+    """
+    root = history_root()
+    if not active.is_repository(root):
+        active.point_to(_made())
+    return root
+
+
+def use() -> Path:
+    """Make the release history where it is missing, and use it; every other history stays where it is."""
+    root = history_root()
+    if active.is_repository(root) and active.kind_of(root) == active.RELEASES:
+        return root
+    active.point_to(_made())
+    return root
+
+
+def place() -> Path:
+    """Make the release history where it is missing, and return where it lies, whichever history is in use."""
+    root = history_root()
+    if active.is_repository(root) and active.kind_of(root) == active.RELEASES:
+        return root.resolve()
+    return _made()
+
+
+def update() -> list[Release]:
+    """Append to the lock, and to the release history if there is one, the releases that appeared since.
+
+    ``main`` follows only where it still is the newest release; a branch that a user went on with stays.
+    """
+    root = ensure()
+    if active.kind_of(root) != active.RELEASES:
+        root = active.releases_place()
+    with locked(root.with_name(f".{root.name}.lock"), f"it updates the history {root}"):
+        fresh = new_releases(releases_lock.load(), wheels_root())
+        if fresh:
+            releases_lock.append(fresh)
+        if active.is_repository(root):
+            releases = releases_lock.load()
+            missing = [release for release in releases if git_module.tip(root, f"refs/tags/{release.version}") is None]
+            sdists = fetch({"tiledbsoma": [release.sdist for release in missing]}, wheels_root())
+            if missing:
+                git_module.append(root, zip(missing, sdists, strict=True))
+                _verify(root, releases)
+            _advance_main(root, [release.commit for release in releases])
+    return fresh
+
+
+def _made() -> Path:
+    """Make the release history in its directory, unless it is there; return that directory."""
+    place = active.releases_place()
+    with locked(place.with_name(f".{place.name}.lock"), f"it makes the history {place}"):
+        if not active.is_repository(place):
+            releases = releases_lock.load()
+            print(f"alb: making the history of {len(releases)} tiledb-soma releases at {place}", file=sys.stderr)
+            sdists = fetch({"tiledbsoma": [release.sdist for release in releases]}, wheels_root())
+            with staged_directory(place) as stage:
+                git_module.create(stage, zip(releases, sdists, strict=True))
+                _verify(stage, releases)
+    return place
+
+
+def _verify(root: Path, releases: list[Release]) -> None:
+    """Check that every release became the commit that the lock names."""
+    for release in releases:
+        commit = git_module.tip(root, f"refs/tags/{release.version}")
+        if commit != release.commit:
+            raise AlbError(f"release {release.version} became commit {commit}, the lock says {release.commit}")
+
+
+def _advance_main(root: Path, commits: list[str]) -> None:
+    """Move ``main`` to the newest release, unless somebody works on it."""
+    main, newest = git_module.tip(root, "refs/heads/main"), commits[-1]
+    if main == newest:
+        return
+    if main not in commits:
+        print(f"alb: main of {root} has commits of its own and stays; new releases are tags", file=sys.stderr)
+    elif git(root, "branch", "--show-current") == "main":
+        git(root, "merge", "--quiet", "--ff-only", newest)
+    else:
+        git(root, "update-ref", "refs/heads/main", newest, str(main))

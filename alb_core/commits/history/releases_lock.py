@@ -1,0 +1,111 @@
+"""The lock file of releases: which files a release is, by sha256, and which commit it becomes.
+
+The lock makes the history the same on every machine: a release's commit follows from its source distribution, its
+version and its date, all of which stand here. New releases are appended; what stands is never rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
+
+LOCK_VERSION = 1
+
+#: The oldest release measured: it writes the datasets, so every commit can read them.
+FLOOR = "1.7.3"
+
+
+@dataclass(frozen=True)
+class LockedFile:
+    """One file of the package index: its name and the sha256 (hex) of its bytes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A package that a release alone pins (somacore, tiledb): exact version, and its wheels."""
+
+    name: str
+    version: str
+    wheels: tuple[LockedFile, ...]
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release of tiledbsoma."""
+
+    #: As on the package index.
+    version: str
+    #: When its source distribution was uploaded, ISO 8601 in UTC, whole seconds.
+    released: str
+    #: Its source distribution.
+    sdist: LockedFile
+    #: Its wheels for CPython 3.11, one for each platform.
+    wheels: tuple[LockedFile, ...]
+    #: What it pins beyond the common stack.
+    companions: tuple[Companion, ...]
+    #: Git object names (SHA-1) of its tree and commit in the release history.
+    tree: str
+    commit: str
+
+
+def lock_path() -> Path:
+    """The lock file, beside this module and committed with it."""
+    return Path(__file__).with_name("releases.json")
+
+
+def load(path: Path | None = None) -> list[Release]:
+    """Read the lock: releases by date, oldest first."""
+    path = path or lock_path()
+    try:
+        document = json.loads(path.read_text())
+        if document["lock_version"] != LOCK_VERSION:
+            raise AlbError(f"{path}: lock version {document['lock_version']}, expected {LOCK_VERSION}")
+        return [_release(entry) for entry in document["releases"]]
+    except OSError as error:
+        raise AlbError(f"cannot read the lock of releases {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise AlbError(f"{path} is no lock of releases ({error}): restore it with git") from error
+
+
+def append(releases: list[Release], path: Path | None = None) -> None:
+    """Write the lock with ``releases`` added after those that stand."""
+    path = path or lock_path()
+    standing = load(path) if path.exists() else []
+    newest = standing[-1].released if standing else ""
+    for release in releases:
+        if release.version in {locked.version for locked in standing} or release.released < newest:
+            raise AlbError(f"{release.version} cannot be appended to {path}: the lock has it, or is past its date")
+        newest = release.released
+    document = {"lock_version": LOCK_VERSION, "releases": [asdict(release) for release in [*standing, *releases]]}
+    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def find(releases: list[Release], version: str) -> Release:
+    """Return the release of that version."""
+    for release in releases:
+        if release.version == version:
+            return release
+    raise AlbError(f"no release {version} in the lock, expected one of {releases[0].version} to {releases[-1].version}")
+
+
+def _release(entry: dict[str, Any]) -> Release:
+    companions = (
+        Companion(item["name"], item["version"], tuple(LockedFile(**file) for file in item["wheels"]))
+        for item in entry["companions"]
+    )
+    return Release(
+        **{
+            **entry,
+            "sdist": LockedFile(**entry["sdist"]),
+            "wheels": tuple(LockedFile(**file) for file in entry["wheels"]),
+            "companions": tuple(companions),
+        }
+    )

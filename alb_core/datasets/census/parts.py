@@ -1,0 +1,225 @@
+"""What a download has read so far: parts in a hidden directory beside the dataset, so that it can go on from there.
+
+A part is one file, written beside its place and moved into it: a part that is there is whole. It holds the cells that
+were kept, one row each: their obs, and the columns and values of their non-zeros as lists. Its own figures lie in the
+metadata of its schema; they are computed again when it is read for writing.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from alb_core.base.checksum import combined, coo_checksum
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
+from alb_core.datasets.census.cells import Cells
+from alb_core.datasets.content import table_checksum
+
+_REQUEST = "request.json"
+_FIGURES = b"figures"
+_COLUMNS, _VALUES = "x columns", "x values"
+#: Non-zeros of which checksums are computed, and which are sent, at once.
+_PIECE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of a part."""
+
+    #: Positions among the slice's cells that were looked at.
+    start: int
+    stop: int
+    #: Row of the dataset at which it begins, and its rows.
+    first: int
+    n_obs: int
+    #: Its non-zeros.
+    nnz: int
+    #: Of its non-zeros, 16 hex digits.
+    checksum: str
+    #: Of its obs, 64 hex digits.
+    obs_checksum: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that is whole."""
+
+    path: Path
+    figures: Figures
+
+    def x(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Rows (of the dataset), columns and values of the non-zeros, row-major, in pieces."""
+        table = self._read([_COLUMNS, _VALUES])
+        columns, values = table.column(_COLUMNS).combine_chunks(), table.column(_VALUES).combine_chunks()
+        counts = np.diff(columns.offsets.to_numpy())
+        checksums = []
+        for piece in _pieces(self.figures.first, counts, columns.values.to_numpy(), values.values.to_numpy()):
+            checksums.append(coo_checksum(*piece))
+            yield piece
+        self._require("non-zeros", f"{combined(*checksums):016x}", self.figures.checksum)
+
+    def obs(self, names: Iterable[str] | None = None) -> pa.Table:
+        """Columns of obs by name, all by default; only those are read."""
+        if names is not None:
+            return self._read(list(names))
+        table = self._read(None).drop_columns([_COLUMNS, _VALUES])
+        self._require("obs", table_checksum(table), self.figures.obs_checksum)
+        return table
+
+    def _read(self, names: list[str] | None) -> pa.Table:
+        """Read some columns."""
+        try:
+            with pa.OSFile(str(self.path)) as file:
+                fields = None
+                if names is not None:
+                    schema = pa.ipc.open_file(file).schema
+                    fields = [schema.get_field_index(name) for name in names]
+                options = pa.ipc.IpcReadOptions(included_fields=fields)
+                return pa.ipc.open_file(file, options=options).read_all()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._damaged(str(error)) from error
+
+    def _require(self, what: str, found: str, expected: str) -> None:
+        if found != expected:
+            raise self._damaged(f"its {what} have the checksum {found}, expected {expected}")
+
+    def _damaged(self, reason: str) -> AlbError:
+        """Remove the part and build the error that says so."""
+        self.path.unlink(missing_ok=True)
+        return AlbError(f"{self.path} was damaged and is removed ({reason}): the same command reads it again")
+
+
+class Spool:
+    """The directory of a download's parts. The caller holds the dataset's lock."""
+
+    def __init__(self, path: Path, request: Mapping[str, Any], *, replace: bool = False) -> None:
+        self.path = path
+        content = json.dumps(request, indent=2).encode() + b"\n"
+        found = _content(path / _REQUEST)
+        if found is not None and found != content and not replace:
+            raise AlbError(
+                f"{path} holds the first part of another download of this name ({_differences(found, request)}): "
+                "-f drops it, -n gives this one another name"
+            )
+        if found != content:
+            # Parts without a request, too: they are what a removal has left.
+            self.remove()
+            write_atomically(path / _REQUEST, content)
+        for torn in path.glob(".part-*"):
+            torn.unlink()
+        self.parts = list(self._whole())
+
+    @property
+    def stop(self) -> int:
+        """Position among the slice's cells at which the next part begins."""
+        return self.parts[-1].figures.stop if self.parts else 0
+
+    @property
+    def n_obs(self) -> int:
+        """Cells kept so far."""
+        return sum(part.figures.n_obs for part in self.parts)
+
+    @property
+    def nnz(self) -> int:
+        """Non-zeros so far."""
+        return sum(part.figures.nnz for part in self.parts)
+
+    @property
+    def checksum(self) -> str:
+        """Checksum of the non-zeros so far, 16 hex digits."""
+        return f"{combined(*(int(part.figures.checksum, 16) for part in self.parts)):016x}"
+
+    def add(self, cells: Cells) -> None:
+        """Write a part with the cells that come next."""
+        first = self.n_obs
+        place = cells.obs.schema.get_field_index("soma_joinid")
+        own = pa.array(np.arange(first, first + len(cells.obs)), pa.int64())
+        obs = cells.obs.set_column(place, "soma_joinid", own)
+        checksums = [coo_checksum(*piece) for piece in _pieces(first, cells.counts, cells.columns, cells.values)]
+        figures = Figures(
+            start=cells.start,
+            stop=cells.stop,
+            first=first,
+            n_obs=len(obs),
+            nnz=len(cells.columns),
+            checksum=f"{combined(*checksums):016x}",
+            obs_checksum=table_checksum(obs),
+        )
+        offsets = pa.array(np.concatenate([[0], cells.counts.cumsum()]), pa.int32())
+        for name, column in ((_COLUMNS, cells.columns), (_VALUES, cells.values)):
+            obs = obs.append_column(name, pa.ListArray.from_arrays(offsets, pa.array(column)))
+        table = obs.replace_schema_metadata({_FIGURES: json.dumps(asdict(figures))})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
+            file.write_table(table)
+        path = self._part_path(len(self.parts))
+        write_atomically(path, sink.getvalue().to_pybytes())
+        self.parts.append(Part(path, figures))
+
+    def remove(self) -> None:
+        """Remove the directory and all that is in it; the request goes first, and nothing is a part without it."""
+        try:
+            (self.path / _REQUEST).unlink(missing_ok=True)
+            if self.path.exists():
+                shutil.rmtree(self.path)
+        except OSError as error:
+            raise AlbError(f"cannot remove {self.path}: {error.strerror}") from error
+
+    def _part_path(self, number: int) -> Path:
+        return self.path / f"part-{number:06d}.arrow"
+
+    def _whole(self) -> Iterator[Part]:
+        """Parts from the first one on, as far as each continues the one before it."""
+        stop = first = 0
+        for number in range(len(list(self.path.glob("part-*.arrow")))):
+            path = self._part_path(number)
+            try:
+                with pa.OSFile(str(path)) as file:
+                    figures = Figures(**json.loads(pa.ipc.open_file(file).schema.metadata[_FIGURES]))
+            except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+                return
+            if (figures.start, figures.first) != (stop, first):
+                return
+            stop, first = figures.stop, first + figures.n_obs
+            yield Part(path, figures)
+
+
+def _pieces(first: int, counts: Any, columns: Any, values: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Rows, columns and values of some cells' non-zeros, a piece at a time."""
+    rows = np.repeat(np.arange(first, first + len(counts), dtype=np.int32), counts)
+    for start in range(0, len(rows), _PIECE):
+        piece = slice(start, start + _PIECE)
+        yield rows[piece].astype(np.int64), columns[piece].astype(np.int64), values[piece]
+
+
+def _content(path: Path) -> bytes | None:
+    """Bytes of a file, None if it is not there."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise AlbError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _differences(found: bytes, request: Mapping[str, Any]) -> str:
+    """In which fields another request differs."""
+    try:
+        other = dict(json.loads(found))
+    except (ValueError, TypeError):
+        return "it cannot be read"
+    return differences(other, request)
+
+
+def differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Say in which fields what is there differs from what is asked for; empty if in none."""
+    names = [name for name in asked if found.get(name) != asked[name]]
+    return ", ".join(f"{name} {found.get(name)} (not {asked[name]})" for name in names)

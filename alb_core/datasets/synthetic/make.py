@@ -1,0 +1,125 @@
+"""Make synthetic datasets: once, whole, and the same everywhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from alb_core.base.checksum import combined, coo_checksum
+from alb_core.base.errors import AlbError
+from alb_core.base.files import locked, staged_directory
+from alb_core.base.paths import datasets_root
+from alb_core.datasets.content import table_checksum
+from alb_core.datasets.manifest import Manifest, moved_aside, quick_check, removed, seal, summary
+from alb_core.datasets.spec import KNOWN, Spec, checked_name, resolved
+from alb_core.datasets.synthetic.cells import Population
+from alb_core.datasets.synthetic.obs_var import Counted, obs_table, var_table
+from alb_core.datasets.writer.environment import ensure_writer
+from alb_core.datasets.writer.write import X_SCHEMA, write_experiment
+
+
+def ensure(name: str) -> Path:
+    """Directory of a dataset, made when missing if its name is known; says on stderr what it does."""
+    path = datasets_root() / checked_name(name)
+    if not path.exists():
+        make(name, resolved(name), report=_to_stderr)
+    quick_check(path)
+    return path
+
+
+def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str], None]) -> Manifest:
+    """Make a dataset under the data directory, or find it made; one process makes it, others wait and use it."""
+    path = datasets_root() / checked_name(name)
+    if name in KNOWN and KNOWN[name] != spec:
+        raise AlbError(f"{name} has {KNOWN[name].differences(spec)}: choose a name of your own for other options")
+    with locked(path.parent / f".{name}.lock", f"making dataset {name}"):
+        if os.path.lexists(path) and not replace:
+            manifest = _existing(path, spec)
+            report(f"{name} is ready: {summary(manifest)}")
+            return manifest
+        # Before the clock and the stage: it has a line of its own, and takes longer than a small dataset.
+        ensure_writer()
+        report(f"making {name} in {path}: {spec.cells:,} cells x {spec.vars:,} vars, {_wording(spec)}")
+        started = time.monotonic()
+        with staged_directory(path) as stage:
+            manifest = _write(name, spec, stage)
+            replaced = moved_aside(path)
+        if replaced is not None:
+            removed(replaced)
+        report(f"made {name}: {summary(manifest)}, {time.monotonic() - started:.1f} s")
+        return manifest
+
+
+def _existing(path: Path, spec: Spec) -> Manifest:
+    """Return the manifest of the dataset that is there, if it is whole and what was asked for."""
+    if not path.is_dir():
+        raise AlbError(f"{path} is a file, expected the directory of a dataset: move it away")
+    manifest = quick_check(path)
+    if manifest.kind != "synthetic" or manifest.spec != spec.as_json():
+        try:
+            found = Spec.from_json(manifest.spec).differences(spec)
+        except AlbError:
+            found = f"kind {manifest.kind}"
+        raise AlbError(f"dataset {path.name} is there and has {found}: choose another name, or give --replace")
+    return manifest
+
+
+def _write(name: str, spec: Spec, stage: Path) -> Manifest:
+    """Write the experiment and its manifest into an empty directory."""
+    population = Population(spec)
+    counted = Counted(spec.cells, spec.vars)
+    checksums: list[int] = []
+    tables: dict[str, str] = {}
+
+    def x() -> Iterator[pa.RecordBatch]:
+        with tqdm(total=spec.cells, desc=name, unit=" cells", unit_scale=True, disable=None, leave=False) as progress:
+            for batch in population.batches():
+                counted.add(batch)
+                checksums.append(coo_checksum(batch.rows, batch.columns, batch.values))
+                columns = [pa.array(column) for column in (batch.rows, batch.columns, batch.values)]
+                yield pa.RecordBatch.from_arrays(columns, schema=X_SCHEMA)
+                progress.update(batch.stop - batch.start)
+
+    def obs() -> pa.Table:
+        table = obs_table(population, counted)
+        tables["obs"] = table_checksum(table)
+        return table
+
+    def var() -> pa.Table:
+        table = var_table(population, counted)
+        tables["var"] = table_checksum(table)
+        return table
+
+    shape = (spec.cells, spec.vars)
+    writer = write_experiment(stage, shape, x(), obs, var, layout=spec.layout, fragments=spec.fragments)
+    return seal(
+        stage,
+        name=name,
+        kind="synthetic",
+        spec=spec.as_json(),
+        writer=writer,
+        n_obs=spec.cells,
+        n_vars=spec.vars,
+        nnz=int(counted.nnz.sum()),
+        x_sum=int(counted.sums.sum()),
+        x_checksum=f"{combined(*checksums):016x}",
+        obs_checksum=tables["obs"],
+        var_checksum=tables["var"],
+    )
+
+
+def _wording(spec: Spec) -> str:
+    """Say what else a specification asks for."""
+    pieces = "one fragment" if spec.fragments == 1 else f"{spec.fragments:,} fragments"
+    return f"profile {spec.profile}, layout {spec.layout}, {pieces}, seed {spec.seed}"
+
+
+def _to_stderr(line: str) -> None:
+    """Print a line that is not a result."""
+    print(f"alb: {line}", file=sys.stderr, flush=True)

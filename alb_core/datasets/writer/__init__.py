@@ -1,0 +1,4 @@
+"""What writes an experiment: the floor release, in an environment and a process of its own.
+
+``synthetic``, ``census`` and ``retile`` use it; it uses ``base``.
+"""

@@ -1,1 +1,0 @@
-"""The git history of tiledb-soma whose commits are measured, and a build for each commit."""

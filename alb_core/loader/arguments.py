@@ -1,0 +1,74 @@
+"""What may be wrong with the arguments of a loader before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from alb_core.base.errors import AlbError
+from alb_core.loader import experiment, order
+from alb_core.loader.block_pipeline import METHODS
+from alb_core.loader.pipelines import METHOD_NAMES
+from alb_core.loader.training import ranks
+
+#: The least of each number.
+_LEAST = {
+    "seed": 0,
+    "batch_size": 1,
+    "n_samples": 1,
+    "num_workers": 0,
+    "py_buffer_size": 1,
+    "soma_buffer_size": 1,
+    "max_memory": 1,
+}
+
+
+def require(given: Mapping[str, Any]) -> None:
+    """Refuse wrong arguments."""
+    faults = []
+    method, shuffle = given["method"], given["shuffle"]
+    if method not in METHOD_NAMES:
+        faults.append(f"method is {method!r}, expected one of {', '.join(METHOD_NAMES)}")
+    if shuffle not in order.BLOCK_SHUFFLES:
+        faults.append(f"shuffle is {shuffle!r}, expected one of {', '.join(order.BLOCK_SHUFFLES)}")
+    faults += [
+        f"{name} is {given[name]}, expected {least} or more"
+        for name, least in _LEAST.items()
+        if given[name] is not None and given[name] < least
+    ]
+    for name, asked in (("max_memory", given["max_memory"] is not None), ("sparse", given["sparse"])):
+        if asked and method in METHODS:
+            faults.append(f"{name} goes with method numba, and method is {method!r}")
+    if given["pin_memory"] and not torch.cuda.is_available():
+        faults.append("pin_memory is for copies to a CUDA device, and there is none")
+    for name in ("obs", "var"):
+        faults += experiment.faults(name, given[f"{name}_joinids"], given[f"{name}_query"])
+    faults += _of_columns(given) + _of_weights(given) + ranks.faults(given["rank"], given["world_size"])
+    if faults:
+        raise AlbError("; ".join(faults))
+
+
+def _of_columns(given: Mapping[str, Any]) -> list[str]:
+    names = ("obs_columns", "obs_codes")
+    faults = [f"{name} is {given[name]!r}, expected a list of names" for name in names if isinstance(given[name], str)]
+    if faults:
+        return faults
+    if "soma_joinid" in given["obs_codes"]:
+        faults.append("obs_codes has soma_joinid, expected columns with categories")
+    both = sorted(set(given["obs_columns"]) & set(given["obs_codes"]))
+    return [*faults, *(f"{name} is in obs_columns and in obs_codes, expected in one of them" for name in both)]
+
+
+def _of_weights(given: Mapping[str, Any]) -> list[str]:
+    weights = given["weights"]
+    if weights is None:
+        return [] if given["n_samples"] is None else [f"n_samples is {given['n_samples']}, expected weights with it"]
+    if isinstance(weights, str):
+        return []
+    array = np.asarray(weights)
+    if array.ndim == 1 and np.issubdtype(array.dtype, np.number) and not np.iscomplexobj(array):
+        return []
+    return [f"weights is {array.dtype} of shape {array.shape}, expected a number for each row, or a column of obs"]

@@ -1,0 +1,202 @@
+"""An experiment opened for loading: which rows and columns, and the reading of them.
+
+Which rows and columns: joinids, or a filter over obs or var, or both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from alb_core.base.errors import AlbError
+from alb_core.loader import soma
+from alb_core.loader.prefetch import left_behind, settle
+from alb_core.loader.training import codes, drawing
+from alb_core.loader.training.drawing import Sample
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is wanted of obs or var."""
+
+    #: ``obs`` or ``var``.
+    dataframe: str
+    #: int64, each once, in the order wanted; None for all, ascending.
+    joinids: Int64 | None = None
+    #: A TileDB value filter, such as ``tissue == 'lung' and is_primary_data == True``. With joinids as well, those of
+    #: them that it holds for.
+    query: str | None = None
+
+    def of(self, dataframe: Any, uri: str) -> Int64:
+        """Joinids that the open dataframe has of those wanted, int64, in the order wanted."""
+        if self.joinids is not None:
+            unknown = np.setdiff1d(self.joinids, soma.joinids(dataframe))
+            if len(unknown):
+                raise AlbError(f"{self.dataframe} has no soma_joinid {unknown[:5].tolist()} ({len(unknown)} in all)")
+        if self.query is None:
+            return soma.joinids(dataframe) if self.joinids is None else self.joinids
+        found = self._found(dataframe, uri)
+        selected = found if self.joinids is None else self.joinids[np.isin(self.joinids, found)]
+        if not len(selected):
+            of = f"row of {self.dataframe} of {uri}" if self.joinids is None else f"of the {len(self.joinids)} joinids"
+            raise AlbError(f"{self.dataframe}_query {self.query!r} holds for no {of}, expected one at least")
+        return selected
+
+    def _found(self, dataframe: Any, uri: str) -> Int64:
+        try:
+            return soma.joinids(dataframe, self.query)
+        # Releases refuse a filter with errors of a dozen kinds, from SyntaxError to those of TileDB.
+        except Exception as error:
+            names = ", ".join(dataframe.keys())
+            raise AlbError(
+                f"{self.dataframe}_query {self.query!r} failed on {self.dataframe} of {uri}: {_reason(error)}; "
+                f"expected a TileDB value filter over some of: {names}"
+            ) from error
+
+
+def faults(name: str, joinids: npt.ArrayLike | None, query: str | None) -> list[str]:
+    """What is wrong with joinids and filter of ``obs`` or ``var`` before anything is read, a sentence each."""
+    found = []
+    if query is not None and (not isinstance(query, str) or not query.strip()):
+        found.append(f"{name}_query is {query!r}, expected a TileDB value filter")
+    if joinids is None:
+        return found
+    ids = np.asarray(joinids)
+    if ids.ndim != 1 or len(ids) == 0 or not np.issubdtype(ids.dtype, np.integer):
+        return [*found, f"{name}_joinids is {ids.dtype} of shape {ids.shape}, expected one or more whole numbers"]
+    repeated = len(ids) - len(np.unique(ids))
+    if repeated:
+        found.append(f"{name}_joinids repeats {repeated} joinids, expected each once")
+    return found
+
+
+def as_int64(joinids: npt.ArrayLike | None) -> Int64 | None:
+    """A copy of joinids that somebody gave."""
+    return None if joinids is None else np.array(joinids, dtype=np.int64)
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line, without the places in tiledbsoma's own files that follow in some releases."""
+    return " ".join(str(error).split("\n\nAt:\n")[0].split()) or type(error).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """What somebody wants of an experiment."""
+
+    #: Which X.
+    measurement: str
+    layer: str
+    #: Rows and columns.
+    obs: Selection
+    var: Selection
+    #: Columns of obs, besides ``soma_joinid``: as they are, and encoded.
+    obs_columns: tuple[str, ...] = ()
+    obs_codes: tuple[str, ...] = ()
+    #: Of rows to be drawn with replacement: by row, or a column whose classes are to be balanced.
+    weights: npt.NDArray[np.float64] | str | None = None
+    #: Rows to draw; None for as many as there are.
+    n_samples: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What that came to."""
+
+    #: Joinids, int64, in the order wanted.
+    rows: Int64
+    columns: Int64
+    #: Rows of an epoch.
+    n_rows: int
+    #: Whether all columns are wanted.
+    all_columns: bool
+    #: Of each column of ``obs_codes``.
+    categories: Mapping[str, pa.Array]
+    #: What is drawn; None for each row once.
+    sample: Sample | None = None
+
+    def outline(self, n_rows: int) -> Found:
+        """Return the same with some rows alone, evenly spaced: enough for a process that is told which rows to read."""
+        some = np.linspace(0, len(self.rows) - 1, min(n_rows, len(self.rows))).astype(np.int64)
+        return Found(self.rows[some], self.columns, self.n_rows, self.all_columns, self.categories)
+
+
+class Opened:
+    """X and obs of an experiment, open in one process."""
+
+    def __init__(self, uri: str, wanted: Wanted, options: Mapping[str, Any], found: Found | None = None) -> None:
+        self.pid = os.getpid()
+        self._obs_columns = (*wanted.obs_columns, *wanted.obs_codes)
+        with contextlib.ExitStack() as stack:
+            experiment = stack.enter_context(soma.open_experiment(uri, **options))
+            measurement, self._x = soma.sparse_x(experiment, wanted.measurement, wanted.layer, uri)
+            self._obs = experiment.obs
+            balanced = [wanted.weights] if isinstance(wanted.weights, str) else []
+            missing = [name for name in (*self._obs_columns, *balanced) if name not in self._obs.keys()]  # noqa: SIM118
+            if missing:
+                names = ", ".join(self._obs.keys())
+                raise AlbError(f"obs of {uri} has no column {', '.join(missing)}, expected some of: {names}")
+            self.found = found or _found(self._obs, measurement.var, wanted, uri)
+            self.rows, self.columns = self.found.rows, self.found.columns
+            # Ascending, as TileDB stores them; whoever takes the table puts columns where they are wanted.
+            self._read_columns = None if self.found.all_columns else soma.as_coords(np.sort(self.found.columns))
+            self._stack = stack.pop_all()
+
+    def table(self, joinids: Int64) -> pa.Table:
+        """Entries of X in some rows, ascending joinids, and the wanted columns."""
+        return soma.read_table(self._x, joinids, self._read_columns)
+
+    def tables(self, joinids: Int64) -> Iterator[pa.Table]:
+        """Return the same a buffer at a time (:func:`alb_core.loader.soma.tables`)."""
+        yield from soma.tables(self._x, joinids, self._read_columns)
+
+    def obs(self, joinids: Int64) -> pa.Table:
+        """Rows of obs, in the order of the joinids, which may repeat."""
+        distinct, places = np.unique(joinids, return_inverse=True)
+        if len(distinct) == len(joinids):
+            return self._encoded(joinids)
+        return self._encoded(distinct).take(places)
+
+    def _encoded(self, joinids: Int64) -> pa.Table:
+        table = soma.read_dataframe(self._obs, joinids, self._obs_columns)
+        return codes.encode(table, self.found.categories)
+
+    def close(self) -> None:
+        """Close the experiment, in the process that opened it, once nothing reads any more.
+
+        Nobody waits for that after Ctrl-C: it stays open then, and ends with the process.
+        """
+        if self.pid != os.getpid() or (isinstance(sys.exc_info()[1], KeyboardInterrupt) and left_behind()):
+            return
+        settle()
+        self._stack.close()
+
+
+def _found(obs: Any, var: Any, wanted: Wanted, uri: str) -> Found:
+    rows = wanted.obs.of(obs, uri)
+    sample = None
+    if wanted.weights is not None:
+        weights = wanted.weights
+        if isinstance(weights, str):
+            weights = drawing.balanced(codes.read_codes(obs, weights, rows))
+        if len(weights) != len(rows):
+            raise AlbError(f"weights has {len(weights)} numbers for {len(rows)} rows, expected one for each")
+        sample = Sample(weights, wanted.n_samples or len(rows))
+    return Found(
+        rows,
+        wanted.var.of(var, uri),
+        len(rows) if sample is None else sample.n_samples,
+        wanted.var.joinids is None and wanted.var.query is None,
+        codes.categories_of(obs, wanted.obs_codes, rows),
+        sample,
+    )

@@ -1,0 +1,113 @@
+"""What must be there before anything is measured: dataset, history, environment, and asv as the suite needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from asv import results
+from asv.config import Config
+from asv.environment import Environment
+from asv.plugins.git import Git
+from asv.util import ProcessError
+
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import environment_roots, history_root
+from alb_core.commits.builds import local_packages
+from alb_core.commits.builds.bridge import HOST_PYTHON
+from alb_core.commits.builds.install import install_stack
+from alb_core.commits.history.active import uncommitted
+from alb_core.commits.history.releases import ensure as ensure_history
+from alb_core.datasets.copies.copies import ensure_copy
+from alb_core.datasets.manifest import quick_check
+from alb_core.datasets.synthetic.make import ensure as ensure_dataset
+from alb_core.rounds import selections
+from alb_core.rounds.results import carried_versions, valid
+
+#: Datasets of the default grid, made where missing before anything is measured.
+DATASETS = ("mini", "mini-soma", "mini-32")
+
+
+#: Formats in which loaders that read no SOMA get the first of them.
+COPIES = ("h5ad",)
+
+
+#: Where libraries read how many threads to start: OpenMP, its makers' own names, numba, and TileDB's two pools.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "TILEDB_SM_COMPUTE_CONCURRENCY_LEVEL",
+    "TILEDB_SM_IO_CONCURRENCY_LEVEL",
+)
+
+
+def install() -> None:
+    """Let asv build by this suite's Python, without checking commits out, and compare what versions carry over."""
+    os.environ[HOST_PYTHON] = sys.executable
+    Git.checkout = _without_checkout
+    results.iter_results_paths = _results_paths
+    carried_versions.install()
+
+
+def place(conf: Config) -> None:
+    """Let a configuration follow ``ALB_DATA``, and the launch methods that this system has."""
+    conf.repo, conf.env_dir = str(history_root()), str(environment_roots()[0])
+    if sys.platform == "darwin":
+        conf.launch_method = "spawn"
+
+
+def ready() -> None:
+    """Make the dataset and the history where they are missing, and say what of the history is not measured."""
+    path, *_ = [ensure_dataset(name) for name in (*DATASETS, *selections.current().datasets)]
+    for form in COPIES:
+        ensure_copy(path, quick_check(path), form)
+    _warn_of_uncommitted(ensure_history())
+
+
+def steady() -> None:
+    """Give every library of a benchmark as many threads as CPUs may be used, unless its variable says otherwise.
+
+    Most of them count CPUs by themselves, and not all of them those that ``taskset`` or a container left.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for variable in THREADS:
+        os.environ.setdefault(variable, str(cpus))
+
+
+def _results_paths(root: str) -> Iterator[tuple[str, str, str]]:
+    """Stand in for asv's search for results files: what else lies beside them is none, and no cause to warn."""
+    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] not in valid.OTHERS)
+
+
+_ITER_RESULTS_PATHS = results.iter_results_paths
+
+
+def _warn_of_uncommitted(history: Path) -> None:
+    """Say which files of the history's checkout are not part of any commit: they are not measured."""
+    files = uncommitted(history)
+    if files:
+        named = ", ".join(files[:10]) + (f" and {len(files) - 10} more" if len(files) > 10 else "")
+        print(f"alb: commits are measured, and not what is uncommitted in {history}: {named}", file=sys.stderr)
+
+
+def _without_checkout(self: Git, path: str, commit_hash: str) -> None:
+    """Stand in for asv's checkout of a commit: builds read git's objects, and a working tree each costs seconds."""
+    Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def prepare(environment: Environment) -> None:
+    """Make one of asv's environments, with the stack and the user's checkouts, where it is not made."""
+    try:
+        environment.create()
+    except ProcessError as error:
+        raise AlbError(
+            f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
+            "Check the network and pip's index-url, then repeat the command"
+        ) from error
+    root = Path(environment.find_executable("python")).parent.parent
+    install_stack(root)
+    local_packages.refresh(root)

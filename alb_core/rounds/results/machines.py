@@ -1,0 +1,187 @@
+"""A machine's name belongs to the hardware that first used it (design rule 4).
+
+The hardware behind a name is kept where asv keeps it: ``machine.json`` beside the name's results, which is committed
+with them, and ``~/.asv-machine.json``, which asv reads. asv asks for what is missing there; here it is read off the
+computer, and held against what stands.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from asv import util
+from asv.machine import Machine, MachineCollection
+
+from alb_core.base.errors import AlbError
+
+#: What must agree for a computer to be the one that a name belongs to, or of its very kind. The operating system's
+#: version is recorded and not compared: updates keep the hardware.
+HARDWARE = ("arch", "cpu", "num_cpu", "ram")
+
+
+#: What is known of verdicts on a machine, beside its results (:mod:`alb_core.verdicts.calibrated`).
+CALIBRATION = "calibration.json"
+
+#: Loaders side by side on a machine, beside its results (:mod:`alb_core.peers.compare.saved`).
+LOADERS = "loaders.json"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A machine that people mean by a name: words for it, and what its hardware would say."""
+
+    description: str
+    arch: str
+    num_cpu: int | None
+    ram_gib: int | None
+
+
+#: Add a machine here and it is described, and checked for, by name.
+KNOWN = {
+    "g4dn": Known("AWS g4dn.8xlarge: 32 vCPU, 128 GiB, NVIDIA T4", "x86_64", 32, 128),
+    "m3": Known("Apple M3 MacBook", "arm64", None, None),
+}
+
+
+def this_computer() -> dict[str, str]:
+    """Return this computer's hardware in asv's fields: os, arch, cpu, num_cpu, ram (bytes)."""
+    found: dict[str, str] = Machine.get_defaults()
+    return {key: value for key, value in found.items() if key != "machine"}
+
+
+def registered(results: Path, name: str) -> dict[str, str] | None:
+    """Return the hardware that a name belongs to: as committed with its results, else as this user's asv knows it."""
+    beside = results / name / "machine.json"
+    home = Path(MachineCollection.get_machine_file_path())
+    for path, entry in ((beside, None), (home, name)):
+        try:
+            content = json.loads(path.read_text())
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise AlbError(f"{path} cannot be read as JSON ({error}): mend it or move it away") from error
+        found: dict[str, str] | None = content if entry is None else content.get(entry)
+        if found:
+            return found
+    return None
+
+
+def differences(hardware: dict[str, str], other: dict[str, str]) -> list[str]:
+    """Name what differs between two computers, a phrase each; empty for the same hardware."""
+    return [
+        f"{field} {hardware.get(field) or 'unknown'}, here {other.get(field) or 'unknown'}"
+        for field in HARDWARE
+        if not _same(field, hardware.get(field) or "", other.get(field) or "")
+    ]
+
+
+def unlike_known(name: str, hardware: dict[str, str]) -> list[str]:
+    """Name what a computer lacks to be what people mean by a known name; empty if it fits or none is known."""
+    known = KNOWN.get(name)
+    if known is None:
+        return []
+    found = []
+    if hardware["arch"] not in {known.arch, known.arch.replace("arm64", "aarch64")}:
+        found.append(f"architecture {hardware['arch']}")
+    if known.num_cpu and hardware["num_cpu"] != str(known.num_cpu):
+        found.append(f"{hardware['num_cpu']} CPUs")
+    # A machine sold with 128 GiB shows its system a few percent less.
+    if known.ram_gib and not 0.9 <= gib(hardware["ram"]) / known.ram_gib <= 1.05:
+        found.append(f"{gib(hardware['ram']):.0f} GiB")
+    return found
+
+
+def settle(results: Path, name: str | None) -> str:
+    """Make sure that this computer may measure under a name; register it where the name is new."""
+    name = name or default_name()
+    check_name(name)
+    here = this_computer()
+    owner = registered(results, name)
+    if owner is None:
+        print(f"alb: this computer is now machine {name} ({describe(here)})", file=sys.stderr)
+    else:
+        found = differences(owner, here)
+        if found:
+            raise AlbError(
+                f"machine {name} is another computer ({'; '.join(found)}): choose another name with --machine, "
+                f"or give this one the name with `alb machines claim {name}`"
+            )
+    unlike = unlike_known(name, here)
+    if unlike:
+        print(f"alb: {name} usually means {KNOWN[name].description}; this one has {', '.join(unlike)}", file=sys.stderr)
+    _register(name, here)
+    return name
+
+
+def claim(results: Path, name: str) -> None:
+    """Give a name to this computer, whoever had it: its owner says so."""
+    check_name(name)
+    here = this_computer()
+    _register(name, here)
+    if (results / name / "machine.json").exists():
+        machine = Machine.load(machine_name=name)
+        machine.save(str(results))
+
+
+def default_name() -> str:
+    """Return the name that asv takes without ``--machine``: the only one it knows, else the computer's own."""
+    try:
+        known = json.loads(Path(MachineCollection.get_machine_file_path()).read_text())
+    except (OSError, ValueError):
+        known = {}
+    own: str = Machine.get_unique_machine_name()
+    names = [key for key in known if key != "version"]
+    return names[0] if len(names) == 1 and own not in names else own
+
+
+def own_name(results: Path) -> str | None:
+    """Return the name under which this computer has results or is known to this user's asv; None if there is none."""
+    here = this_computer()
+    names = sorted(path.parent.name for path in results.glob("*/machine.json")) or []
+    for name in (*names, default_name()):
+        owner = registered(results, name)
+        if owner is not None and not differences(owner, here):
+            return name
+    return None
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no name of a directory."""
+    if not name or name.startswith(".") or not all(letter.isalnum() or letter in "-_." for letter in name):
+        raise AlbError(f"{name!r} is no machine name, expected letters, digits, '-', '_' and '.', as in g4dn")
+
+
+def describe(hardware: dict[str, str]) -> str:
+    """Return hardware in a phrase: cpu, number of CPUs, memory, architecture."""
+    return (
+        f"{hardware['cpu'] or 'CPU unknown'}, {hardware['num_cpu']} CPUs, "
+        f"{gib(hardware['ram']):.0f} GiB, {hardware['arch']}"
+    )
+
+
+def gib(size: str) -> float:
+    """Convert asv's ``ram`` (bytes, as text) to GiB; 0 where it is unknown."""
+    return int(size) / 2**30 if size.isdigit() else 0.0
+
+
+def _same(field: str, one: str, other: str) -> bool:
+    if field == "ram" and one.isdigit() and other.isdigit():
+        # The kernel keeps some for itself, and each version another amount.
+        return abs(int(one) - int(other)) <= 0.03 * max(int(one), int(other))
+    return one == other
+
+
+def _register(name: str, hardware: dict[str, str]) -> None:
+    entry = {"machine": name, **hardware}
+    try:
+        if json.loads(Path(MachineCollection.get_machine_file_path()).read_text()).get(name) == entry:
+            return
+    except (OSError, ValueError):
+        pass
+    try:
+        MachineCollection.save(name, entry)
+    except (OSError, util.UserError) as error:
+        raise AlbError(f"cannot write {MachineCollection.get_machine_file_path()}: {error}") from error

@@ -1,0 +1,197 @@
+"""What runs in the processes of their own: epochs of the loader, and passes of the chunk readers."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any
+
+import tiledbsoma
+import torch
+from tqdm import tqdm
+
+from alb_core.base import memory
+from alb_core.base.checksum import differences
+from alb_core.base.errors import AlbError, WrongResultError, one_line
+from alb_core.cases import chunk_readers, io_counts
+from alb_core.cases.consume import EpochResult, run_epoch
+from alb_core.loader import order, soma
+from alb_core.loader.dataset import SomaLoader
+from alb_core.sweeps import read_chunks
+from alb_core.sweeps.data_loader import Configuration, Measured, Opened, Settings
+
+# One process draws the bar: a lock that several could share would be a semaphore that outlives a killed one.
+tqdm.set_lock(threading.RLock())
+
+
+def epochs(
+    settings: Settings, configuration: Configuration, numbers: Sequence[int], expected: Mapping[str, Any] | None
+) -> Iterator[Opened | Measured]:
+    """Run epochs of one configuration."""
+    with _one_line_warnings(str(configuration)), _named_errors(settings.location):
+        loader = SomaLoader(
+            settings.location,
+            configuration.spec,
+            method=configuration.method,
+            shuffle=settings.shuffle,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            measurement=settings.measurement,
+            layer=settings.layer,
+            py_buffer_size=settings.py_buffer_size,
+            soma_buffer_size=settings.soma_buffer_size,
+            config=settings.config,
+        )
+        with loader, io_counts.counting() as read_bytes:
+            cuda = settings.cuda and torch.cuda.is_available()
+            yield Opened(
+                n_rows=loader.n_rows,
+                n_vars=loader.n_vars,
+                n_blocks=loader.n_blocks,
+                device=torch.cuda.get_device_name() if cuda else "cpu",
+                libtiledb_version=tiledbsoma.get_libtiledbsoma_core_version(),
+            )
+            for number in numbers:
+                loader.set_epoch(number)
+                bytes_before = read_bytes()
+                memory.reset_peak()
+                start = datetime.now()
+                title = f"{configuration}, epoch {number}"
+                quiet = True if settings.quiet else None
+                take = _batches_to_take(settings)
+                n_rows = min(loader.n_rows, take * settings.batch_size) if take else loader.n_rows
+                with tqdm(total=n_rows, desc=title, unit=" cells", leave=False, disable=quiet) as bar:
+                    result = run_epoch(
+                        loader,
+                        max_batches=take,
+                        device="cuda" if cuda else "cpu",
+                        collect_every=settings.collect_every,
+                        progress=bar.update,
+                    )
+                when = {"epoch": number, "start_dt": start, "end_dt": datetime.now()}
+                cost = {"max_mem": memory.peak_bytes(), "read_bytes": _difference(read_bytes(), bytes_before)}
+                if expected is not None and not settings.max_batches:
+                    _require(title, differences(result, **expected))
+                delivered = {"n_obs": result.n_rows, "nnz": result.nnz, "x_sum": result.total}
+                yield Measured({**when, **cost, **_columns(settings, result)}, delivered)
+
+
+def chunks(settings: read_chunks.Settings, reader: str) -> Iterator[read_chunks.Size | read_chunks.Pass | str]:
+    """Let one reader read all rows."""
+    name, location = f"read_{reader}", settings.location
+    with _one_line_warnings(name), _named_errors(location), ExitStack() as stack:
+        experiment = stack.enter_context(
+            soma.open_experiment(
+                location,
+                py_buffer_size=settings.py_buffer_size,
+                soma_buffer_size=settings.soma_buffer_size,
+                config=settings.config,
+            )
+        )
+        measurement, x = soma.sparse_x(experiment, settings.measurement, settings.layer, location)
+        rows, columns = soma.joinids(experiment.obs), soma.joinids(measurement.var)
+        wanted = columns[: settings.n_vars]
+        yield read_chunks.Size(len(rows), len(wanted), len(columns), int(x.nnz))
+        try:
+            chunk_readers.require_reader(x, reader)
+        except NotImplementedError as error:
+            yield f"{name} n/a: {error}"
+            return
+        ordered = order.chunks(rows, settings.chunk_size, settings.shuffle, settings.seed)
+        read_bytes = stack.enter_context(io_counts.counting())
+        memory.reset_peak()
+        hidden = True if settings.verbose else None
+        with tqdm(total=len(rows), desc=name, unit=" cells", leave=False, disable=hidden) as bar:
+            told = _Told(name, len(rows), bar if not settings.verbose else None)
+            result = chunk_readers.read_epoch(x, ordered, reader, soma.as_coords(wanted), progress=told)
+        yield read_chunks.Pass(
+            reader=reader,
+            elapsed=result.elapsed,
+            first_chunk=result.first_chunk,
+            n_rows=result.n_rows,
+            n_chunks=result.n_chunks,
+            nnz=result.nnz,
+            total=result.total,
+            max_mem=memory.peak_bytes(),
+            read_bytes=read_bytes(),
+        )
+
+
+class _Told:
+    """Tells of each chunk: on a progress bar, or a line on stderr."""
+
+    def __init__(self, name: str, n_rows: int, bar: tqdm | None) -> None:
+        self._name, self._n_rows, self._bar = name, n_rows, bar
+        self._rows, self._last = 0, time.perf_counter()
+
+    def __call__(self, rows: int, nnz: int) -> None:
+        if self._bar is not None:
+            self._bar.update(rows)
+            return
+        self._rows += rows
+        now = time.perf_counter()
+        print(
+            f"{self._name}: {self._rows:,} of {self._n_rows:,} rows, {nnz:,} non-zeros in {now - self._last:.3f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+        self._last = now
+
+
+def _batches_to_take(settings: Settings) -> int | None:
+    """Batches of an epoch, with a first one that is not counted; None for all."""
+    return settings.max_batches + (not settings.count_first) if settings.max_batches else None
+
+
+def _columns(settings: Settings, result: EpochResult) -> dict[str, Any]:
+    """Columns of a record that an epoch fills. A rate over nothing, as of one batch that is the first, is null."""
+    counted = settings.count_first
+    rows = result.n_rows if counted else result.rows_after_first
+    return {
+        "n_rows": rows,
+        "elapsed": (result.elapsed if counted else result.after_first) if rows else None,
+        "n_batches": result.n_batches if counted else max(0, result.n_batches - 1),
+        "gc": result.collecting,
+        "first_batch": result.first_batch,
+        "reading": result.reading,
+        "converting": result.converting,
+        "waiting": result.waiting,
+        "nnz": result.nnz,
+    }
+
+
+def _require(what: str, wrong: Sequence[str]) -> None:
+    """Fail where what was read is not what the dataset holds, or what was read before."""
+    if wrong:
+        raise WrongResultError(f"{what}: wrong result: {'; '.join(wrong)}")
+
+
+def _difference(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else after - before
+
+
+@contextmanager
+def _one_line_warnings(what: str) -> Iterator[None]:
+    """Show a warning once, as a line of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: print(f"alb: {what}: {message}", file=sys.stderr, flush=True)
+        yield
+
+
+@contextmanager
+def _named_errors(location: str) -> Iterator[None]:
+    """Say which experiment could not be read where TileDB says only what went wrong."""
+    try:
+        yield
+    except AlbError:
+        raise
+    except (tiledbsoma.SOMAError, RuntimeError, OSError) as error:
+        if memory.is_exhaustion(error):
+            raise
+        raise AlbError(f"reading {location} failed: {one_line(error)}") from error

@@ -1,0 +1,238 @@
+"""``alb bisect`` without its command line: the first bad commit of a range, in as few rounds as the noise allows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import environment_roots, history_root
+from alb_core.commits.builds import plan
+from alb_core.commits.history.git import Objects, git
+from alb_core.commits.history.package import Packages
+from alb_core.rounds.cases import Case, Kind, check, selected
+from alb_core.rounds.measure import measure
+from alb_core.rounds.pairs import Rounds
+from alb_core.rounds.results.store import Store
+from alb_core.rounds.session import Bench, blank, discovered, session
+from alb_core.rounds.sides import CouldNotMeasureError, commits_of, pair_of
+from alb_core.verdicts import bisect_search
+from alb_core.verdicts.bisect_search import Regression, Search
+from alb_core.verdicts.judge import Judge
+from alb_core.verdicts.statistics import Word
+
+#: Seconds that are spent where nothing else is asked for.
+BUDGET = 3600.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a bisection."""
+
+    #: Names of commits of the history, the first an ancestor of the second.
+    good: str
+    bad: str
+    #: Regular expressions of benchmarks.
+    patterns: tuple[str, ...]
+    #: Seconds to measure, builds apart.
+    budget: float = BUDGET
+    #: Name; None for asv's own choice.
+    machine: str | None = None
+    #: asv's attributes of benchmarks to override.
+    attributes: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Found:
+    """How a bisection ended."""
+
+    #: What is known of the commits.
+    search: Search
+    #: Where it was measured.
+    machine: str
+    #: What was bisected; None where nothing became worse beyond doubt.
+    regression: Regression | None = None
+    #: Why it is not at its end; None where it is.
+    open: str | None = None
+    #: Whether the user ended it.
+    interrupted: bool = False
+    #: Why, by commit.
+    skipped: dict[str, str] = field(default_factory=dict)
+    #: Measured or recorded rounds that it took.
+    rounds: int = 0
+    #: Chance that the answer is wrong.
+    error: float = 0.0
+
+    @property
+    def exit_status(self) -> int:
+        """0 found, 3 not known, 130 interrupted."""
+        return 130 if self.interrupted else 3 if self.open else 0
+
+
+def run(asked: Asked) -> Found:
+    """Find the first bad commit."""
+    check(asked.patterns)
+    with session(asked.machine, environment_roots()) as (conf, repo, machine):
+        good, bad = commits_of(conf, repo, (asked.good, asked.bad))
+        chain = [good, *between(history_root(), (asked.good, asked.bad), good, bad)]
+        sides = pair_of(conf, (asked.good, asked.bad), (good, chain[-1]))
+        for side in sides:
+            side.install(conf, repo)
+        benchmarks = discovered(conf, repo, sides[1])
+        cases = [case for case in selected(conf, benchmarks, asked.patterns) if case.kind is not Kind.COUNT]
+        benchmarks.save()
+        fresh = blank(repo, sides[1], machine)
+        found = Found(Search(chain), machine)
+        end = time.monotonic() + asked.budget
+
+        def rounds_of(commit: str, what: Sequence[Case], established: Any) -> Rounds:
+            """Rounds of GOOD and another commit, measured until something is established."""
+            store = Store(Path(conf.results_dir), machine, fresh, benchmarks, good, commit)
+            rounds = Rounds.of(what)
+            for case in what:
+                rounds.pairs[case] += store.pairs(case)
+            if not established(rounds):
+                return rounds
+            nonlocal end
+            begun = time.monotonic()
+            pair = pair_of(conf, (asked.good, commit[:10]), (good, commit))
+            for side in pair:
+                side.install(conf, repo)
+            # Builds are no part of the budget.
+            end += time.monotonic() - begun
+            bench = Bench(conf, pair, benchmarks, store, dict(asked.attributes or {}))
+            left = end - time.monotonic()
+            if left > 0:
+                found.interrupted = measure(bench, store, rounds, left, established, whole=False).interrupted
+            return rounds
+
+        error = bisect_search.error_of_each(len(chain) - 1)
+        try:
+            _search(found, cases, error, rounds_of)
+        except KeyboardInterrupt:
+            found.interrupted = True
+        if found.interrupted:
+            found.open = "interrupted: the rounds are kept, and the same command goes on"
+    return found
+
+
+def _search(found: Found, cases: Sequence[Case], error: float, rounds_of: Any) -> None:
+    """Test commit after commit until the first bad one is known, or nothing more can be."""
+    search, judge = found.search, Judge()
+
+    def undecided(rounds: Rounds) -> list[Case]:
+        if bisect_search.regression(_live(rounds), error) is not None:
+            return []
+        words = {row.name: row for row in judge.verdict(rounds).rows if not row.together}
+        still = []
+        for case in _live(rounds):
+            change = words[case.row].memory if case.kind is Kind.MEMORY else words[case.row].time
+            # What is known to be no slower is none to bisect.
+            known = change is not None and change.word in {Word.SAME, Word.BETTER}
+            if not known and len(rounds.pairs[case]) < bisect_search.MOST_ROUNDS:
+                still.append(case)
+        return still
+
+    rounds = rounds_of(search.commits[-1], cases, undecided)
+    what = found.regression = bisect_search.regression(_live(rounds), error)
+    found.rounds += rounds.most()
+    found.error += error
+    if what is None:
+        seen = "; ".join(
+            f"{case.row} {bisect_search.seen(case, pairs)} in {len(pairs)} rounds"
+            for case, pairs in rounds.pairs.items()
+        )
+        notes = [f"; {case.name} failed on {why}" for case, why in rounds.failures.items()]
+        more = ": give a larger --budget" if undecided(rounds) else ""
+        found.open = f"nothing is known to have become worse ({seen}{''.join(notes)}){more}"
+        return
+    print(f"alb: {what.case.row} is {what.said}; what is more than half of it is bad", file=sys.stderr, flush=True)
+    while (place := search.next()) is not None and not found.interrupted:
+        commit = search.commits[place]
+        try:
+            rounds = rounds_of(commit, [what.case], lambda rounds: _open(what, rounds, error))
+        except CouldNotMeasureError as fault:
+            _skip(found, place, str(fault))
+            continue
+        if found.interrupted:
+            return
+        pairs = rounds.pairs[what.case]
+        missing = rounds.failures.get(what.case) or rounds.absent.get(what.case)
+        if missing is not None:
+            _skip(found, place, f"{what.case.name} does not run: {missing}")
+            continue
+        bad = bisect_search.is_bad(what, pairs, error)
+        if bad is None:
+            found.open = (
+                f"{commit[:10]} is not known to be good or bad after {len(pairs)} rounds "
+                f"({bisect_search.seen(what.case, pairs)}): "
+                + ("it is too noisy here" if len(pairs) >= bisect_search.MOST_ROUNDS else "give a larger --budget")
+            )
+            return
+        search.tell(place, bad)
+        found.rounds += len(pairs)
+        found.error += error
+        said = f"{'bad' if bad else 'good'}, {bisect_search.seen(what.case, pairs)} in {len(pairs)} rounds"
+        print(f"alb: {commit[:10]} is {said}; {len(search.open)} commits left", file=sys.stderr, flush=True)
+
+
+def _live(rounds: Rounds) -> dict[Case, Any]:
+    return {c: pairs for c, pairs in rounds.pairs.items() if c not in rounds.failures and c not in rounds.absent}
+
+
+def _open(what: Regression, rounds: Rounds, error: float) -> list[Case]:
+    pairs = _live(rounds).get(what.case)
+    done = (
+        pairs is None or len(pairs) >= bisect_search.MOST_ROUNDS or bisect_search.is_bad(what, pairs, error) is not None
+    )
+    return [] if done else [what.case]
+
+
+def _skip(found: Found, place: int, why: str) -> None:
+    commit = found.search.commits[place]
+    found.search.skip(place)
+    found.skipped[commit] = why
+    print(f"alb: {commit[:10]} is skipped: {why}", file=sys.stderr, flush=True)
+
+
+def between(history: Path, names: tuple[str, str], good: str, bad: str) -> list[str]:
+    """Return the commits after GOOD up to BAD that change the package, along first parents, oldest first."""
+    words = f"{names[0]} ({good[:8]}) and {names[1]} ({bad[:8]})"
+    if good == bad:
+        raise AlbError(f"{names[0]} and {names[1]} are the same commit, {good[:8]}: expected a good one and a bad one")
+    if git(history, "rev-list", "--count", "--max-count=1", good, "--not", bad) != "0":
+        raise AlbError(f"{words}: expected the first to be an ancestor of the second; are they the wrong way round?")
+    commits = plan.commits_of(history, f"{good}..{bad}")
+    with Objects(history) as objects:
+        changing = plan.changing(Packages(objects), history, commits)
+    if not changing:
+        raise AlbError(f"{words}: no commit between them changes the package, so none can be the cause")
+    return changing
+
+
+def text(found: Found, asked: Asked) -> str:
+    """Return what was found, in lines."""
+    search, what = found.search, found.regression
+    lines = [f"skipped {commit[:10]}: {why}" for commit, why in found.skipped.items()]
+    title = {commit: git(history_root(), "log", "-1", "--format=%h %s", commit) for commit in search.candidates}
+    if what is not None:
+        lines.append(f"{what.case.row} became worse by {what.said} from {asked.good} to {asked.bad}")
+    if found.open:
+        left = ", ".join(commit[:10] for commit in search.candidates)
+        return "\n".join([*lines, f"one of {len(search.candidates)}: {left}", f"NOT KNOWN: {found.open}"])
+    assert what is not None
+    last, first = search.commits[search.good], search.commits[search.bad]
+    lines.append(f"{search.tests} commits tested, {found.rounds} rounds; wrong in at most {100 * found.error:.1f} %")
+    pattern = shlex.quote(f"^{re.escape(what.case.name)}$")
+    machine = f" --machine {shlex.quote(found.machine)}" if asked.machine else ""
+    lines.append(f"to see it again: alb verdict {last[:10]} {first[:10]} -b {pattern}{machine}")
+    if len(search.candidates) > 1:
+        named = "; ".join(title[commit] for commit in search.candidates)
+        return "\n".join([*lines, f"FIRST BAD COMMIT, one of {len(search.candidates)}: {named}"])
+    return "\n".join([*lines, f"FIRST BAD COMMIT: {title[first]}"])

@@ -1,0 +1,241 @@
+"""What is known of a machine's verdicts: ``data/results/<machine>/calibration.json``, its schema and its reading.
+
+``alb calibrate`` writes it; ``alb verdict`` takes thresholds, the canary's usual spread and what to say of its own
+word from it, and the published site the size of a step. A rate is two counts; its interval follows from them.
+
+What a calibration keeps beside asv's results of its rounds: how the machine was meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scipy import stats
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
+from alb_core.rounds.canary import Canary
+from alb_core.rounds.results.machines import CALIBRATION
+from alb_core.rounds.results.store import set_aside
+
+_VERSION = 1
+
+
+@dataclass
+class State:
+    """How the machine was."""
+
+    #: Seconds until the two sides of a round were ready, a round each.
+    openings: list[float] = field(default_factory=list)
+    #: Spread of the canary's parts, by part, at each look.
+    canaries: list[dict[str, float]] = field(default_factory=list)
+
+    def looked(self, canary: Canary) -> None:
+        """Add a look of the canary."""
+        self.canaries.append(dict(canary.spread))
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all."""
+        write_atomically(path, (json.dumps({"version": _VERSION, **asdict(self)}) + "\n").encode())
+
+
+def load_state(path: Path) -> State:
+    """Read what was saved; a damaged file is set aside with a word about it, and what it held is seen anew."""
+    try:
+        content = json.loads(path.read_text())
+        if content["version"] != _VERSION:
+            raise ValueError(f"version {content['version']}")
+        openings = [float(seconds) for seconds in content["openings"]]
+        return State(openings, [{part: float(s) for part, s in seen.items()} for seen in content["canaries"]])
+    except FileNotFoundError:
+        return State()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"alb: {path} cannot be read ({error}); set aside as {set_aside(path).name}", file=sys.stderr)
+        return State()
+
+
+#: Raised when a field changes its meaning.
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened."""
+
+    #: Times that it did.
+    count: int
+    #: Times that it could have.
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.count <= self.of:
+            raise ValueError(f"{self.count} of {self.of}")
+
+    @property
+    def rate(self) -> float | None:
+        """The rate; None of nothing."""
+        return self.count / self.of if self.of else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval (Clopper and Pearson 1934)."""
+        if not self.of:
+            return 0.0, 1.0
+        found = stats.binomtest(self.count, self.of).proportion_ci(0.95, method="exact")
+        return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an injected change was measured to be, relative, with its 95 % interval."""
+
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """How good verdicts of a benchmark, or of all together, are."""
+
+    #: Verdicts of equal commits that said worse or better; no two of them share a round.
+    false_alarms: Rate
+    #: By the size of an injected change (``5%``, ``10%``, ``25%``, ``200MB``): how often it was found; as above.
+    power: Mapping[str, Rate] = field(default_factory=dict)
+    #: asv's version of the benchmark that was calibrated; empty for the whole.
+    version: str = ""
+    #: Relative change to be called none below it; None for the default.
+    threshold: float | None = None
+    #: The same of verdicts from rounds drawn anew, in which the sides of equal commits change places. They have rounds
+    #: in common: there are many more of them, and no interval follows from their number.
+    resampled_false_alarms: Rate = Rate(0, 0)
+    resampled_power: Mapping[str, Rate] = field(default_factory=dict)
+    #: The smallest relative change that such a verdict shows in 95 of 100, in the median; None where unknown.
+    visible: float | None = None
+    #: What each change was measured to be, by size; ``0%`` is what two equal commits differ by.
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    #: Relative difference below which 99 of 100 pairs of runs of one commit stay; None where unknown.
+    step: float | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is known of one machine."""
+
+    #: Its name.
+    machine: str
+    #: When, ISO 8601.
+    measured: str
+    #: The commit that stood on both sides, and below the injected changes.
+    commit: str
+    #: Seconds of each verdict.
+    budget: float
+    #: Spread of the canary's parts meanwhile: the median of its looks.
+    canary: Mapping[str, float]
+    #: By asv's name of a case, ``module.Class.time_epoch('table', 1024, 'none')``.
+    benchmarks: Mapping[str, Known]
+    #: Of the verdict as a whole.
+    whole: Known
+    #: Rounds of equal commits that all of it stands on.
+    rounds: int = 0
+    #: Rounds that a verdict of the budget has.
+    verdict_rounds: int = 0
+
+    def thresholds(self) -> dict[str, float]:
+        """Thresholds by case, where there are some."""
+        return {name: known.threshold for name, known in self.benchmarks.items() if known.threshold is not None}
+
+    def as_bytes(self) -> bytes:
+        """The file's content."""
+        return (json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n").encode()
+
+
+def load(results: Path, machine: str) -> Calibration | None:
+    """Read a machine's calibration; None where it has none."""
+    path = results / machine / CALIBRATION
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise AlbError(f"{path} cannot be read as a calibration ({error}): restore it or move it away") from error
+    try:
+        found = _parse(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise AlbError(
+            f"{path} is no calibration of schema {SCHEMA_VERSION} ({type(error).__name__}: {error}): "
+            "move it away, and make a new one with `alb calibrate`"
+        ) from error
+    if found.machine != machine:
+        raise AlbError(f"{path} is the calibration of machine {found.machine}, expected {machine}: move it away")
+    return found
+
+
+def said(known: Calibration | None, machine: str, budget: float) -> list[str]:
+    """Say how good verdicts of a machine are, in lines."""
+    if known is None:
+        return [f"machine {machine} is not calibrated: how often its verdicts are wrong, `alb calibrate` finds out"]
+    whole = known.whole
+    other = "" if budget == known.budget else f" of {_minutes(known.budget)} (this one: {_minutes(budget)})"
+    drawn = whole.resampled_false_alarms
+    found = f"by calibration ({known.measured[:10]}), verdicts of {machine}{other} give a false alarm in "
+    lines = [found + rate_said(whole.false_alarms, drawn)]
+    for size, rate in whole.power.items():
+        lines.append(f"they find {size} more in {rate_said(rate, whole.resampled_power.get(size, Rate(0, 0)))}")
+    if whole.visible is not None:
+        lines.append(f"the smallest change that they show in 95 of 100 is about {100 * whole.visible:.0f} %")
+    return lines
+
+
+def rate_said(apart: Rate, drawn: Rate) -> str:
+    """Say a rate of verdicts that share no round, and that of verdicts from rounds drawn anew."""
+    low, high = apart.interval
+    words = f"{apart.count} of {apart.of} ({100 * low:.1f} to {100 * high:.1f} %)" if apart.of else "0 of 0"
+    return f"{words}; resampled {drawn.count} of {drawn.of}" if drawn.of else words
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.3g} min"
+
+
+def save(results: Path, calibration: Calibration) -> Path:
+    """Write a machine's calibration, whole or not at all; return where."""
+    path = results / calibration.machine / CALIBRATION
+    write_atomically(path, calibration.as_bytes())
+    return path
+
+
+def _parse(content: Mapping[str, Any]) -> Calibration:
+    if content["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema {content['schema_version']}")
+    return Calibration(
+        machine=str(content["machine"]),
+        measured=str(content["measured"]),
+        commit=str(content["commit"]),
+        budget=float(content["budget"]),
+        canary={name: float(value) for name, value in content["canary"].items()},
+        benchmarks={name: _known(value) for name, value in content["benchmarks"].items()},
+        whole=_known(content["whole"]),
+        rounds=int(content.get("rounds", 0)),
+        verdict_rounds=int(content.get("verdict_rounds", 0)),
+    )
+
+
+def _known(content: Mapping[str, Any]) -> Known:
+    threshold, visible, step = (content.get(name) for name in ("threshold", "visible", "step"))
+    return Known(
+        false_alarms=Rate(**content["false_alarms"]),
+        power={size: Rate(**rate) for size, rate in content["power"].items()},
+        version=str(content.get("version", "")),
+        threshold=None if threshold is None else float(threshold),
+        resampled_false_alarms=Rate(**content.get("resampled_false_alarms", {"count": 0, "of": 0})),
+        resampled_power={size: Rate(**rate) for size, rate in content.get("resampled_power", {}).items()},
+        visible=None if visible is None else float(visible),
+        effects={size: Effect(**effect) for size, effect in content.get("effects", {}).items()},
+        step=None if step is None else float(step),
+    )

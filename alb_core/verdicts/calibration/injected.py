@@ -1,0 +1,96 @@
+"""Commits of known slowness, on top of a release: its reads 5, 10 and 25 % slower, or 200 MB kept.
+
+They go into the history of releases, under a reference of their own: no branch, no tag and no file of it is touched.
+What they are made of is fixed, so that their hashes are the same on every machine and a second call finds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from alb_core.base.errors import AlbError
+from alb_core.commits.builds.wheels import fitting
+from alb_core.commits.history import releases_lock
+from alb_core.commits.history.git import Objects, git, tip
+from alb_core.commits.history.package import Packages
+from alb_core.commits.history.releases_lock import Release
+
+#: What is called in tiledbsoma for the next part of a read, whatever becomes of it then.
+READER = "ArrowTableRead"
+
+#: The file with it, below the package's directory.
+FILE = "src/tiledbsoma/_read_iters.py"
+
+#: The size of no change: the release itself, on both sides.
+NOTHING = "0%"
+
+#: Lines by the size of the change.
+CHANGES = {
+    "5%": f"slow_down({READER}, 0.05)",
+    "10%": f"slow_down({READER}, 0.10)",
+    "25%": f"slow_down({READER}, 0.25)",
+    "200MB": f"keep_more({READER}, 200_000_000)",
+}
+
+_REFERENCES = "refs/alb/calibration"
+_IDENTITY = "arrayloader-benchmarks <calibration@arrayloader-benchmarks.invalid>"
+
+
+@dataclass(frozen=True)
+class Commits:
+    """What is measured."""
+
+    #: What the others stand on.
+    release: Release
+    #: Commit by size of the change; :data:`NOTHING` is the release.
+    by_size: dict[str, str]
+
+
+def base_of(releases: list[Release]) -> Release:
+    """Return the newest release with a wheel for this platform."""
+    usable = [release for release in releases if fitting(release.wheels) is not None]
+    if not usable:
+        raise AlbError("no release of tiledbsoma has a wheel for this platform: there is nothing to calibrate with")
+    return usable[-1]
+
+
+def commit_all(repository: Path, release: Release | None = None) -> Commits:
+    """Make the commits where they are not there yet."""
+    release = release or base_of(releases_lock.load())
+    with Objects(repository) as objects:
+        path = Packages(objects).layout(release.commit).within(FILE)
+        entry = objects.find(objects.root(release.commit), path)
+        before = objects.blob(entry[1]) if entry else b""
+    if f"class {READER}(".encode() not in before:
+        raise AlbError(f"release {release.version} has no class {READER} in {path}: nothing can be injected there")
+    made = {size: _commit(repository, release, path, before + _text(line), size) for size, line in CHANGES.items()}
+    return Commits(release, {NOTHING: release.commit, **made})
+
+
+def _text(line: str) -> bytes:
+    injected = Path(__file__).with_name("injected_code.py").read_bytes()
+    return b"\n\n" + injected + f"\n\n{line}\n".encode()
+
+
+def _commit(repository: Path, release: Release, path: str, content: bytes, size: str) -> str:
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    reference = f"{_REFERENCES}/{release.version}/{size.replace('%', 'percent')}-{digest}"
+    there = tip(repository, reference)
+    if there is not None:
+        return there
+    when = git(repository, "show", "--no-patch", "--format=%ct", release.commit)
+    message = f"Release {release.version}, worse by {size}\n".encode()
+    stream = b"".join(
+        [
+            f"commit {reference}\n".encode(),
+            f"author {_IDENTITY} {when} +0000\ncommitter {_IDENTITY} {when} +0000\n".encode(),
+            b"data %d\n%s\nfrom %s\n" % (len(message), message, release.commit.encode()),
+            f"M 100644 inline {path}\n".encode(),
+            b"data %d\n%s\n" % (len(content), content),
+            b"done\n",
+        ]
+    )
+    git(repository, "fast-import", "--quiet", "--done", stdin=stream)
+    return git(repository, "rev-parse", "--verify", reference)

@@ -1,0 +1,93 @@
+"""Verdicts of rounds that are there: as many as these are enough for, and more from rounds drawn anew. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.pairs import LEAST_ROUNDS, LOOKS, MOST_ROUNDS, Pair, Rounds
+from alb_core.verdicts.judge import MOST_SAMPLES, Judge
+from alb_core.verdicts.statistics import LEAST_SAMPLES
+
+#: Rounds of one size, by case; all cases of a kind have as many.
+Stream = Mapping[Case, Sequence[Pair]]
+
+#: Successive rounds that are drawn together: what the machine does lasts longer than a round.
+BLOCK = 5
+
+
+def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:
+    """Return how many rounds a verdict's budget is enough for, all of its cases open."""
+    left = budget - peaks * LEAST_SAMPLES
+    return max(0, min(MOST_ROUNDS, int(left / max(opening + times, 1e-9))))
+
+
+def replay(stream: Stream, judge: Judge, most: int) -> Rounds:
+    """Take rounds, in their order, until the judge needs no more of a case, or a verdict's rounds are used up."""
+    rounds = Rounds.of(list(stream))
+    cases: list[Case] = []
+    for done in range(max(most, MOST_SAMPLES)):
+        # Between looks no answer of time changes, and memory needs few.
+        if done <= MOST_SAMPLES or done in LOOKS:
+            cases = judge.still_open(rounds)
+        for case in cases:
+            if done < min(_most(case.kind, most), len(stream[case])):
+                rounds.pairs[case].append(stream[case][done])
+    return rounds
+
+
+def disjoint(stream: Stream, judge: Judge, most: int) -> Iterator[Rounds]:
+    """Yield verdicts that share no round: each begins after the last round that the one before it used.
+
+    One begins only where all of its rounds are there, so that none is left out because of what it would have said.
+    """
+    length, at = lengths(stream), dict.fromkeys(lengths(stream), 0)
+    while length and all(at[kind] + _most(kind, most) <= length[kind] for kind in length):
+        taken = {case: pairs[at[case.kind] : at[case.kind] + _most(case.kind, most)] for case, pairs in stream.items()}
+        rounds = replay(taken, judge, most)
+        yield rounds
+        for kind in at:
+            at[kind] += max(len(pairs) for case, pairs in rounds.pairs.items() if case.kind is kind)
+
+
+def resampled(
+    stream: Stream, judge: Judge, most: int, draws: int, rng: np.random.Generator, *, equal: bool = False
+) -> Iterator[Rounds]:
+    """Yield verdicts of rounds drawn anew, in blocks of :data:`BLOCK` successive ones (a circular block bootstrap).
+
+    A round is drawn for all cases at once, so that what they have in common stays.
+    """
+    length = lengths(stream)
+    for _ in range(draws if all(length.values()) else 0):
+        places = {kind: _blocks(rng, count, _most(kind, most)) for kind, count in length.items()}
+        turned = rng.random(-(-max(map(len, places.values())) // BLOCK)) < (0.5 if equal else 0.0)
+        drawn = {
+            case: [_turned(pairs[at], turned[place // BLOCK]) for place, at in enumerate(places[case.kind])]
+            for case, pairs in stream.items()
+        }
+        yield replay(drawn, judge, most)
+
+
+def lengths(stream: Stream) -> dict[Kind, int]:
+    """Return the number of rounds by kind."""
+    return {case.kind: len(pairs) for case, pairs in stream.items()}
+
+
+def enough(stream: Stream, most: int) -> bool:
+    """Whether there are rounds for one verdict."""
+    return all(count >= _most(kind, most) for kind, count in lengths(stream).items())
+
+
+def _blocks(rng: np.random.Generator, count: int, wanted: int) -> list[int]:
+    starts = rng.integers(0, count, -(-wanted // BLOCK))
+    return [int((start + step) % count) for start in starts for step in range(BLOCK)][:wanted]
+
+
+def _turned(pair: Pair, other_way: bool) -> Pair:
+    return Pair(pair.head, pair.base) if other_way else pair
+
+
+def _most(kind: Kind, most: int) -> int:
+    return max(most, LEAST_ROUNDS) if kind is Kind.TIME else min(most, MOST_SAMPLES)

@@ -1,0 +1,272 @@
+"""From rounds to what may be said of them: a row for each benchmark, and one word for the whole. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics as plain
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from alb_core.rounds import pairs as pairs_module
+from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.pairs import Rounds, gap_of
+from alb_core.verdicts import statistics
+from alb_core.verdicts.statistics import Word
+
+#: A change of less than this is called none, unless told otherwise.
+THRESHOLD = 0.05
+
+#: A peak that moved by fewer bytes is called unchanged, however small it was: an allocator keeps or returns some, and
+#: the very same libraries have been seen to count for 20 MB more, by how their files came into the page cache.
+LEAST_BYTES = 48 * 2**20
+
+#: Samples of memory a side that are taken where fewer do not tell.
+MOST_SAMPLES = 8
+
+#: Cases of one benchmark from which they are judged together, too.
+LEAST_TOGETHER = 3
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change and what may be said of it."""
+
+    #: Relative: 0.1 is ten percent more. None where nothing can be said yet.
+    change: float | None
+    #: Its interval.
+    low: float | None
+    high: float | None
+    #: The smallest change that these rounds could have seen with 95 % probability.
+    visible: float | None
+    #: What may be said.
+    word: Word
+    #: Number of rounds behind it.
+    rounds: int
+    #: ``s`` or ``bytes``.
+    unit: str
+    #: The sides' own figures: the medians, in the unit.
+    base: float | None = None
+    head: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: time and memory of one thing."""
+
+    #: asv's name without ``time_`` and ``peakmem_``; for several together, what they share and how many.
+    name: str
+    #: Changes; None where it is not measured.
+    time: Change | None
+    memory: Change | None
+    #: What failed, or is n/a.
+    notes: tuple[str, ...] = ()
+    #: Whether it stands for several rows.
+    together: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of two commits."""
+
+    #: A benchmark each, those of several together first.
+    rows: tuple[Row, ...]
+    #: Of the whole.
+    word: Word
+    #: How many benchmarks (time and memory apart) are of each word.
+    counts: Mapping[Word, int]
+    #: Counters and dependencies that moved, in words.
+    moved: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything could be judged: some change has an interval."""
+        return any(change.low is not None for row in self.rows for change in (row.time, row.memory) if change)
+
+    @property
+    def exit_status(self) -> int:
+        """0 no regression, 1 regression, 3 could not measure."""
+        if not self.judged:
+            return 3
+        return 1 if self.word is Word.WORSE else 0
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges rounds by one rule."""
+
+    #: Relative change that is called none below it; None for each case's own, or the default.
+    threshold: float | None = None
+    #: Each case's own, by its name (from a calibration).
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    #: Chance of a false alarm in the whole verdict.
+    alpha: float = statistics.ALPHA
+    #: Rounds by which most of it is spent (:func:`~alb_core.verdicts.statistics.planned`).
+    usual: int = statistics.USUAL_ROUNDS
+
+    def verdict(self, rounds: Rounds) -> Verdict:
+        """Judge rounds."""
+        times = self._times(rounds)
+        names = list(dict.fromkeys(case.row for case in rounds.pairs if case.kind is not Kind.COUNT))
+        rows = [*self._together(rounds, times), *(self._row(rounds, times, name) for name in names)]
+        changes = [change for row in rows for change in (row.time, row.memory) if change is not None]
+        # What failed may hide anything.
+        words = [change.word for change in changes] + [Word.UNKNOWN] * bool(rounds.failures)
+        single = [change.word for row in rows if not row.together for change in (row.time, row.memory) if change]
+        counts = {word: single.count(word) for word in Word}
+        return Verdict(tuple(rows), whole(words), counts, tuple(_moved(rounds)))
+
+    def still_open(self, rounds: Rounds) -> list[Case]:
+        """Return the cases that more rounds could say more of."""
+        times = self._times(rounds, seen=False)
+        found = []
+        for case, pairs in rounds.pairs.items():
+            if case in rounds.failures or case in rounds.absent:
+                continue
+            if case.kind is Kind.TIME:
+                more = times[(case,)].word is Word.UNKNOWN and len(pairs) < pairs_module.MOST_ROUNDS
+            elif case.kind is Kind.MEMORY:
+                known = self._memory(rounds, case)
+                few = len(pairs) < statistics.LEAST_SAMPLES
+                more = few or (known.word is Word.UNKNOWN and len(pairs) < MOST_SAMPLES)
+            else:
+                # A counter hardly varies; a second look tells whether this one does.
+                more = len(pairs) < 2
+            if more:
+                found.append(case)
+        return found
+
+    def _threshold(self, *cases: Case) -> float:
+        if self.threshold is not None:
+            return self.threshold
+        return max(self.thresholds.get(case.name, THRESHOLD) for case in cases)
+
+    def _times(self, rounds: Rounds, seen: bool = True) -> dict[tuple[Case, ...], Change]:
+        """Judge every case of time, and those of a benchmark together, each at its level.
+
+        What could be seen takes most of the time, and is left out where nobody asks (``seen``).
+        """
+        alone: dict[tuple[Case, ...], list[float]] = {
+            (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME and _measured(rounds, case)
+        }
+        groups: dict[str, list[Case]] = {}
+        for (case,) in alone:
+            groups.setdefault(case.benchmark, []).append(case)
+        # All of them, too, where there is more than one benchmark: what slows everything a little shows there first.
+        joined = [*groups.values(), *([[case for (case,) in alone]] if len(groups) > 1 else [])]
+        several = {
+            tuple(cases): _median_ratios([alone[(case,)] for case in cases])
+            for cases in joined
+            if len(cases) >= LEAST_TOGETHER
+        }
+        tests = {**alone, **several}
+        # Half of what may be wrong is for all of them, which have the least noise; the others share the rest.
+        weights = [len(tests) - 1.0 if len({case.benchmark for case in cases}) > 1 else 1.0 for cases in tests]
+        held = statistics.holm(list(tests.values()), self.alpha, weights, self.usual)
+        found = {}
+        for (cases, ratios), alpha in zip(tests.items(), held, strict=True):
+            figures = _figures(rounds, cases[0]) if len(cases) == 1 else (None, None)
+            level_at = partial(statistics.level_at, alpha, usual=self.usual)
+            found[cases] = _change(ratios, level_at, self._threshold(*cases), figures, seen)
+        return found
+
+    def _together(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change]) -> list[Row]:
+        return [Row(_name_of(cases), change, None, together=True) for cases, change in times.items() if len(cases) > 1]
+
+    def _row(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change], name: str) -> Row:
+        cases = [case for case in rounds.pairs if case.row == name]
+        live = [case for case in cases if _measured(rounds, case)]
+        time = next((times[(case,)] for case in live if case.kind is Kind.TIME), None)
+        memory = next((self._memory(rounds, case) for case in live if case.kind is Kind.MEMORY), None)
+        notes = [f"{case.benchmark}: failed on {rounds.failures[case]}" for case in cases if case in rounds.failures]
+        notes += [f"{case.benchmark}: n/a on {rounds.absent[case]}" for case in cases if case in rounds.absent]
+        return Row(name, time, memory, tuple(notes))
+
+    def _memory(self, rounds: Rounds, case: Case) -> Change:
+        base, head = rounds.flat(case)
+        found = statistics.shift(base, head)
+        if found is None:
+            return Change(None, None, None, None, Word.UNKNOWN, len(base), "bytes")
+        middle = plain.median(base)
+        threshold = max(self._threshold(case) * middle, LEAST_BYTES)
+        word = statistics.word(found.low, found.high, threshold)
+        if word in {Word.WORSE, Word.BETTER} and abs(found.change) < threshold:
+            # A step of a page or two is certain, and nobody's concern.
+            word = Word.UNKNOWN if max(abs(found.low), abs(found.high)) >= threshold else Word.SAME
+        visible = max(threshold, found.high - found.low)
+        figures = (middle, plain.median(head))
+        change, low, high, seen = (value / middle for value in (found.change, found.low, found.high, visible))
+        return Change(change, low, high, seen, word, len(base), "bytes", *figures)
+
+
+def _name_of(cases: Sequence[Case]) -> str:
+    names = {case.row.partition("(")[0] for case in cases}
+    return f"{names.pop() if len(names) == 1 else 'all'}, {len(cases)} together"
+
+
+def _measured(rounds: Rounds, case: Case) -> bool:
+    """Whether a case has rounds, or may have some yet."""
+    return bool(rounds.pairs[case]) or (case not in rounds.absent and case not in rounds.failures)
+
+
+def whole(words: Sequence[Word]) -> Word:
+    """Return the word for several: worse if anything is, then better, then not known if anything is."""
+    for word in (Word.WORSE, Word.BETTER, Word.UNKNOWN):
+        if word in words:
+            return word
+    return Word.SAME if words else Word.UNKNOWN
+
+
+def _change(
+    ratios: Sequence[float],
+    level_at: Callable[[int], float],
+    threshold: float,
+    figures: tuple[float | None, float | None],
+    seen: bool = True,
+) -> Change:
+    """Judge one sequence of log ratios as it stood when its answer was reached, or as it stands now."""
+    word = Word.UNKNOWN
+    for look, estimate in statistics.looks(ratios):
+        level = level_at(look)
+        low, high = estimate.interval(level)
+        word = statistics.word(low, high, math.log1p(threshold))
+        if word is not Word.UNKNOWN:
+            break
+    if len(ratios) < pairs_module.LEAST_ROUNDS:
+        return Change(None, None, None, None, word, len(ratios), "s", *figures)
+    visible = _relative(statistics.visible(ratios[:look], level)) if seen else None
+    middle, low, high = map(_relative, (estimate.log_ratio, low, high))
+    return Change(middle, low, high, visible, word, look, "s", *figures)
+
+
+def _relative(log_ratio: float) -> float:
+    # Beyond a factor of a million nothing is learned, and early intervals of few rounds reach far.
+    return math.expm1(max(-14.0, min(14.0, log_ratio)))
+
+
+def _figures(rounds: Rounds, case: Case) -> tuple[float | None, float | None]:
+    pairs = rounds.pairs[case]
+    if not pairs:
+        return None, None
+    gap = gap_of(pairs)
+    return (
+        plain.median(math.exp(pairs_module.log_figure(pair.base, gap)) for pair in pairs),
+        plain.median(math.exp(pairs_module.log_figure(pair.head, gap)) for pair in pairs),
+    )
+
+
+def _median_ratios(sequences: Sequence[Sequence[float]]) -> list[float]:
+    """Of each round the median over the cases that took part in it; a round of fewer than three is left out."""
+    longest = max(map(len, sequences), default=0)
+    columns = [[sequence[at] for sequence in sequences if at < len(sequence)] for at in range(longest)]
+    return [plain.median(column) for column in columns if len(column) >= LEAST_TOGETHER]
+
+
+def _moved(rounds: Rounds) -> list[str]:
+    """Name counters whose every sample of one side differs from every sample of the other."""
+    found = []
+    for case, pairs in rounds.pairs.items():
+        base, head = rounds.flat(case)
+        if case.kind is Kind.COUNT and pairs and (min(head) > max(base) or max(head) < min(base)):
+            found.append(f"a counter moved: {case.name}: {plain.median(base):,.10g} -> {plain.median(head):,.10g}")
+    return found

@@ -1,0 +1,64 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import ensure_directory, sha256_of, staged_directory, write_atomically
+
+
+def test_write_atomically_replaces_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_atomically(path, b"one")
+    write_atomically(path, b"two")
+    assert path.read_bytes() == b"two" and list(path.parent.iterdir()) == [path]
+    assert sha256_of(path) == "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"
+
+
+def test_a_write_that_fails_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(AlbError, match=r"cannot write .*file: No space left"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_in_the_way_of_a_directory_is_named(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(AlbError, match="cannot make the directory"):
+        ensure_directory(tmp_path / "a" / "b")
+
+
+def test_a_stage_takes_its_place_when_the_block_ends_well(tmp_path):
+    place = tmp_path / "place"
+    with staged_directory(place) as stage:
+        (stage / "x").write_text("x")
+        assert not place.exists()
+    assert (place / "x").read_text() == "x" and list(tmp_path.iterdir()) == [place]
+
+
+def test_a_stage_is_removed_when_it_does_not(tmp_path):
+    with pytest.raises(KeyError), staged_directory(tmp_path / "place") as stage:
+        (stage / "x").write_text("x")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_counts_as_nothing_and_goes(tmp_path):
+    program = (
+        "import os, pathlib, sys; from alb_core.base.files import staged_directory\n"
+        "with staged_directory(pathlib.Path(sys.argv[1])) as stage:\n"
+        "    (stage / 'x').write_text('x'); os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "place")], check=False)
+    [left] = tmp_path.iterdir()
+    assert left.name.startswith(".place.partial-")
+    with staged_directory(tmp_path / "place") as stage:
+        (stage / "y").write_text("y")
+    assert [path.name for path in tmp_path.rglob("*")] == ["place", "y"]

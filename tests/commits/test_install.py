@@ -1,0 +1,308 @@
+"""Builds of every kind, for real: a small C++ package, pip, virtual environments and a package index."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+import zipfile
+
+import pytest
+import toy
+from toy import needs_compiler, tree
+
+from alb_core.base import certificate
+from alb_core.base.errors import AlbError
+from alb_core.base.files import sha256_of
+from alb_core.base.paths import suite_root
+from alb_core.commits.builds import cache, install
+from alb_core.commits.history import releases, releases_lock
+from alb_core.commits.history.git import git
+
+PROVE = (
+    "from alb_core.base.certificate import require_commit as p; import tiledbsoma; "
+    "print(p()['kind'], tiledbsoma.__version__)"
+)
+
+
+@pytest.fixture
+def commits(three_releases, place):
+    """Commits of the release history."""
+    releases.ensure()
+    return {release.version: release.commit for release in releases_lock.load()}
+
+
+def installed(environment, commit, tmp_path):
+    """Build and install a commit as asv does; returns what a benchmark process of that commit can prove."""
+    wheel = install.place_wheel(commit, tmp_path / "asv-cache" / commit, environment)
+    install.install(commit, environment, wheel)
+    done = proved(environment, commit)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def proved(environment, commit):
+    """What a benchmark process says that is to measure a commit."""
+    suite = str(suite_root())
+    variables = {"PYTHONPATH": suite, "ASV_COMMIT": commit, "ASV_ENV_DIR": str(environment)}
+    python = environment / "bin" / "python"
+    return subprocess.run([python, "-c", PROVE], env=variables, capture_output=True, text=True, check=False)
+
+
+def test_exactly_one_wheel_is_placed_and_it_is_the_locked_one(commits, environment, tmp_path):
+    directory = tmp_path / "cache"
+    install.place_wheel(commits["1.7.3"], directory, environment)
+    install.place_wheel(commits["1.8.1"], directory, environment)
+    [wheel] = directory.iterdir()
+    assert sha256_of(wheel) == releases_lock.load()[1].wheels[0].sha256
+
+
+def test_environments_switch_between_releases_without_the_index(commits, environment, tmp_path, three_releases):
+    wheels = {v: install.place_wheel(commits[v], tmp_path / v, environment) for v in commits}
+    install.install(commits["1.7.3"], environment, wheels["1.7.3"])
+    held = json.loads((environment / certificate.CERTIFICATE).read_text())
+    assert (held["commit"], held["kind"], held["base"]) == (commits["1.7.3"], "release", "1.7.3")
+    assert {key: held["packages"][key] for key in ("tiledbsoma", "somacore", "tiledb")} == {
+        "tiledbsoma": "1.7.3",
+        "somacore": "1.0.8",
+        "tiledb": "0.25.1",
+    }
+    install.install(commits["1.8.1"], environment, wheels["1.8.1"])
+    three_releases.close()
+    install.install(commits["1.7.3"], environment, wheels["1.7.3"])
+    assert json.loads((environment / certificate.CERTIFICATE).read_text()) == held
+
+
+def test_what_another_release_pins_does_not_stay(commits, place, environment, tmp_path):
+    releases.update()
+    for release in (releases_lock.load()[0], releases_lock.load()[2]):
+        wheel = install.place_wheel(release.commit, tmp_path / release.version, environment)
+        install.install(release.commit, environment, wheel)
+    packages = certificate.certificate(environment)["packages"]
+    assert packages["somacore"] == "1.0.9" and "tiledb" not in packages
+
+
+def test_another_wheel_in_asvs_cache_is_refused(commits, environment, tmp_path):
+    wheel = install.place_wheel(commits["1.7.3"], tmp_path / "cache", environment)
+    wheel.write_bytes(wheel.read_bytes() + b"x")
+    with pytest.raises(AlbError, match="is not the wheel of"):
+        install.install(commits["1.7.3"], environment, wheel)
+    assert not (environment / certificate.CERTIFICATE).exists()
+
+
+def test_an_environment_of_another_python_is_refused(commits, environment, tmp_path):
+    wheel = install.place_wheel(commits["1.7.3"], tmp_path / "cache", environment)
+    (tmp_path / "old" / "lib" / "python3.8").mkdir(parents=True)
+    with pytest.raises(AlbError, match=r"no environment of Python 3\.11"):
+        install.install(commits["1.7.3"], tmp_path / "old", wheel)
+
+
+def test_git_objects_of_the_lock_are_those_of_the_history(commits, place):
+    for release in releases_lock.load():
+        assert git(place / "tiledb-soma", "rev-parse", f"{release.commit}^{{tree}}") == release.tree
+
+
+@needs_compiler
+def test_the_proof_holds_for_every_kind(toy_history, environment, tiledb, tmp_path):
+    released, short = toy_history.release, lambda commit: f"1.7.3+g{commit[:10]}"
+    assert installed(environment, released, tmp_path) == ["release", "1.7.3"]
+    python = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
+    assert installed(environment, python, tmp_path) == ["overlay", short(python)]
+    readme = toy_history.commit({"README.md": "Other words.\n", "apis/python/tests/test_toy.py": ""})
+    assert installed(environment, readme, tmp_path) == ["same", short(python)]
+    native = toy_history.commit(tree(library="// Other words.\n" + toy.LIBRARY))
+    assert installed(environment, native, tmp_path) == ["source", short(native)]
+    held = certificate.certificate(environment)
+    [wheel] = (tmp_path / "asv-cache" / native).glob("*.whl")
+    assert (held["commit"], held["base"]) == (native, f"source build of {native}")
+    assert held["wheel_sha256"] == sha256_of(wheel) and held["record_sha256"]
+    over = toy_history.commit(tree(library="// Other words.\n" + toy.LIBRARY, python=toy.PYTHON + "x = 2\n"))
+    assert installed(environment, over, tmp_path) == ["overlay", short(over)]
+    assert certificate.certificate(environment)["base"] == f"source build of {native}"
+    # Another commit's files in the environment are found out.
+    done = proved(environment, native)
+    assert f"asv asked for commit {native}, the environment holds tiledbsoma {short(over)}" in done.stderr
+
+
+@needs_compiler
+def test_an_overlay_is_the_same_bytes_when_made_twice(toy_history, environment, tmp_path, place):
+    commit = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
+    one = install.place_wheel(commit, tmp_path / "one", environment)
+    for path in (place / "wheels" / "builds").glob("*/*.whl"):
+        path.unlink()
+    time.sleep(2.1)  # A zip file counts in steps of two seconds.
+    two = install.place_wheel(commit, tmp_path / "two", environment)
+    assert one.name == two.name and one.read_bytes() == two.read_bytes()
+
+
+@needs_compiler
+def test_the_commits_own_requirements_are_installed(toy_history, environment, tmp_path, toy_release):
+    commit = toy_history.commit(tree(requires=("numpy", "somacore==1.0.9")))
+    assert installed(environment, commit, tmp_path)[0] == "overlay"
+    held = certificate.certificate(environment)
+    assert held["packages"]["somacore"] == held["companions"]["somacore"] == "1.0.9"
+    [wheel] = (tmp_path / "asv-cache" / commit).glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"tiledbsoma-1.7.3+g{commit[:10]}.dist-info/METADATA").decode()
+    lines = metadata.splitlines()
+    assert "Requires-Dist: somacore==1.0.9" in lines and "Requires-Python: >=3.9" in lines
+    assert 'Requires-Dist: pytest; extra == "dev"' in lines and metadata.endswith("\nToy.\n")
+    # What no release pins came from the index once; afterwards nothing is asked.
+    toy_release.close()
+    assert installed(environment, commit, tmp_path)[0] == "overlay"
+
+
+@needs_compiler
+def test_a_symbol_that_the_libraries_lack_makes_it_a_source_build(toy_history, environment, tmp_path, monkeypatch):
+    monkeypatch.delenv("TILEDB_PATH", raising=False)
+    commit = toy_history.commit(tree(python=toy.PYTHON + "library.a_symbol_to_come()\n"))
+    assert install.plan(commit).kind == "overlay"
+    started = time.monotonic()
+    with pytest.raises(AlbError, match=r"a_symbol_to_come.*TileDB \(missing: set TILEDB_PATH"):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    assert time.monotonic() - started < 30
+    found = install.plan(commit)
+    assert found.kind == "source" and not found.possible
+    assert "1.7.3's libraries fail its smoke read (AttributeError:" in found.why
+    assert not list((tmp_path / "one").glob("*"))
+
+
+@needs_compiler
+def test_three_native_trees_are_compiled_three_times(toy_history, environment, tiledb, tmp_path, place, capsys):
+    compiled = 0
+    for native in ("a", "b", "c"):
+        for python in ("x", "y"):
+            library = toy.LIBRARY + f"// {native}\n"
+            commit = toy_history.commit(tree(library=library, python=f"{toy.PYTHON}{native} = {python!r}\n"))
+            install.place_wheel(commit, tmp_path / commit, environment)
+            compiled += capsys.readouterr().err.count("from source")
+    assert compiled == 3
+    logs = list((place / "wheels" / "builds").glob(f"*/{cache.LOG}"))
+    assert len(logs) == 3 and all(any(log.parent.glob("*.whl")) for log in logs)
+    assert "libtiledbsoma" in logs[0].read_text()
+
+
+@needs_compiler
+def test_a_build_that_fails_names_the_error_and_keeps_its_log(toy_history, environment, tiledb, tmp_path, place):
+    commit = toy_history.commit(tree(library="int answer( { return 42; }\n"))
+    with pytest.raises(
+        AlbError, match=rf"source build of {commit} failed: .*answer\.cc.*error: .*; its log is "
+    ) as told:
+        install.place_wheel(commit, tmp_path / "one", environment)
+    [log] = (place / "wheels" / "builds").glob("*.failed.log")
+    assert str(told.value).endswith(str(log)) and "error:" in log.read_text()
+    assert not cache.made()
+
+
+@needs_compiler
+def test_a_build_that_compiles_and_cannot_read_is_no_build(toy_history, environment, tiledb, tmp_path):
+    commit = toy_history.commit(tree(library='extern "C" int answer() { return 41; }\n'))
+    with pytest.raises(AlbError, match="fails its smoke read: AssertionError"):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    assert not cache.made()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PATH": "git-only"}, r"C\+\+ compiler \(missing: c\+\+.*cmake \(missing:.*TileDB \(missing: set TILEDB_PATH"),
+        ({"CXX": "no-such-compiler"}, r"compiler \(missing: CXX=no-such-compiler is not on PATH\)"),
+        ({"TILEDB_PATH": "/nowhere"}, r"TileDB \(missing: TILEDB_PATH=/nowhere has no include/tiledb\)"),
+        ({"TILEDBSOMA_PATH": "/nowhere"}, r"TileDB \(missing: TILEDBSOMA_PATH is set: TILEDB_PATH must name"),
+    ],
+)
+def test_what_a_source_build_lacks_is_named_at_once(
+    three_releases, place, environment, tmp_path, monkeypatch, variables, said
+):
+    repository = toy.Repository(place / "tiledb-soma")
+    commit = repository.commit(tree())
+    for name in ("TILEDB_PATH", "TILEDBSOMA_PATH", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    tools = tmp_path / "git-only"
+    tools.mkdir()
+    (tools / "git").symlink_to(install.shutil.which("git"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tools) if value == "git-only" else value)
+    started = time.monotonic()
+    with pytest.raises(AlbError, match=said):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    assert time.monotonic() - started < 10
+
+
+def test_a_download_that_cannot_be_reached_is_named(three_releases, place, environment, tmp_path, monkeypatch):
+    monkeypatch.delenv("TILEDB_PATH", raising=False)
+    repository = toy.Repository(place / "tiledb-soma")
+    find = 'SET(DOWNLOAD_URL "http://127.0.0.1:1/tiledb.tar.gz")\n'
+    commit = repository.commit({**tree(), "libtiledbsoma/cmake/Modules/FindTileDB_EP.cmake": find})
+    with pytest.raises(AlbError, match=r"downloads it from 127\.0\.0\.1, which cannot be reached.*TILEDB_PATH"):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    assert install.plan(commit).kind == "source"
+
+
+def test_a_local_tiledb_that_the_build_script_would_not_find_is_named(
+    three_releases, place, environment, tiledb, tmp_path
+):
+    repository = toy.Repository(place / "tiledb-soma")
+    find = 'SET(DOWNLOAD_URL "http://127.0.0.1:1/tiledb.tar.gz")\n'
+    commit = repository.commit({**tree(), "libtiledbsoma/cmake/Modules/FindTileDB_EP.cmake": find})
+    with pytest.raises(AlbError, match=rf"TILEDB_PATH={tiledb} has no lib/cmake/TileDB/TileDBConfig\.cmake"):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    (tiledb / "lib" / "cmake" / "TileDB").mkdir(parents=True)
+    (tiledb / "lib" / "cmake" / "TileDB" / "TileDBConfig.cmake").touch()
+    assert install.plan(commit).possible
+
+
+@needs_compiler
+def test_two_processes_build_a_commit_once(toy_history, environment, tiledb, tmp_path):
+    commit = toy_history.commit(tree(library=toy.LIBRARY + "// own\n", bld=toy.BLD + "echo x >> $TILEDB_PATH/count\n"))
+    context = multiprocessing.get_context("fork")
+    places = [(commit, tmp_path / name, environment) for name in ("one", "two")]
+    workers = [context.Process(target=install.place_wheel, args=place) for place in places]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert (tiledb / "count").read_text() == "x\n"
+    one, two = (next((tmp_path / name).glob("*.whl")) for name in ("one", "two"))
+    assert sha256_of(one) == sha256_of(two)
+
+
+@needs_compiler
+def test_a_kill_while_a_wheel_is_written_leaves_nothing_that_counts(toy_history, environment, tiledb, tmp_path, place):
+    waiting = 'if [ ! -e "$TILEDB_PATH/go" ]; then touch "$TILEDB_PATH/waiting"; sleep 60; fi\n'
+    commit = toy_history.commit(tree(library=toy.LIBRARY + "// own\n", bld=toy.BLD + waiting))
+    worker = multiprocessing.get_context("fork").Process(
+        target=lambda: (os.setsid(), install.place_wheel(commit, tmp_path / "one", environment))
+    )
+    worker.start()
+    while not (tiledb / "waiting").exists():
+        time.sleep(0.05)
+        assert worker.is_alive()
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.join()
+    root = place / "wheels" / "builds"
+    assert list(root.glob(".*.partial-*")) and not cache.made()
+    (tiledb / "go").touch()
+    install.place_wheel(commit, tmp_path / "two", environment)
+    [made] = cache.made()
+    assert made.commit == commit and cache.verified(made) and not list(root.glob(".*.partial-*"))
+
+
+@needs_compiler
+def test_a_wheel_whose_hash_differs_is_made_again(toy_history, environment, tmp_path, capsys):
+    commit = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
+    one = sha256_of(install.place_wheel(commit, tmp_path / "one", environment))
+    [made] = cache.made()
+    made.path.write_bytes(made.path.read_bytes()[:-1])
+    assert sha256_of(install.place_wheel(commit, tmp_path / "two", environment)) == one
+    assert "has not the sha256 that it was made with" in capsys.readouterr().err
+
+
+def test_a_requirement_that_the_stack_cannot_hold_is_named(three_releases, place, environment, tmp_path):
+    repository = toy.Repository(place / "tiledb-soma")
+    commit = repository.commit(tree(requires=("numpy>=99",)))
+    assert "requires numpy>=99, the stack has numpy" in install.plan(commit).why
+    with pytest.raises(AlbError, match="numpy>=99"):
+        install.place_wheel(commit, tmp_path / "one", environment)

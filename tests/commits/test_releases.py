@@ -1,0 +1,103 @@
+import multiprocessing
+import subprocess
+
+import pytest
+
+from alb_core.base.errors import AlbError
+from alb_core.commits.history import active, releases, releases_lock
+from alb_core.commits.history import git as git_module
+from alb_core.commits.history.git import git
+
+
+def test_ensure_makes_the_history_of_the_lock_once(three_releases, place):
+    root = releases.ensure()
+    assert root == place / "tiledb-soma"
+    assert git(root, "tag").split() == ["1.7.3", "1.8.1"]
+    assert git_module.tip(root, "HEAD") == releases_lock.load()[-1].commit
+    inode = (root / ".git").stat().st_ino
+    three_releases.close()
+    assert releases.ensure() == root and (root / ".git").stat().st_ino == inode
+
+
+def test_two_processes_make_one_history(three_releases, place):
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=releases.ensure) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert git(place / "tiledb-soma", "rev-list", "--count", "main") == "2"
+    assert not list(place.glob(".tiledb-soma.partial*"))
+
+
+def test_a_fault_leaves_no_history(three_releases, place, monkeypatch):
+    monkeypatch.setattr(git_module, "create", lambda *_: (_ for _ in ()).throw(AlbError("disk")))
+    with pytest.raises(AlbError, match="disk"):
+        releases.ensure()
+    assert not (place / "tiledb-soma").exists() and not list(place.glob(".tiledb-soma.partial*"))
+
+
+def test_update_appends_to_lock_and_history(three_releases, place):
+    root = releases.ensure()
+    before = releases_lock.load()
+    assert [item.version for item in releases.update()] == ["1.9.5"]
+    assert releases_lock.load()[:2] == before
+    assert git_module.tip(root, "main") == git_module.tip(root, "1.9.5") == releases_lock.load()[-1].commit
+    assert (root / "src" / "a.py").read_text() == "version = '1.9.5'\n"
+    assert releases.update() == []
+
+
+def test_update_leaves_a_main_that_was_gone_on_with(three_releases, place, capsys):
+    root = releases.ensure()
+    identity = ["-c", "user.name=n", "-c", "user.email=e@f"]
+    subprocess.run(["git", "-C", root, *identity, "commit", "-q", "--allow-empty", "-m", "mine"], check=True)
+    mine = git_module.tip(root, "main")
+    releases.update()
+    assert git_module.tip(root, "main") == mine
+    assert git_module.tip(root, "1.9.5") == releases_lock.load()[-1].commit
+    assert "stays" in capsys.readouterr().err
+
+
+def test_a_users_own_history_is_used_as_it_is(three_releases, place, tmp_path):
+    own = tmp_path / "own"
+    subprocess.run(["git", "init", "-q", "-b", "main", own], check=True)
+    identity = ["-c", "user.name=n", "-c", "user.email=e@f"]
+    subprocess.run(["git", "-C", own, *identity, "commit", "-q", "--allow-empty", "-m", "mine"], check=True)
+    place.mkdir(exist_ok=True)
+    (place / "tiledb-soma").symlink_to(own)
+    before = git(own, "for-each-ref"), git(own, "rev-parse", "HEAD")
+    releases.ensure()
+    releases.update()
+    assert (git(own, "for-each-ref"), git(own, "rev-parse", "HEAD")) == before
+    assert active.show().kind == active.OWN
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "dangling link"])
+def test_foreign_content_is_refused_and_kept(three_releases, place, kind):
+    root = place / "tiledb-soma"
+    place.mkdir(exist_ok=True)
+    if kind == "file":
+        root.write_text("mine")
+    elif kind == "directory":
+        root.mkdir()
+        (root / "notes").write_text("mine")
+    else:
+        root.symlink_to(place / "nowhere")
+    with pytest.raises(AlbError, match="tiledb-soma"):
+        releases.ensure()
+    assert root.is_symlink() if kind == "dangling link" else root.exists()
+    assert kind != "directory" or (root / "notes").read_text() == "mine"
+
+
+def test_a_commit_that_differs_from_the_lock_is_refused(three_releases, place):
+    text = releases_lock.lock_path().read_text()
+    releases_lock.lock_path().write_text(text.replace(releases_lock.load()[-1].commit, "0" * 40))
+    with pytest.raises(AlbError, match=r"1\.8\.1 became commit"):
+        releases.ensure()
+    assert not (place / "tiledb-soma").exists()
+
+
+def test_show_without_a_history(place):
+    with pytest.raises(AlbError, match="alb history releases"):
+        active.show()

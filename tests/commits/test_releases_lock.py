@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from alb_core.base.errors import AlbError
+from alb_core.commits.history import releases_lock
+from alb_core.commits.history.releases_lock import Companion, LockedFile, Release
+
+
+def release(version, released):
+    file = LockedFile(f"tiledbsoma-{version}.tar.gz", "0" * 64)
+    somacore = Companion("somacore", "1.0.8", (LockedFile("somacore-1.0.8-py3-none-any.whl", "1" * 64),))
+    return Release(version, released, file, (file,), (somacore,), "2" * 40, "3" * 40)
+
+
+def test_committed_lock_holds_all_releases_from_the_floor_on():
+    releases = releases_lock.load()
+    assert releases[0].version == releases_lock.FLOOR
+    assert "2.3.0" in {item.version for item in releases}
+    assert len(releases) >= 34
+    assert [item.released for item in releases] == sorted(item.released for item in releases)
+    for item in releases:
+        assert len(item.commit) == len(item.tree) == 40
+        assert all(len(file.sha256) == 64 for file in (item.sdist, *item.wheels))
+        assert "somacore" in {companion.name for companion in item.companions}
+
+
+def test_hashes_that_stand_are_never_changed():
+    # Results are recorded under these commits, on every machine.
+    commits = {item.version: item.commit for item in releases_lock.load()}
+    assert commits["1.7.3"] == "f6eaabc8" + commits["1.7.3"][8:]
+    assert commits["2.3.0"] == "b1d77c73374e635a326eebacb06902a3e075f601"
+
+
+def test_append_keeps_what_stands(tmp_path):
+    path = tmp_path / "lock.json"
+    releases_lock.append([release("1.7.3", "2024-03-07T00:00:00+00:00")], path)
+    before = json.loads(path.read_text())["releases"][0]
+    releases_lock.append([release("1.8.1", "2024-03-19T00:00:00+00:00")], path)
+    assert json.loads(path.read_text())["releases"][0] == before
+    assert releases_lock.load(path) == [
+        release("1.7.3", "2024-03-07T00:00:00+00:00"),
+        release("1.8.1", "2024-03-19T00:00:00+00:00"),
+    ]
+
+
+@pytest.mark.parametrize("again", [("1.7.3", "2025-01-01T00:00:00+00:00"), ("1.6.0", "2023-01-01T00:00:00+00:00")])
+def test_append_refuses_to_rewrite(tmp_path, again):
+    path = tmp_path / "lock.json"
+    releases_lock.append([release("1.7.3", "2024-03-07T00:00:00+00:00")], path)
+    before = path.read_bytes()
+    with pytest.raises(AlbError, match=again[0]):
+        releases_lock.append([release(*again)], path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"lock_version": 1, "releases": [{}]}', '{"lock_version": 99}'])
+def test_damaged_lock_is_one_clear_error(tmp_path, text):
+    path = tmp_path / "lock.json"
+    path.write_text(text)
+    with pytest.raises(AlbError, match=r"lock\.json"):
+        releases_lock.load(path)
+
+
+def test_find_names_what_there_is():
+    with pytest.raises(AlbError, match=r"no release 9\.9\.9 .*1\.7\.3"):
+        releases_lock.find(releases_lock.load(), "9.9.9")

@@ -1,0 +1,140 @@
+"""Copies of an experiment in AnnData's formats."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+import zarr
+from command import TESTS
+from copied import manifest_of
+
+from alb_core.base.errors import AlbError
+from alb_core.datasets.copies import write
+from alb_core.datasets.copies.copies import FORMATS, copy_path, ensure_copy
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
+    # Several reads, and several writes of each array.
+    monkeypatch.setattr(write, "_ROWS", 100)
+    monkeypatch.setattr(write, "_ROWS_OF_A_CHUNK", 8)
+    monkeypatch.setattr(write, "_CHUNKS_OF_A_SHARD", 3)
+    monkeypatch.setattr(write, "_VALUES", 1000)
+    return tmp_path / "data"
+
+
+def read_back(path, form):
+    return anndata.read_h5ad(path) if form == "h5ad" else anndata.read_zarr(path)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_anndata_reads_the_same_cells(tiny, form):
+    path = ensure_copy(Path(tiny.uri), manifest_of(tiny), form)
+    held = read_back(path, form)
+    np.testing.assert_array_equal(held.X.toarray(), tiny.x)
+    assert held.X.dtype == np.float32 and held.X.has_sorted_indices
+    assert held.obs["soma_joinid"].tolist() == tiny.obs_joinids.tolist()
+    assert held.var["soma_joinid"].tolist() == tiny.var_joinids.tolist()
+    assert held.obs_names[3] == str(tiny.obs_joinids[3])
+
+
+def test_a_copy_is_made_once_and_said_once(tiny, capsys):
+    path = ensure_copy(Path(tiny.uri), manifest_of(tiny), "h5ad")
+    assert path == copy_path(manifest_of(tiny), "h5ad")
+    assert "copying tiny to " in capsys.readouterr().err
+    before = path.stat().st_mtime_ns
+    assert ensure_copy(Path(tiny.uri), manifest_of(tiny), "h5ad") == path
+    assert path.stat().st_mtime_ns == before and capsys.readouterr().err == ""
+
+
+def test_another_content_is_another_copy(tiny):
+    changed = manifest_of(tiny)
+    changed.bytes_digest = "f" * 64
+    assert copy_path(changed, "h5ad") != copy_path(manifest_of(tiny), "h5ad")
+
+
+@pytest.mark.parametrize("figure", ["nnz", "x_sum", "x_checksum"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_copy_that_is_not_what_the_manifest_says_is_not_left(tiny, data, form, figure):
+    held = manifest_of(tiny)
+    setattr(
+        held, figure, f"{int(held.x_checksum, 16) ^ 1:016x}" if figure == "x_checksum" else getattr(held, figure) + 1
+    )
+    with pytest.raises(AlbError):
+        ensure_copy(Path(tiny.uri), held, form)
+    assert [path.suffix for path in (data / "peers" / "copies").iterdir()] == [".lock"]
+
+
+def test_columns_of_others_do_not_come_along(tiny):
+    held = read_back(ensure_copy(Path(tiny.uri), manifest_of(tiny), "h5ad"), "h5ad")
+    assert held.obs.columns.tolist() == ["soma_joinid"]
+
+
+def test_dataset_ids_come_along(census):
+    class Asked:
+        n_obs, n_vars, nnz = 0, 0, 0
+
+    import tiledbsoma
+
+    uri = str(next(Path(census.path).rglob("homo_sapiens")))
+    with tiledbsoma.Experiment.open(uri) as soma:
+        obs = soma.obs.read(column_names=["dataset_id"]).concat().to_pandas()["dataset_id"].tolist()
+        Asked.n_obs, Asked.nnz = len(obs), soma.ms["RNA"].X["raw"].nnz
+        Asked.n_vars = soma.ms["RNA"].var.count
+    path = copy_path(manifest_like(), "h5ad")
+    path.parent.mkdir(parents=True)
+    write.write(Path(uri), Asked, path, "h5ad")
+    assert read_back(path, "h5ad").obs["dataset_id"].tolist() == obs
+
+
+def manifest_like():
+    class Named:
+        name, bytes_digest = "census", "0" * 64
+
+    return Named
+
+
+def test_zarr_is_in_shards_of_whole_chunks(tiny):
+    data = zarr.open_group(ensure_copy(Path(tiny.uri), manifest_of(tiny), "zarr"), mode="r")["X"]["data"]
+    per_row = np.count_nonzero(tiny.x) / len(tiny.x)
+    assert data.chunks == (round(8 * per_row),) and data.shards == (3 * round(8 * per_row),)
+
+
+def test_an_unknown_format_is_refused(tiny):
+    with pytest.raises(AlbError, match="format is 'loom', expected one of h5ad, zarr"):
+        ensure_copy(Path(tiny.uri), manifest_of(tiny), "loom")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tiny import Tiny
+import pickle
+from copied import manifest_of
+from alb_core.datasets.copies import copies, write
+write.verify = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+truth = pickle.loads(Path(sys.argv[1]).read_bytes())
+copies.ensure_copy(Path(truth.uri), manifest_of(truth), "h5ad")
+"""
+
+
+def test_a_killed_copy_is_made_again(tiny, data, tmp_path):
+    import pickle
+
+    (tmp_path / "truth").write_bytes(pickle.dumps(tiny))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "truth"), str(TESTS)]
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    root = data / "peers" / "copies"
+    assert any(".partial-" in entry.name for entry in root.iterdir())
+    path = ensure_copy(Path(tiny.uri), manifest_of(tiny), "h5ad")
+    np.testing.assert_array_equal(read_back(path, "h5ad").X.toarray(), tiny.x)
+    assert not any(".partial-" in entry.name for entry in root.iterdir())

@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+from asv import util
+from asv.results import Results
+
+from alb_core.base import certificate
+from alb_core.base.errors import AlbError
+from alb_core.rounds.results import resolved_versions
+
+COMMIT = "c" * 40
+
+
+def results():
+    params = {"machine": "m", "python": "3.11"}
+    return Results(params, {"pip+x": "1"}, COMMIT, 0, "3.11", "virtualenv-py3.11", {"ALB_STACK": "s"})
+
+
+def environment(root, commit, packages):
+    path = root / "env" / commit[:4]
+    path.mkdir(parents=True)
+    (path / certificate.CERTIFICATE).write_text(json.dumps({"commit": commit, "packages": packages}))
+
+
+def saved(root):
+    [path] = (root / "results").glob("m/*.json")
+    return json.loads(path.read_text())
+
+
+def test_results_carry_the_versions_of_their_commit(tmp_path):
+    environment(tmp_path, COMMIT, {"numpy": "1.26.4", "tiledbsoma": "2.3.0"})
+    environment(tmp_path, "d" * 40, {"numpy": "0"})
+    with resolved_versions.recorded(tmp_path / "env"):
+        results().save(str(tmp_path / "results"))
+    content = saved(tmp_path)
+    assert content["requirements"] == {"pip+x": "1", "numpy": "1.26.4", "tiledbsoma": "2.3.0"}
+    # As graph parameters they would split each graph at every release.
+    assert content["params"] == {"machine": "m", "python": "3.11"}
+    assert Results.load(str(next((tmp_path / "results").glob("m/*.json")))).commit_hash == COMMIT
+
+
+def test_a_commit_that_was_not_installed_has_none(tmp_path):
+    environment(tmp_path, "d" * 40, {"numpy": "0"})
+    (tmp_path / "env" / "broken").mkdir()
+    (tmp_path / "env" / "broken" / certificate.CERTIFICATE).write_text("{")
+    with resolved_versions.recorded(tmp_path / "env"):
+        results().save(str(tmp_path / "results"))
+    assert saved(tmp_path)["requirements"] == {"pip+x": "1"}
+
+
+def test_asv_is_as_before_afterwards(tmp_path):
+    before = Results.save
+    with resolved_versions.recorded(tmp_path):
+        assert Results.save is not before
+    assert Results.save is before
+
+
+def test_a_write_that_is_cut_short_keeps_what_was_there(tmp_path, monkeypatch):
+    with resolved_versions.recorded(tmp_path / "env"):
+        results().save(str(tmp_path / "results"))
+        [path] = (tmp_path / "results").glob("m/*.json")
+        before = path.read_bytes()
+
+        def cut(path, *rest, **named):
+            Path(path).parent.mkdir()
+            Path(path).write_text("{")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(util, "write_json", cut)
+        with pytest.raises(AlbError, match="No space left on device; what it held stays"):
+            results().save(str(tmp_path / "results"))
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]

@@ -1,0 +1,46 @@
+"""Which benchmarks a verdict looks at."""
+
+import pytest
+from asv.benchmarks import Benchmarks
+from asv.config import Config
+from recorded import BENCHMARKS, PEAK, TIME
+
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
+from alb_core.rounds.cases import STANDARD, Case, Kind, selected
+
+
+@pytest.fixture
+def conf():
+    conf = Config()
+    conf.benchmark_dir = "benchmarks"
+    return conf
+
+
+def chosen(conf, *patterns):
+    return selected(conf, Benchmarks(conf, BENCHMARKS.values()), patterns)
+
+
+def test_a_pattern_matches_names_with_their_parameters_as_in_asv(conf):
+    [case] = chosen(conf, r"time_epoch\('csr', 64\)")
+    assert case == Case(TIME, 2, ("'csr'", "64"), Kind.TIME) and case.name == "read.Read.time_epoch('csr', 64)"
+    assert [case.benchmark for case in chosen(conf, "'csr', 64")] == [PEAK, TIME, "read.Read.track_tiles"]
+    assert len(chosen(conf, "peakmem", "track")) == 8
+
+
+def test_time_and_memory_of_one_thing_share_a_row(conf):
+    assert {case.row for case in chosen(conf, r"epoch\('csr', 64\)")} == {"read.Read.epoch('csr', 64)"}
+
+
+def test_nothing_is_named_with_what_there_is(conf):
+    with pytest.raises(AlbError, match=r"no benchmark matches 'x' or 'y'; there are read.Read.peakmem_epoch, read"):
+        chosen(conf, "x", "y")
+
+
+def test_the_standard_ones_are_in_the_grid():
+    conf = Config.load(str(suite_root() / "asv.conf.json"))
+    conf.results_dir = str(suite_root() / conf.results_dir)
+    cases = selected(conf, Benchmarks.load(conf), STANDARD)
+    for kind in (Kind.TIME, Kind.MEMORY):
+        assert len([case for case in cases if case.kind is kind]) == 5
+    assert {case.benchmark.partition(".")[0] for case in cases} == {"read_chunks", "data_loader"}

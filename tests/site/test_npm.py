@@ -1,0 +1,206 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from local_registry import LocalRegistry
+
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
+from alb_core.site import npm
+
+CONTENT = bytes(range(256)) * 400
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    served = LocalRegistry()
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", served.url)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def package(registry):
+    return registry.add("table", "1.2.3", {"table.js": CONTENT, "LICENSE": b"mine"})
+
+
+@pytest.fixture
+def unconfigured(monkeypatch, tmp_path):
+    """No variable, no npm, no file."""
+    for name in list(os.environ):
+        if name.lower().startswith("npm_config_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    return tmp_path
+
+
+def fetching(package, cache):
+    """A process of its own that fetches a package."""
+    program = (
+        "import sys; from pathlib import Path; from alb_core.site.npm import Package, fetch\n"
+        "print(fetch(Package(*sys.argv[2:]), Path(sys.argv[1])).stat().st_size)"
+    )
+    command = [sys.executable, "-c", program, str(cache), package.name, package.version, package.integrity]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=suite_root(), env={**os.environ}
+    )
+
+
+def kept(cache):
+    """What a later command could take for a package."""
+    return [path.name for path in cache.glob("*") if not path.name.endswith(".lock")] if cache.exists() else []
+
+
+def test_a_package_is_fetched_once_and_then_works_without_the_registry(registry, package, tmp_path):
+    path = npm.fetch(package, tmp_path)
+    assert npm.read(path, "table.js") == CONTENT
+    registry.close()
+    assert npm.fetch(package, tmp_path) == path
+    assert registry.requests == ["/npm/table/-/table-1.2.3.tgz"]
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content + b"x", lambda content: b""])
+def test_a_damaged_package_in_the_cache_is_fetched_again(registry, package, tmp_path, damage, capsys):
+    path = npm.fetch(package, tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert npm.fetch(package, tmp_path).read_bytes() == whole
+    assert f"{path} has not the pinned hash" in capsys.readouterr().err
+
+
+def test_a_package_that_the_registry_does_not_have(registry, tmp_path):
+    absent = npm.Package("absent", "1.0.0", npm.integrity_of(b""))
+    with pytest.raises(AlbError, match=r"/npm/absent/-/absent-1\.0\.0\.tgz \(404 Not Found\): check the network"):
+        npm.fetch(absent, tmp_path)
+    assert kept(tmp_path) == []
+
+
+def test_other_bytes_are_refused_and_not_kept(registry, package, tmp_path):
+    registry.tarballs[registry.path_of(package)] = b"<html>please log in</html>"
+    with pytest.raises(AlbError, match=re.escape(f"expected {package.integrity}")):
+        npm.fetch(package, tmp_path)
+    assert kept(tmp_path) == []
+
+
+def test_a_transfer_that_is_cut_short_is_refused_and_not_kept(registry, package, tmp_path):
+    registry.cut = True
+    with pytest.raises(AlbError, match=r"cannot get .*table-1\.2\.3\.tgz"):
+        npm.fetch(package, tmp_path)
+    assert kept(tmp_path) == []
+    registry.cut = False
+    assert npm.read(npm.fetch(package, tmp_path), "table.js") == CONTENT
+
+
+def test_a_registry_that_cannot_be_reached(registry, package, tmp_path):
+    registry.close()
+    with pytest.raises(AlbError, match="ConnectionError"):
+        npm.fetch(package, tmp_path)
+
+
+def test_a_cache_that_cannot_be_made(package, tmp_path):
+    (tmp_path / "site").write_text("mine")
+    with pytest.raises(AlbError, match="cannot make the directory"):
+        npm.fetch(package, tmp_path / "site")
+    assert (tmp_path / "site").read_text() == "mine"
+
+
+def test_two_processes_fetch_a_package_once(registry, package, tmp_path):
+    registry.slow = 2.0
+    both = [fetching(package, tmp_path) for _ in range(2)]
+    said = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len({out for out, _ in said}) == 1
+    assert len(registry.requests) == 1
+
+
+def test_a_process_that_is_killed_leaves_nothing_that_is_taken_for_a_package(registry, package, tmp_path):
+    registry.slow = 30.0
+    process = fetching(package, tmp_path)
+    deadline = time.monotonic() + 30
+    while not registry.requests and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL and not (tmp_path / package.tarball).exists()
+    registry.slow = 0.0
+    assert npm.read(npm.fetch(package, tmp_path), "table.js") == CONTENT
+    assert kept(tmp_path) == [package.tarball]
+
+
+def test_a_file_that_a_package_lacks(package, tmp_path):
+    with pytest.raises(AlbError, match=r"table-1\.2\.3\.tgz has no file other\.js"):
+        npm.read(npm.fetch(package, tmp_path), "other.js")
+
+
+def test_a_tarball_that_is_none(tmp_path):
+    (tmp_path / "a.tgz").write_bytes(b"no")
+    with pytest.raises(AlbError, match="cannot read"):
+        npm.read(tmp_path / "a.tgz", "a.js")
+
+
+@pytest.mark.parametrize(
+    ("integrity", "expected"),
+    [
+        ("sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", True),
+        ("sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCR=", False),
+        ("md5-XUFAKrxLKna5cZ2REBfFkg==", False),
+        ("sha512-", False),
+        ("", False),
+    ],
+)
+def test_a_hash_as_browsers_write_it(integrity, expected):
+    assert npm.has_integrity(b"hello", integrity) is expected
+
+
+@pytest.mark.parametrize("name", ["npm_config_registry", "NPM_CONFIG_REGISTRY"])
+def test_the_registry_is_that_of_the_environment(unconfigured, monkeypatch, name):
+    (unconfigured / ".npmrc").write_text("registry=https://file.invalid/")
+    monkeypatch.setenv(name, "https://variable.invalid/npm/")
+    assert npm.registry() == "https://variable.invalid/npm"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script stands in for npm")
+def test_the_registry_is_what_npm_says(unconfigured):
+    (unconfigured / ".npmrc").write_text("registry=https://file.invalid/")
+    program = unconfigured / "bin" / "npm"
+    program.write_text(
+        '#!/bin/sh\necho "npm warn of something" >&2\n[ "$*" = "config get registry" ] && echo https://npm.invalid/\n'
+    )
+    program.chmod(0o755)
+    assert npm.registry() == "https://npm.invalid"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert npm.registry() == "https://file.invalid"
+
+
+@pytest.mark.parametrize("line", ["registry=https://file.invalid/", ' registry = "https://${WHERE}.invalid"'])
+def test_the_registry_is_that_of_the_file_without_npm(unconfigured, monkeypatch, line):
+    monkeypatch.setenv("WHERE", "file")
+    (unconfigured / ".npmrc").write_text(f"; mine\n@scope:registry=https://scope.invalid\nfund=false\n{line}\n")
+    assert npm.registry() == "https://file.invalid"
+
+
+def test_no_registry_is_assumed(unconfigured, monkeypatch, tmp_path):
+    monkeypatch.setattr(npm, "_COMPUTERS_FILE", tmp_path / "none")
+    with pytest.raises(AlbError, match=r"no npm registry is configured.*npm_config_registry"):
+        npm.registry()
+
+
+@pytest.mark.parametrize("value", ["mine", "ftp://mine.invalid", "https://", "https://[mine"])
+def test_a_registry_that_is_no_address(unconfigured, monkeypatch, value):
+    monkeypatch.setenv("npm_config_registry", value)
+    with pytest.raises(AlbError, match="expected an address"):
+        npm.registry()
+
+
+def test_a_password_in_the_registrys_address_is_not_shown(registry, package, tmp_path, monkeypatch):
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", registry.url.replace("//", "//me:secret@"))
+    registry.tarballs.clear()
+    with pytest.raises(AlbError, match="404") as caught:
+        npm.fetch(package, tmp_path)
+    assert "secret" not in str(caught.value) and "127.0.0.1" in str(caught.value)

@@ -1,0 +1,134 @@
+"""From what is recorded to a machine's file."""
+
+import os
+
+import numpy as np
+import pytest
+from recorded import BASE, BENCHMARKS, CASES, MACHINE, PEAKS
+from streams import streams
+
+from alb_core.base.paths import HISTORY_VARIABLE, data_root, history_root
+from alb_core.rounds.cases import Kind
+from alb_core.rounds.measure import Measured
+from alb_core.rounds.pairs import Rounds
+from alb_core.rounds.sides import CouldNotMeasureError
+from alb_core.verdicts import calibrated as calibrated_module
+from alb_core.verdicts import verdict
+from alb_core.verdicts.calibrated import State
+from alb_core.verdicts.calibration import calibrate, report, schedule
+from alb_core.verdicts.calibration.injected import CHANGES, NOTHING
+from alb_core.verdicts.calibration.schedule import Arm
+
+
+def recorded(tmp_path, count, openings=(3.0, 4.0, 50.0)):
+    """Rounds of two cases, as a call leaves them."""
+    known = streams(np.random.default_rng(0), count)
+    rounds = Rounds.of(schedule.arms_of([*CASES[:2], *PEAKS[:2]]))
+    for arm in rounds.pairs:
+        assert isinstance(arm, Arm)
+        rounds.pairs[arm] = known[arm.size][arm.case]
+    seconds = {Kind.TIME: 10.0, Kind.MEMORY: 8.0, Kind.COUNT: 0.0}
+    seen = State(
+        list(openings), [{"numpy": 0.1, "read": 0.3}, {"numpy": 0.2, "read": 0.3}, {"numpy": 0.12, "read": 0.9}]
+    )
+    benchmarks = {name: {**benchmark, "rounds": 4} for name, benchmark in BENCHMARKS.items()}
+    return calibrate._Recorded(MACHINE, BASE, tmp_path, rounds, seconds, seen, benchmarks, Measured(120.0, 8, 4))
+
+
+def calibrated(tmp_path, count, monkeypatch, **asked):
+    found = recorded(tmp_path, count)
+    monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
+    return calibrate.run(calibrate.Asked(draws=10, **asked))
+
+
+def test_a_machine_s_file_holds_counts_of_verdicts_of_the_budget(tmp_path, monkeypatch, capsys):
+    done = calibrated(tmp_path, 60, monkeypatch, budget=300.0)
+    assert done.path == tmp_path / MACHINE / "calibration.json" and done.failures == ()
+    known = calibrated_module.load(tmp_path, MACHINE)
+    assert known == done.known and (known.commit, known.budget) == (BASE, 300.0)
+    # (300 - 4 * 8) / (4 + 10) rounds; the median of what was seen.
+    assert (known.rounds, known.verdict_rounds) == (60, 19) and known.canary == {"numpy": 0.12, "read": 0.3}
+    assert set(known.benchmarks) == {case.name for case in [*CASES[:2], *PEAKS[:2]]}
+    assert known.whole.false_alarms.of >= 3 and known.whole.resampled_false_alarms.of == 10
+    assert set(known.whole.power) == set(CHANGES) and known.benchmarks[CASES[0].name].step >= 0.05
+    # Quiet where nobody looks.
+    assert capsys.readouterr() == ("", "")
+
+
+def test_it_is_judged_as_verdicts_of_the_calibrated_machine_are(tmp_path, monkeypatch):
+    judges = []
+
+    def count(streams, judge, *words, **options):
+        judges.append(judge)
+        return counted(streams, judge, *words, **options)
+
+    counted = calibrate.rates.count
+    monkeypatch.setattr(calibrate.rates, "count", count)
+    known = calibrated(tmp_path, 60, monkeypatch, budget=300.0).known
+    # Of 19 rounds the last look is the 16th.
+    assert judges == [verdict.judge_of(None, known)] and judges[0].usual == 16
+
+
+def test_the_same_rounds_give_the_same_file(tmp_path, monkeypatch):
+    one, other = (calibrated(tmp_path / name, 60, monkeypatch, budget=300.0).known for name in "ab")
+    assert (one.benchmarks, one.whole) == (other.benchmarks, other.whole)
+
+
+@pytest.mark.parametrize("form", ["plain", "github"])
+def test_it_is_printed(tmp_path, monkeypatch, form):
+    known = calibrated(tmp_path, 60, monkeypatch, budget=300.0).known
+    lines = report.text(known, form).splitlines()
+    row = next(line for line in lines if CASES[0].name in line)
+    counts = known.benchmarks[CASES[0].name]
+    for apart, drawn in (
+        (counts.false_alarms, counts.resampled_false_alarms),
+        (counts.power["10%"], counts.resampled_power["10%"]),
+    ):
+        assert f"{apart.count}/{apart.of} ({drawn.count}/{drawn.of})" in row
+    equal = counts.effects["0%"]
+    assert f"0%: {100 * equal.change:+.1f} % ({100 * equal.low:+.1f} to {100 * equal.high:+.1f})" in row
+    assert "25%: +2" in row and any(line.startswith("It finds 200MB more in ") for line in lines)
+    assert f"verdicts of 5 minutes have {known.verdict_rounds} rounds here." in "\n".join(lines)
+
+
+def test_too_few_rounds_say_how_many_and_leave_the_file_alone(tmp_path, monkeypatch):
+    calibrated(tmp_path, 60, monkeypatch, budget=300.0)
+    before = (tmp_path / MACHINE / "calibration.json").read_bytes()
+    with pytest.raises(CouldNotMeasureError, match=r"one verdict of 19 rounds \(0%: 12 of time, .* 30 s each\)"):
+        calibrated(tmp_path, 12, monkeypatch, budget=300.0)
+    with pytest.raises(CouldNotMeasureError, match=r"a verdict of 60 s has 2 rounds .* fewer than 6.*--budget"):
+        calibrated(tmp_path, 60, monkeypatch, budget=60.0)
+    with pytest.raises(CouldNotMeasureError, match=r"nothing is recorded of these benchmarks on m yet: give --minutes"):
+        calibrated(tmp_path, 0, monkeypatch)
+    assert (tmp_path / MACHINE / "calibration.json").read_bytes() == before
+
+
+def test_what_failed_is_named_and_the_rest_is_judged(tmp_path, monkeypatch):
+    found = recorded(tmp_path, 60)
+    arm = next(arm for arm in found.rounds.pairs if isinstance(arm, Arm) and (arm.case, arm.size) == (CASES[0], "5%"))
+    found.rounds.failures[arm] = "HEAD: ValueError: no"
+    monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
+    done = calibrate.run(calibrate.Asked(draws=2, budget=300.0))
+    assert done.failures == (f"{CASES[0].name}: failed on HEAD: ValueError: no",)
+    assert set(done.known.benchmarks) == {case.name for case in [CASES[1], *PEAKS[:2]]}
+    for every in found.rounds.pairs:
+        found.rounds.failures[every] = "BASE: ImportError: torch"
+    with pytest.raises(CouldNotMeasureError, match=r"no benchmark could be measured: .*ImportError: torch"):
+        calibrate.run(calibrate.Asked(budget=300.0))
+
+
+def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkeypatch, capsys):
+    found = recorded(tmp_path, 60)
+    found.measured.interrupted = True
+    monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate.run(calibrate.Asked(draws=2))
+    assert not (tmp_path / MACHINE).exists() and "the rounds are kept" in capsys.readouterr().err
+
+
+def test_the_history_in_use_is_another_one_for_as_long_as_it_takes(tmp_path, monkeypatch):
+    monkeypatch.delenv(HISTORY_VARIABLE, raising=False)
+    with calibrate._history(tmp_path), calibrate._history(tmp_path / "inner"):
+        assert history_root() == tmp_path / "inner"
+    assert HISTORY_VARIABLE not in os.environ and history_root() == data_root() / "tiledb-soma"
+    assert NOTHING not in CHANGES

@@ -1,0 +1,93 @@
+"""The schema of what is known of a machine's verdicts."""
+
+import json
+
+import pytest
+from recorded import BASE, CASES
+
+from alb_core.base.errors import AlbError
+from alb_core.verdicts import calibrated, verdict
+from alb_core.verdicts.calibrated import Calibration, Effect, Known, Rate
+from alb_core.verdicts.judge import Judge
+
+
+@pytest.fixture
+def known():
+    own = Known(
+        *(Rate(0, 200), {"5%": Rate(16, 20), "200MB": Rate(20, 20)}),
+        version="1",
+        threshold=0.08,
+        resampled_false_alarms=Rate(3, 500),
+        resampled_power={"5%": Rate(400, 500)},
+        visible=0.07,
+        effects={"5%": Effect(0.04, 0.03, 0.05)},
+        step=0.12,
+    )
+    other = Known(Rate(1, 200), {"5%": Rate(3, 20)}, version="1")
+    names = {CASES[0].name: own, CASES[1].name: other}
+    return Calibration("m", "2026-11-22T12:00:00Z", BASE, 600.0, {"numpy": 0.03}, names, Known(Rate(4, 200)), 300, 20)
+
+
+def test_it_is_read_as_it_was_written(tmp_path, known):
+    path = calibrated.save(tmp_path, known)
+    assert path == tmp_path / "m" / "calibration.json"
+    assert calibrated.load(tmp_path, "m") == known
+    assert calibrated.load(tmp_path, "other") is None
+    # Counts, so that anyone may compute another interval.
+    assert json.loads(path.read_text())["whole"]["false_alarms"] == {"count": 4, "of": 200}
+
+
+def test_thresholds_are_those_of_the_benchmarks_that_have_one(known):
+    assert known.thresholds() == {CASES[0].name: 0.08}
+
+
+def test_a_machine_is_judged_by_what_is_known_of_it(known):
+    assert verdict.judge_of(None, None) == Judge()
+    assert verdict.judge_of(0.1, known) == Judge(0.1, {CASES[0].name: 0.08}, usual=20)
+
+
+def test_a_rate_has_the_interval_of_clopper_and_pearson():
+    assert Rate(0, 200).interval == (0.0, pytest.approx(1 - 0.025 ** (1 / 200)))
+    low, high = Rate(19, 20).interval
+    assert (round(low, 3), round(high, 4)) == (0.751, 0.9987)
+    assert Rate(0, 0).rate is None and Rate(0, 0).interval == (0, 1) and Rate(1, 4).rate == 0.25
+    with pytest.raises(ValueError, match="5 of 4"):
+        Rate(5, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: {**c, "machine": "g4dn"}, "calibration of machine g4dn, expected m"),
+        (lambda c: {**c, "schema_version": 9}, "no calibration of schema 1.*schema 9"),
+        (lambda c: {**c, "whole": {"false_alarms": {"count": 3, "of": 2}, "power": {}}}, "3 of 2"),
+        (lambda c: {k: v for k, v in c.items() if k != "canary"}, "KeyError: 'canary'"),
+        (lambda c: {**c, "benchmarks": {"x": 1}}, "no calibration of schema 1"),
+        (lambda c: [c], "no calibration of schema 1"),
+    ],
+)
+def test_another_content_is_refused_and_left_alone(tmp_path, known, change, said):
+    path = calibrated.save(tmp_path, known)
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    before = path.read_bytes()
+    with pytest.raises(AlbError, match=said):
+        calibrated.load(tmp_path, "m")
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_counts_alone_is_read(tmp_path, known):
+    path = calibrated.save(tmp_path, known)
+    content = json.loads(path.read_text())
+    for entry in (content["whole"], *content["benchmarks"].values()):
+        for name in ("resampled_false_alarms", "resampled_power", "visible", "effects", "step"):
+            del entry[name]
+    path.write_text(json.dumps(content))
+    read = calibrated.load(tmp_path, "m")
+    assert read.whole.false_alarms == Rate(4, 200) and read.benchmarks[CASES[0].name].step is None
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "calibration.json").write_text("{")
+    with pytest.raises(AlbError, match=r"calibration\.json cannot be read"):
+        calibrated.load(tmp_path, "m")

@@ -1,0 +1,203 @@
+"""From rounds to words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from recorded import CASES, COUNTS, PEAKS, noisy, peaks, quiet, rounds_of
+
+from alb_core.rounds.pairs import Pair, Rounds
+from alb_core.verdicts import judge
+from alb_core.verdicts.judge import LEAST_BYTES, Judge
+from alb_core.verdicts.statistics import Word
+
+
+def verdict(rounds, **options):
+    return Judge(**options).verdict(rounds)
+
+
+def only(found):
+    [row] = [row for row in found.rows if not row.together]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word", "status"), [(1.25, Word.WORSE, 1), (0.8, Word.BETTER, 0), (1.0, Word.SAME, 0)]
+)
+def test_a_clear_change_has_its_word_and_its_status(ratio, word, status):
+    found = verdict(rounds_of(CASES_0=quiet(20, ratio)))
+    time = only(found).time
+    assert (time.word, found.word, found.exit_status) == (word, word, status)
+    assert time.low < time.change < time.high and time.change == pytest.approx(ratio - 1, abs=0.03)
+    # Of repeats that always lie 30 % apart, neither is a burst.
+    assert time.base == pytest.approx(1.3**0.5, abs=0.03) and time.head == pytest.approx(1.3**0.5 * ratio, abs=0.03)
+
+
+def test_noise_is_not_known_and_visible_says_why():
+    found = verdict(rounds_of(CASES_0=noisy(np.random.default_rng(0), 10)))
+    time = only(found).time
+    assert (time.word, found.word, found.exit_status) == (Word.UNKNOWN, Word.UNKNOWN, 0)
+    assert time.visible > 0.1
+
+
+def test_too_few_rounds_could_not_be_measured():
+    found = verdict(rounds_of(CASES_0=quiet(5, 3.0)))
+    assert not found.judged and found.exit_status == 3 and only(found).time.change is None
+
+
+def test_nothing_changes_after_an_answer_was_reached():
+    early = quiet(6, 1.5)
+    time = only(verdict(rounds_of(CASES_0=[*early, *quiet(10, 1.0)]))).time
+    assert time == only(verdict(rounds_of(CASES_0=early))).time or time.rounds <= 8
+    assert time.word is Word.WORSE
+
+
+def test_a_threshold_turns_a_small_sure_change_into_none():
+    rounds = rounds_of(CASES_0=quiet(25, 1.06))
+    assert only(verdict(rounds)).time.word is Word.WORSE
+    assert only(verdict(rounds, threshold=0.2)).time.word is Word.SAME
+    # A case's own, from a calibration; one that is typed goes before it.
+    own = {CASES[0].name: 0.2}
+    assert only(verdict(rounds, thresholds=own)).time.word is Word.SAME
+    assert only(verdict(rounds, threshold=0.05, thresholds=own)).time.word is Word.WORSE
+
+
+def test_what_slows_all_cases_is_found_together_before_it_is_in_each():
+    rng = np.random.default_rng(1)
+    together, alone = 0, 0
+    for _ in range(25):
+        found = verdict(rounds_of(**{f"CASES_{n}": noisy(rng, 20, slower=0.05) for n in range(4)}))
+        [row] = [row for row in found.rows if row.together]
+        assert row.name == "read.Read.epoch, 4 together"
+        together += row.time.word is Word.WORSE
+        alone += found.counts[Word.WORSE]
+        assert (found.word is Word.WORSE) >= (row.time.word is Word.WORSE)
+    assert together >= 10 and alone / 4 < together - 3
+
+
+def test_several_benchmarks_are_judged_together_too():
+    other = [replace(case, benchmark="load.Load.time_epoch") for case in CASES]
+    found = verdict(Rounds({case: quiet(10, 1.5) for case in [*CASES, *other[:2]]}))
+    assert [row.name for row in found.rows if row.together] == ["read.Read.epoch, 4 together", "all, 6 together"]
+    assert found.counts[Word.WORSE] == 6
+
+
+def test_half_of_what_may_be_wrong_is_for_all_of_them(monkeypatch):
+    shares = {}
+
+    def holm(sequences, alpha, weights, usual):
+        shares["weights"] = [weight / sum(weights) for weight in weights]
+        return [alpha] * len(sequences)
+
+    monkeypatch.setattr(judge.statistics, "holm", holm)
+    other = [replace(case, benchmark="load.Load.time_epoch") for case in CASES]
+    verdict(Rounds({case: quiet(6) for case in [*CASES, *other[:2]]}))
+    assert shares["weights"] == pytest.approx([1 / 14] * 7 + [1 / 2])
+    # Where there is one benchmark alone, its cases together are a test like any other.
+    verdict(Rounds({case: quiet(6) for case in CASES}))
+    assert shares["weights"] == pytest.approx([1 / 5] * 5)
+
+
+def test_equal_commits_are_rarely_called_different_by_a_whole_verdict():
+    rng = np.random.default_rng(2)
+    verdicts = [verdict(rounds_of(**{f"CASES_{n}": noisy(rng, 13) for n in range(4)})) for _ in range(80)]
+    assert sum(found.word in {Word.WORSE, Word.BETTER} for found in verdicts) <= 4
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [(200e6, Word.WORSE), (-200e6, Word.BETTER), (0, Word.SAME), (8e6, Word.SAME), (LEAST_BYTES / 2, Word.SAME)],
+)
+def test_memory(more, word):
+    found = verdict(rounds_of(PEAKS_0=peaks(4, more)))
+    memory = only(found).memory
+    assert (memory.word, found.word) == (word, word)
+    assert memory.change * memory.base == pytest.approx(more, abs=1e6) and memory.rounds == 4
+
+
+def test_200_mb_more_are_found_whatever_a_peak_varies_by():
+    rng = np.random.default_rng(3)
+    hits = alarms = 0
+    for _ in range(500):
+        samples = 5e8 * (1 + np.abs(rng.normal(0, 0.03, (8, 2))))
+        for more in (0.0, 200e6):
+            pairs = [Pair((float(one),), (float(other) + more,)) for one, other in samples]
+            word = only(verdict(rounds_of(PEAKS_0=pairs))).memory.word
+            hits += bool(more) and word is Word.WORSE
+            alarms += not more and word in {Word.WORSE, Word.BETTER}
+    assert hits / 500 >= 0.99 and alarms / 500 <= 0.01
+
+
+def test_few_samples_of_memory_say_nothing():
+    assert only(verdict(rounds_of(PEAKS_0=peaks(3, 1e9)))).memory.word is Word.UNKNOWN
+
+
+def test_time_and_memory_of_one_thing_are_one_row():
+    found = verdict(rounds_of(CASES_0=quiet(20), PEAKS_0=peaks(4), PEAKS_1=peaks(4, 300e6)))
+    assert [row.name for row in found.rows] == ["read.Read.epoch('table', 64)", "read.Read.epoch('table', 128)"]
+    assert found.rows[0].time.word is Word.SAME and found.rows[0].memory.word is Word.SAME
+    assert found.rows[1].time is None and found.word is Word.WORSE
+    assert found.counts == {Word.WORSE: 1, Word.BETTER: 0, Word.SAME: 2, Word.UNKNOWN: 0}
+
+
+def test_what_failed_is_noted_and_the_rest_is_judged():
+    rounds = rounds_of(CASES_0=quiet(8), CASES_1=[], CASES_2=[])
+    rounds.failures[CASES[1]] = "HEAD: ValueError: no"
+    rounds.absent[CASES[2]] = "BASE"
+    found = verdict(rounds)
+    assert [row.notes for row in found.rows] == [
+        (),
+        ("read.Read.time_epoch: failed on HEAD: ValueError: no",),
+        ("read.Read.time_epoch: n/a on BASE",),
+    ]
+    # What failed may hide a regression, so there is no "no change" of the whole.
+    assert (found.word, found.exit_status) == (Word.UNKNOWN, 0)
+    assert found.rows[1].time is None and found.rows[2].time is None
+
+
+def test_where_everything_failed_nothing_was_measured():
+    rounds = rounds_of(CASES_0=[])
+    rounds.failures[CASES[0]] = "BASE and HEAD: no"
+    assert verdict(rounds).exit_status == 3
+
+
+def test_counters_that_moved_are_told_and_decide_nothing():
+    moved = [Pair((7.0,), (9.0,))] * 2
+    found = verdict(rounds_of(CASES_0=quiet(20), COUNTS_0=moved, COUNTS_1=[Pair((7.0,), (7.0,))] * 2))
+    assert found.moved == ("a counter moved: read.Read.track_tiles('table', 64): 7 -> 9",)
+    assert found.word is Word.SAME and len(found.rows) == 1
+
+
+def test_open_is_what_more_rounds_may_tell():
+    rng = np.random.default_rng(4)
+    rounds = rounds_of(
+        CASES_0=noisy(rng, 10),
+        CASES_1=quiet(10, 2.0),
+        CASES_2=[],
+        CASES_3=[],
+        PEAKS_0=peaks(3),
+        PEAKS_1=peaks(4),
+        PEAKS_2=[Pair((5e8 + n * 4e7,), (5.6e8 - n * 3e7,)) for n in range(4)],
+        COUNTS_0=[Pair((1.0,), (1.0,))],
+        COUNTS_1=[Pair((1.0,), (1.0,))] * 2,
+    )
+    rounds.failures[CASES[3]] = "x"
+    assert Judge().still_open(rounds) == [CASES[0], CASES[2], PEAKS[0], PEAKS[2], COUNTS[0]]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([Word.SAME, Word.UNKNOWN, Word.WORSE, Word.BETTER], Word.WORSE),
+        ([Word.SAME, Word.UNKNOWN, Word.BETTER], Word.BETTER),
+        ([Word.SAME, Word.UNKNOWN], Word.UNKNOWN),
+        ([Word.SAME], Word.SAME),
+        ([], Word.UNKNOWN),
+    ],
+)
+def test_the_word_of_the_whole(words, expected):
+    assert judge.whole(words) is expected
+
+
+def test_rounds_of_no_case_are_no_verdict():
+    assert verdict(Rounds({})).exit_status == 3

@@ -1,0 +1,54 @@
+"""Pictures of the site for README: ``asv publish && python tools/screenshots.py`` writes docs/site-*.png.
+
+What is published must be there, and a chromium; look at the pictures before they are committed.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from browser import Browser, served
+
+from alb_core.base.paths import suite_root
+
+#: Of each picture, the page, and what is true of it when all is drawn.
+PAGES = {
+    "grid": ("index.html", "$('#summarygrid-display canvas').length"),
+    "graph": ("index.html#{benchmark}", "$('#main-graph').data('plot')"),
+    "regressions": ("index.html#/regressions", "$('#regressions-body').children().length"),
+    "speed": ("index.html#/speed", "$('#alb-speed-table tr').length"),
+    "trust": ("index.html#/trust", "$('#alb-trust-body').children().length"),
+}
+#: The one whose history has most steps.
+BENCHMARK = "opening.Opening.time_open"
+SIZE = 1280, 760
+#: Seconds for what moves in at the end.
+SETTLING = 1.5
+
+
+def take(site, place):
+    """Write a picture of each page; fail where one complains in its console."""
+    with tempfile.TemporaryDirectory() as profile, served(site) as address:
+        browser = Browser(profile)
+        try:
+            width, height = SIZE
+            size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            browser.tell("Emulation.setDeviceMetricsOverride", **size)
+            for name, (page, drawn) in PAGES.items():
+                browser.open(f"{address}/{page.format(benchmark=BENCHMARK)}")
+                browser.wait_for(drawn)
+                time.sleep(SETTLING)
+                assert browser.errors == [], browser.errors
+                path = place / f"site-{name}.png"
+                browser.screenshot(path)
+                print(f"{path} {path.stat().st_size / 1000:.0f} kB")
+        finally:
+            browser.close()
+
+
+if __name__ == "__main__":
+    html = Path(sys.argv[1]) if sys.argv[1:] else suite_root() / "html"
+    take(html, suite_root() / "docs")
