@@ -16,7 +16,7 @@ from tiny import Tiny, write_tiny
 
 from alb_core.base.checksum import dense_checksum
 from alb_core.base.paths import DATA_VARIABLE
-from alb_core.datasets.manifest import MANIFEST_NAME, MANIFEST_VERSION, Manifest, fingerprint
+from alb_core.datasets.manifest import Manifest, fingerprint, save
 
 #: Where the programs that tests run lie.
 TESTS = Path(__file__).parent
@@ -58,7 +58,6 @@ def dataset(path: Path, spec: Mapping[str, Any] | None = None, **tiny: Any) -> T
     made = write_tiny(path, **tiny)
     files, digest = fingerprint(path)
     manifest = Manifest(
-        manifest_version=MANIFEST_VERSION,
         name=path.name,
         kind="synthetic" if spec is None else "census",
         spec=spec or {},
@@ -75,7 +74,7 @@ def dataset(path: Path, spec: Mapping[str, Any] | None = None, **tiny: Any) -> T
         files_digest=digest,
         bytes_digest="0" * 64,
     )
-    (path / MANIFEST_NAME).write_bytes(manifest.as_bytes())
+    save(path, manifest)
     return made
 
 
@@ -83,7 +82,7 @@ def contradict(path: Path, **figures: Any) -> None:
     """Let the manifest of a dataset say something else than what it holds."""
     from alb_core.datasets.manifest import load
 
-    (path / MANIFEST_NAME).write_bytes(replace(load(path), **figures).as_bytes())
+    save(path, replace(load(path), **figures))
 
 
 def is_alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""What every room stands on: errors, files and locks, paths, memory, checksum, certificate, processes, environments.
+"""What every room stands on: errors, files, documents, paths, memory, checksum, certificate, processes, environments.
 
 Every room may use it. It uses the standard library and numpy, and filelock where something is locked.
 """

@@ -11,13 +11,13 @@ import base64
 import csv
 import hashlib
 import importlib.metadata
-import json
 import os
 import sys
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
 
 CERTIFICATE = "alb-build.json"
@@ -48,14 +48,17 @@ def versions(site_packages: Path) -> dict[str, str]:
 
 def certificate(environment: Path) -> dict[str, Any]:
     """Read an environment's certificate."""
-    path = environment / CERTIFICATE
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    found = _FORMAT.find(environment / CERTIFICATE)
+    if found is None:
         raise AlbError(
-            f"{path} is missing or damaged: nothing proves which tiledbsoma is installed; {_AGAIN}"
-        ) from error
-    return content
+            f"{environment / CERTIFICATE} is missing or damaged: nothing proves which tiledbsoma is installed; {_AGAIN}"
+        )
+    return found
+
+
+def save(environment: Path, content: dict[str, Any]) -> None:
+    """Write an environment's certificate."""
+    _FORMAT.write(environment / CERTIFICATE, content)
 
 
 def require_commit() -> dict[str, Any]:
@@ -81,6 +84,7 @@ def require_commit() -> dict[str, Any]:
     return found
 
 
+_FORMAT = Format(dict[str, Any], "certificate")
 _AGAIN = "remove the environment's directory (data/env) and run asv again"
 
 

@@ -11,10 +11,11 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 
-from alb_core.base.errors import AlbError
+from alb_core.base.documents import Format
 from alb_core.cli.machines import results_root
 from alb_core.cli.verdict import percent
 from alb_core.commits.builds import cache
@@ -154,15 +155,18 @@ def prune(most: float | None) -> None:
     click.echo(f"{len(removed)} removed; the cache holds {cache.size() / 2**30:.2f} GiB, limit {limit / 2**30:g} GiB")
 
 
+_RESULT = Format(dict[str, Any], "result of asv")
+
+
 def _since_results(root: Path, machine: str) -> str:
     """Return the range of main after the newest commit with results of a machine; main alone where it has none."""
     machines.check_name(machine)
     measured = set()
     for path in (results_root() / machine).glob("*-*.json"):
-        try:
-            measured.add(json.loads(path.read_text())["commit_hash"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AlbError(f"{path} cannot be read as a result of asv ({error}): restore it or move it away") from error
+        found = _RESULT.read(path) or {}
+        if "commit_hash" not in found:
+            raise _RESULT.damaged(path, "it lacks commit_hash")
+        measured.add(found["commit_hash"])
     for commit in git(root, "rev-list", "--first-parent", "main").split():
         if commit in measured:
             return f"{commit}..main"

@@ -10,7 +10,6 @@ A dataset takes its place: measured, with its manifest, and instead of the one t
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shlex
 import shutil
@@ -19,8 +18,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import sha256_of, write_atomically
+from alb_core.base.files import sha256_of
 from alb_core.base.paths import data_root
 from alb_core.datasets.spec import KNOWN, CensusSlice, RowLayout, Spec
 
@@ -32,7 +32,6 @@ def seal(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figure
     """Measure the files of an experiment that has been written, and add its manifest to them."""
     files, digest = fingerprint(stage)
     manifest = Manifest(
-        manifest_version=MANIFEST_VERSION,
         name=name,
         kind=kind,
         spec=spec,
@@ -42,7 +41,7 @@ def seal(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figure
         bytes_digest=bytes_digest(stage),
         **figures,
     )
-    write_atomically(stage / MANIFEST_NAME, manifest.as_bytes())
+    save(stage, manifest)
     return manifest
 
 
@@ -85,8 +84,6 @@ RETILED = "retiled"
 class Manifest:
     """What a dataset holds."""
 
-    #: :data:`MANIFEST_VERSION`.
-    manifest_version: int
     #: That of the dataset, and of its directory.
     name: str
     #: Where the cells come from: ``synthetic``, ``census``, or ``retiled``, a copy of another experiment.
@@ -118,9 +115,13 @@ class Manifest:
     #: SHA-256 over their names and the SHA-256 of each, 64 hex digits.
     bytes_digest: str
 
-    def as_bytes(self) -> bytes:
-        """Return the manifest as it stands in its file."""
-        return (json.dumps(asdict(self), indent=2) + "\n").encode()
+
+_FORMAT = Format(Manifest, "manifest", ("manifest_version", MANIFEST_VERSION), indent=2)
+
+
+def save(path: Path, manifest: Manifest) -> None:
+    """Write the manifest of the dataset at ``path``."""
+    _FORMAT.write(path / MANIFEST_NAME, manifest)
 
 
 def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
@@ -142,22 +143,12 @@ def load(path: Path) -> Manifest:
     if not path.is_dir():
         raise AlbError(f"no dataset at {path}: {_command(path, None)} makes it")
     try:
-        content = json.loads((path / MANIFEST_NAME).read_bytes())
-    except FileNotFoundError as error:
-        raise refusal(path, f"has no {MANIFEST_NAME}, so it was never whole") from error
-    except (OSError, ValueError) as error:
-        raise refusal(path, f"has a {MANIFEST_NAME} that cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise refusal(path, f"has a {MANIFEST_NAME} without fields")
-    version = content.get("manifest_version")
-    if version != MANIFEST_VERSION:
-        raise refusal(path, f"has a manifest of version {version!r}, expected {MANIFEST_VERSION}", content)
-    kinds = {field.name: _KINDS[str(field.type)] for field in fields(Manifest)}
-    wrong = [key for key, kind in kinds.items() if type(content.get(key)) not in kind]
-    wrong += sorted(set(content) - set(kinds))
-    if wrong:
-        raise refusal(path, f"has a manifest with missing, unknown or wrong fields: {', '.join(wrong)}", content)
-    manifest = Manifest(**content)
+        manifest = _FORMAT.read(path / MANIFEST_NAME)
+    except DamagedDocumentError as error:
+        content = error.content if isinstance(error.content, dict) else None
+        raise refusal(path, f"has a {MANIFEST_NAME} that cannot be read ({error.reason})", content) from error
+    if manifest is None:
+        raise refusal(path, f"has no {MANIFEST_NAME}, so it was never whole")
     if manifest.name != name:
         raise refusal(path, f"was made as {manifest.name!r} and has been moved here")
     if name in KNOWN and manifest.spec != KNOWN[name].as_json():
@@ -240,12 +231,3 @@ def _files(path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
                 yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
             else:
                 yield prefix + entry.name, entry.stat().st_size
-
-
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "int": (int,),
-    "int | float": (int, float),
-    "str": (str,),
-    "Mapping[str, Any]": (dict,),
-    "Mapping[str, str]": (dict,),
-}

@@ -8,22 +8,18 @@ What a calibration keeps beside asv's results of its rounds: how the machine was
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from scipy import stats
 
+from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import write_atomically
 from alb_core.rounds.canary import Canary
 from alb_core.rounds.results.machines import CALIBRATION
 from alb_core.rounds.results.store import set_aside
-
-_VERSION = 1
 
 
 @dataclass
@@ -41,26 +37,19 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        write_atomically(path, (json.dumps({"version": _VERSION, **asdict(self)}) + "\n").encode())
+        _STATE.write(path, self)
+
+
+_STATE = Format(State, "state of a calibration", ("version", 1), indent=None)
 
 
 def load_state(path: Path) -> State:
     """Read what was saved; a damaged file is set aside with a word about it, and what it held is seen anew."""
     try:
-        content = json.loads(path.read_text())
-        if content["version"] != _VERSION:
-            raise ValueError(f"version {content['version']}")
-        openings = [float(seconds) for seconds in content["openings"]]
-        return State(openings, [{part: float(s) for part, s in seen.items()} for seen in content["canaries"]])
-    except FileNotFoundError:
+        return _STATE.read(path) or State()
+    except DamagedDocumentError as error:
+        print(f"alb: {path} cannot be read ({error.reason}); set aside as {set_aside(path).name}", file=sys.stderr)
         return State()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        print(f"alb: {path} cannot be read ({error}); set aside as {set_aside(path).name}", file=sys.stderr)
-        return State()
-
-
-#: Raised when a field changes its meaning.
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -150,28 +139,22 @@ class Calibration:
         """Thresholds by case, where there are some."""
         return {name: known.threshold for name, known in self.benchmarks.items() if known.threshold is not None}
 
-    def as_bytes(self) -> bytes:
-        """The file's content."""
-        return (json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n").encode()
+
+#: The version is raised when a field changes its meaning.
+_FORMAT = Format(
+    Calibration,
+    "calibration",
+    ("schema_version", 1),
+    "restore it, or move it away and make a new one with `alb calibrate`",
+    allow_unknown=True,
+)
 
 
 def load(results: Path, machine: str) -> Calibration | None:
     """Read a machine's calibration; None where it has none."""
     path = results / machine / CALIBRATION
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise AlbError(f"{path} cannot be read as a calibration ({error}): restore it or move it away") from error
-    try:
-        found = _parse(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AlbError(
-            f"{path} is no calibration of schema {SCHEMA_VERSION} ({type(error).__name__}: {error}): "
-            "move it away, and make a new one with `alb calibrate`"
-        ) from error
-    if found.machine != machine:
+    found = _FORMAT.read(path)
+    if found is not None and found.machine != machine:
         raise AlbError(f"{path} is the calibration of machine {found.machine}, expected {machine}: move it away")
     return found
 
@@ -206,36 +189,5 @@ def _minutes(seconds: float) -> str:
 def save(results: Path, calibration: Calibration) -> Path:
     """Write a machine's calibration, whole or not at all; return where."""
     path = results / calibration.machine / CALIBRATION
-    write_atomically(path, calibration.as_bytes())
+    _FORMAT.write(path, calibration)
     return path
-
-
-def _parse(content: Mapping[str, Any]) -> Calibration:
-    if content["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"schema {content['schema_version']}")
-    return Calibration(
-        machine=str(content["machine"]),
-        measured=str(content["measured"]),
-        commit=str(content["commit"]),
-        budget=float(content["budget"]),
-        canary={name: float(value) for name, value in content["canary"].items()},
-        benchmarks={name: _known(value) for name, value in content["benchmarks"].items()},
-        whole=_known(content["whole"]),
-        rounds=int(content.get("rounds", 0)),
-        verdict_rounds=int(content.get("verdict_rounds", 0)),
-    )
-
-
-def _known(content: Mapping[str, Any]) -> Known:
-    threshold, visible, step = (content.get(name) for name in ("threshold", "visible", "step"))
-    return Known(
-        false_alarms=Rate(**content["false_alarms"]),
-        power={size: Rate(**rate) for size, rate in content["power"].items()},
-        version=str(content.get("version", "")),
-        threshold=None if threshold is None else float(threshold),
-        resampled_false_alarms=Rate(**content.get("resampled_false_alarms", {"count": 0, "of": 0})),
-        resampled_power={size: Rate(**rate) for size, rate in content.get("resampled_power", {}).items()},
-        visible=None if visible is None else float(visible),
-        effects={size: Effect(**effect) for size, effect in content.get("effects", {}).items()},
-        step=None if step is None else float(step),
-    )

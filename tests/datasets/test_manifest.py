@@ -20,6 +20,7 @@ from alb_core.datasets.manifest import (
     fingerprint,
     load,
     quick_check,
+    save,
     size_on_disk,
 )
 from alb_core.datasets.spec import Spec
@@ -34,7 +35,6 @@ def dataset(tmp_path: Path) -> Path:
         file.write_bytes(name.encode())
     files, digest = fingerprint(path)
     manifest = Manifest(
-        manifest_version=MANIFEST_VERSION,
         name="mine",
         kind="synthetic",
         spec=Spec(cells=5, vars=6).as_json(),
@@ -51,7 +51,7 @@ def dataset(tmp_path: Path) -> Path:
         files_digest=digest,
         bytes_digest=bytes_digest(path),
     )
-    (path / MANIFEST_NAME).write_bytes(manifest.as_bytes())
+    save(path, manifest)
     return path
 
 
@@ -122,10 +122,10 @@ def other_name(path: Path) -> None:
         (renamed, "files of other names or sizes"),
         (no_manifest, "was never whole"),
         (half_a_manifest, "cannot be read"),
-        (not_an_object, "without fields"),
-        (other_version, "version 2, expected 1"),
-        (unknown_field, "missing, unknown or wrong fields: more"),
-        (wrong_type, "missing, unknown or wrong fields: nnz"),
+        (not_an_object, "has no fields"),
+        (other_version, "manifest_version is 2, expected 1"),
+        (unknown_field, "has the unknown fields more"),
+        (wrong_type, "nnz is '7', expected int"),
         (other_name, "was made as 'yours'"),
     ],
 )

@@ -74,5 +74,5 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_shown(tmp_path):
     (results / "a" / "calibration.json").write_text("{")
     (results / "b" / "loaders.json").write_text('{"schema_version": 9}')
     first, second = trust.write(tmp_path, results)
-    assert "a/calibration.json cannot be read" in first and "b/loaders.json holds no comparisons" in second
+    assert "a/calibration.json is no calibration" in first and "b/loaders.json is no file of comparisons" in second
     assert [one["faults"] for one in written(tmp_path)] == [[first], [second]]

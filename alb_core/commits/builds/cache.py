@@ -6,25 +6,24 @@ a source build. It is moved there whole, so what stands there is complete.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from alb_core.base import certificate
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import sha256_of, write_atomically
+from alb_core.base.files import sha256_of
 from alb_core.base.paths import campaign_root, environment_roots, wheels_root
 from alb_core.commits.history.package import FINGERPRINT_VERSION
-from alb_core.commits.history.releases_lock import Companion, LockedFile
+from alb_core.commits.history.releases_lock import Companion
 
 #: Environment variable: size of the wheel cache in GiB.
 LIMIT_VARIABLE = "ALB_WHEEL_CACHE"
@@ -61,6 +60,17 @@ class Made:
         return place_of(self.package) / self.wheel
 
 
+@dataclass(frozen=True)
+class Unfit:
+    """That the libraries of a build do not carry a package."""
+
+    reason: str
+
+
+_BUILD = Format(Made, "record of a build", ("fingerprint", FINGERPRINT_VERSION))
+_UNFIT = Format(Unfit, "record of unfit libraries")
+
+
 def place_of(package: str) -> Path:
     """Directory of the build of a package on this platform."""
     return _builds() / f"{package[:20]}-cp311-{sysconfig.get_platform()}"
@@ -70,26 +80,15 @@ def made() -> list[Made]:
     """Return every build in the cache for this platform; what cannot be read as one is none."""
     found = []
     for path in sorted(_builds().glob(f"*-{sysconfig.get_platform()}/{RECORD}")):
-        try:
-            content: dict[str, Any] = json.loads(path.read_text())
-            if content.pop("fingerprint") != FINGERPRINT_VERSION:
-                continue
-            companions = tuple(
-                Companion(item["name"], item["version"], tuple(LockedFile(**file) for file in item["wheels"]))
-                for item in content.pop("companions")
-            )
-            one = Made(**content, companions=companions)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if one.path.parent == path.parent and one.path.is_file():
+        one = _BUILD.find(path)
+        if one is not None and one.path.parent == path.parent and one.path.is_file():
             found.append(one)
     return found
 
 
 def record(build: Made, directory: Path) -> None:
     """Write what a build is beside its wheel."""
-    content = json.dumps({**asdict(build), "fingerprint": FINGERPRINT_VERSION}, indent=1) + "\n"
-    write_atomically(directory / RECORD, content.encode())
+    _BUILD.write(directory / RECORD, build)
 
 
 def verified(build: Made) -> bool:
@@ -104,15 +103,13 @@ def verified(build: Made) -> bool:
 
 def unfit(package: str, libraries: str) -> str | None:
     """Return why libraries (:meth:`Planner.unfit_key`) do not carry a package, where that was found out."""
-    try:
-        return str(json.loads(_unfit(package, libraries).read_text())["reason"])
-    except (OSError, ValueError, KeyError):
-        return None
+    found = _UNFIT.find(_unfit(package, libraries))
+    return None if found is None else found.reason
 
 
 def mark_unfit(package: str, libraries: str, reason: str) -> None:
     """Remember that libraries do not carry a package."""
-    write_atomically(_unfit(package, libraries), (json.dumps({"reason": reason}) + "\n").encode())
+    _UNFIT.write(_unfit(package, libraries), Unfit(reason))
 
 
 def used(*paths: Path) -> None:

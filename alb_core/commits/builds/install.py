@@ -7,7 +7,6 @@ commit is built.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import shutil
 import subprocess
 import sys
@@ -108,7 +107,7 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     found["companion_wheels"] = [path.name for path in [*wheels, *local]]
     found["checkouts"] = certified
     found["packages"] = local_packages.versions(certified, found["packages"])
-    write_atomically(before, (json.dumps(found, indent=1) + "\n").encode())
+    certificate.save(environment, found)
     cache.trim()
 
 

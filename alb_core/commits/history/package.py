@@ -11,7 +11,6 @@ What each release's package is, from its locked source distribution; computed on
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import write_atomically
 from alb_core.base.paths import wheels_root
 from alb_core.commits.history import build_script
 from alb_core.commits.history.git import Objects
@@ -60,15 +59,11 @@ def _kept(release: Release) -> Path:
 
 def _of_release(release: Release) -> Package:
     path = _kept(release)
-    try:
-        content = json.loads(path.read_text())
-        return Package(content["native"], content["python"], tuple(content["requires"]), content["requires_python"])
-    except (OSError, ValueError, KeyError):
-        pass  # Not there, or damaged: it is made again.
-    [sdist] = fetch({"tiledbsoma": [release.sdist]}, wheels_root())
-    found = of_distribution(sdist)
-    content = {**vars(found), "requires": list(found.requires), "python": dict(found.python)}
-    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+    found = _FORMAT.find(path)
+    if found is None:
+        [sdist] = fetch({"tiledbsoma": [release.sdist]}, wheels_root())
+        found = of_distribution(sdist)
+        _FORMAT.write(path, found)
     return found
 
 
@@ -117,6 +112,9 @@ class Package:
         lines = [self.native, *map(str, sorted(self.requires)), str(self.requires_python)]
         lines += [f"{path} {blob}" for path, blob in sorted(self.python.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+_FORMAT = Format(Package, "kept package of a release")
 
 
 class Packages:

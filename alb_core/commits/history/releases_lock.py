@@ -6,15 +6,11 @@ version and its date, all of which stand here. New releases are appended; what s
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import write_atomically
-
-LOCK_VERSION = 1
 
 #: The oldest release measured: it writes the datasets, so every commit can read them.
 FLOOR = "1.7.3"
@@ -56,6 +52,16 @@ class Release:
     commit: str
 
 
+@dataclass(frozen=True)
+class Lock:
+    """All releases, by date, oldest first."""
+
+    releases: tuple[Release, ...]
+
+
+_FORMAT = Format(Lock, "lock of releases", ("lock_version", 1), "restore it with git")
+
+
 def lock_path() -> Path:
     """The lock file, beside this module and committed with it."""
     return Path(__file__).with_name("releases.json")
@@ -64,15 +70,10 @@ def lock_path() -> Path:
 def load(path: Path | None = None) -> list[Release]:
     """Read the lock: releases by date, oldest first."""
     path = path or lock_path()
-    try:
-        document = json.loads(path.read_text())
-        if document["lock_version"] != LOCK_VERSION:
-            raise AlbError(f"{path}: lock version {document['lock_version']}, expected {LOCK_VERSION}")
-        return [_release(entry) for entry in document["releases"]]
-    except OSError as error:
-        raise AlbError(f"cannot read the lock of releases {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise AlbError(f"{path} is no lock of releases ({error}): restore it with git") from error
+    lock = _FORMAT.read(path)
+    if lock is None:
+        raise _FORMAT.damaged(path, "there is no such file")
+    return list(lock.releases)
 
 
 def append(releases: list[Release], path: Path | None = None) -> None:
@@ -84,8 +85,7 @@ def append(releases: list[Release], path: Path | None = None) -> None:
         if release.version in {locked.version for locked in standing} or release.released < newest:
             raise AlbError(f"{release.version} cannot be appended to {path}: the lock has it, or is past its date")
         newest = release.released
-    document = {"lock_version": LOCK_VERSION, "releases": [asdict(release) for release in [*standing, *releases]]}
-    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+    _FORMAT.write(path, Lock((*standing, *releases)))
 
 
 def find(releases: list[Release], version: str) -> Release:
@@ -94,18 +94,3 @@ def find(releases: list[Release], version: str) -> Release:
         if release.version == version:
             return release
     raise AlbError(f"no release {version} in the lock, expected one of {releases[0].version} to {releases[-1].version}")
-
-
-def _release(entry: dict[str, Any]) -> Release:
-    companions = (
-        Companion(item["name"], item["version"], tuple(LockedFile(**file) for file in item["wheels"]))
-        for item in entry["companions"]
-    )
-    return Release(
-        **{
-            **entry,
-            "sdist": LockedFile(**entry["sdist"]),
-            "wheels": tuple(LockedFile(**file) for file in entry["wheels"]),
-            "companions": tuple(companions),
-        }
-    )

@@ -5,21 +5,18 @@ The file is committed, so it does not say who measured. The published site shows
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import locked, write_atomically
+from alb_core.base.files import locked
 from alb_core.base.paths import data_root
 from alb_core.peers.compare.results import Outcome
 from alb_core.rounds.results.machines import LOADERS
-
-#: Raised when a field changes its meaning.
-SCHEMA_VERSION = 1
 
 #: Of a document, what is nobody's business but the user's.
 _PRIVATE = ("user", "hostname", "instance_id")
@@ -39,6 +36,24 @@ class Comparison:
     outcomes: Sequence[Outcome]
 
 
+@dataclass(frozen=True)
+class Comparisons:
+    """All comparisons of a machine, as JSON, by dataset."""
+
+    machine: str
+    comparisons: Mapping[str, Mapping[str, Any]]
+
+
+#: The version is raised when a field changes its meaning.
+_FORMAT = Format(
+    Comparisons,
+    "file of comparisons",
+    ("schema_version", 1),
+    "restore it, or move it away and make new ones with `alb compare-loaders --keep`",
+    allow_unknown=True,
+)
+
+
 def keep(results: Path, machine: str, document: Mapping[str, Any]) -> Path:
     """Put a comparison in the place of the last one of its dataset, beside a machine's results; return where."""
     path = results / machine / LOADERS
@@ -50,8 +65,7 @@ def keep(results: Path, machine: str, document: Mapping[str, Any]) -> Path:
     # Not beside the results, which are committed.
     with locked(data_root() / ".keeping.lock", f"it writes {path}"):
         comparisons = {**_content(path, machine), name: kept}
-        content = {"schema_version": SCHEMA_VERSION, "machine": machine, "comparisons": comparisons}
-        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+        _FORMAT.write(path, Comparisons(machine, comparisons))
     return path
 
 
@@ -61,25 +75,14 @@ def load(results: Path, machine: str) -> list[Comparison]:
     return [_parsed(path, one) for _, one in sorted(_content(path, machine).items())]
 
 
-def _content(path: Path, machine: str) -> dict[str, Any]:
+def _content(path: Path, machine: str) -> Mapping[str, Mapping[str, Any]]:
     """Comparisons of a file, by dataset; each can be read."""
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise AlbError(f"{path} cannot be read as comparisons ({error}): restore it or move it away") from error
-    try:
-        if content["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema {content['schema_version']}")
-        owner, found = content["machine"], dict(content["comparisons"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    if owner != machine:
-        raise AlbError(f"{path} has comparisons of machine {owner}, expected {machine}: move it away")
-    for one in found.values():
+    found = _FORMAT.read(path) or Comparisons(machine, {})
+    if found.machine != machine:
+        raise AlbError(f"{path} has comparisons of machine {found.machine}, expected {machine}: move it away")
+    for one in found.comparisons.values():
         _parsed(path, one)
-    return found
+    return found.comparisons
 
 
 def _parsed(path: Path, content: Mapping[str, Any]) -> Comparison:
@@ -88,11 +91,4 @@ def _parsed(path: Path, content: Mapping[str, Any]) -> Comparison:
         dataset, measured = str(content["dataset"]), str(content["measured"])
         return Comparison(dataset, int(content["n_rows"]), int(content["rounds"]), measured, outcomes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> AlbError:
-    return AlbError(
-        f"{path} holds no comparisons of schema {SCHEMA_VERSION} ({type(error).__name__}: {error}): "
-        "move it away, and make new ones with `alb compare-loaders --keep`"
-    )
+        raise _FORMAT.damaged(path, f"{type(error).__name__}: {error}") from error

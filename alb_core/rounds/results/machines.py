@@ -7,14 +7,15 @@ computer, and held against what stands.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asv import util
 from asv.machine import Machine, MachineCollection
 
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
 
 #: What must agree for a computer to be the one that a name belongs to, or of its very kind. The operating system's
@@ -27,6 +28,9 @@ CALIBRATION = "calibration.json"
 
 #: Loaders side by side on a machine, beside its results (:mod:`alb_core.peers.compare.saved`).
 LOADERS = "loaders.json"
+
+#: asv's own files of machines.
+_FORMAT = Format(dict[str, Any], "JSON object of asv", remedy="mend it or move it away")
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,7 @@ def registered(results: Path, name: str) -> dict[str, str] | None:
     beside = results / name / "machine.json"
     home = Path(MachineCollection.get_machine_file_path())
     for path, entry in ((beside, None), (home, name)):
-        try:
-            content = json.loads(path.read_text())
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as error:
-            raise AlbError(f"{path} cannot be read as JSON ({error}): mend it or move it away") from error
+        content = _FORMAT.read(path) or {}
         found: dict[str, str] | None = content if entry is None else content.get(entry)
         if found:
             return found
@@ -128,10 +127,7 @@ def claim(results: Path, name: str) -> None:
 
 def default_name() -> str:
     """Return the name that asv takes without ``--machine``: the only one it knows, else the computer's own."""
-    try:
-        known = json.loads(Path(MachineCollection.get_machine_file_path()).read_text())
-    except (OSError, ValueError):
-        known = {}
+    known = _FORMAT.find(Path(MachineCollection.get_machine_file_path())) or {}
     own: str = Machine.get_unique_machine_name()
     names = [key for key in known if key != "version"]
     return names[0] if len(names) == 1 and own not in names else own
@@ -176,11 +172,8 @@ def _same(field: str, one: str, other: str) -> bool:
 
 def _register(name: str, hardware: dict[str, str]) -> None:
     entry = {"machine": name, **hardware}
-    try:
-        if json.loads(Path(MachineCollection.get_machine_file_path()).read_text()).get(name) == entry:
-            return
-    except (OSError, ValueError):
-        pass
+    if (_FORMAT.find(Path(MachineCollection.get_machine_file_path())) or {}).get(name) == entry:
+        return
     try:
         MachineCollection.save(name, entry)
     except (OSError, util.UserError) as error:

@@ -66,11 +66,11 @@ def test_what_is_committed_names_neither_the_user_nor_a_path(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "cannot be read as comparisons"),
-        ("[]", "holds no comparisons of schema 1"),
-        ('{"schema_version": 2}', "schema 2"),
+        ("{", "is no file of comparisons"),
+        ("[]", "is no file of comparisons"),
+        ('{"schema_version": 2}', "schema_version is 2, expected 1"),
         ('{"schema_version": 1, "machine": "other", "comparisons": {}}', "of machine other, expected m"),
-        ('{"schema_version": 1, "machine": "m", "comparisons": {"a": {"loaders": [{}]}}}', "holds no comparisons"),
+        ('{"schema_version": 1, "machine": "m", "comparisons": {"a": {"loaders": [{}]}}}', "is no file of comparisons"),
     ],
 )
 def test_a_file_that_is_something_else_is_named_and_stays(tmp_path: Path, content: str, said: str) -> None:
