@@ -162,7 +162,7 @@ def test_ensure_makes_a_known_dataset_that_is_missing(
     writable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = {**KNOWN, "mini": TINY}
-    for module in ("spec", "manifest", "make"):
+    for module in ("spec", "manifest", "synthetic.make"):
         monkeypatch.setattr(f"alb_core.datasets.{module}.KNOWN", known)
     path = ensure("mini")
     assert path == writable / "soma" / "mini"
