@@ -6,7 +6,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from alb_core.site.npm import Package, integrity_of
+from alb_core.site.npm import NpmPackage, integrity_of
 
 
 class LocalRegistry:
@@ -50,7 +50,7 @@ class LocalRegistry:
     def add(self, name, version, files, licence=""):
         """Publish a package; returns it with the hash of its tarball."""
         content = tarball_of(files)
-        package = Package(name, version, integrity_of(content), licence)
+        package = NpmPackage(name, version, integrity_of(content), licence)
         self.tarballs[self.path_of(package)] = content
         return package
 

@@ -43,6 +43,5 @@ def test_the_measuring_device_is_pinned(conf):
 
 def test_it_says_what_the_suite_promises(conf):
     assert conf["project"] == "tiledbsoma" and conf["branches"] == ["main"] and conf["pythons"] == ["3.11"]
-    assert conf["environment_type"] == "virtualenv"
     assert (conf["repo"], conf["results_dir"], conf["html_dir"]) == ("data/tiledb-soma", "data/results", "html")
     assert re.match(r"https://.+/TileDB-SOMA/commit/$", conf["show_commit_url"])

@@ -9,8 +9,8 @@ import pytest
 
 from alb_core.base.paths import suite_root
 from alb_core.cli.main import cli
-from alb_core.rounds.results.machines import KNOWN
-from alb_core.site.workloads import workloads
+from alb_core.rounds.results.machines import NAMED_MACHINES
+from alb_core.site.epoch_settings import epoch_settings
 from tools import commands_page
 
 PAGES = sorted((suite_root() / "docs").glob("*.md"))
@@ -83,14 +83,14 @@ def test_the_example_of_a_benchmark_is_one():
         "param_names": list(example.param_names),
         "params": [[repr(value) for value in values] for values in example.params],
     }
-    found = workloads(listed)
+    found = epoch_settings(listed)
     assert found is not None and {(one.dataset, one.chunk_size) for one in found} == {("mini", 2048)}
 
 
 def test_the_machines_are_those_that_are_known():
     text = (suite_root() / "docs" / "machines.md").read_text()
-    assert all(f"The name `{name}` means" in text for name in KNOWN)
-    known = KNOWN["g4dn"]
+    assert all(f"The name `{name}` means" in text for name in NAMED_MACHINES)
+    known = NAMED_MACHINES["g4dn"]
     assert f"{known.num_cpu} vCPUs, {known.ram_gib} GiB" in text
 
 

@@ -1,7 +1,7 @@
 """asv's commands find what they need: dataset, history, machine, and sites to show.
 
-``run_from_conf_args`` is the seam that asv gives its commands between the parsed command line and the work; each
-command is wrapped there, so that what is missing is made first, with a word about it, and with no question asked.
+Each command is run within a function here, so that what is missing is made first, with a word about it, and with no
+question asked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from asv.benchmarks import Benchmarks
-from asv.commands import Command, preview
 from asv.commands.asv_profiling import Profile
 from asv.commands.check import Check
 from asv.commands.compare import Compare
@@ -23,71 +22,86 @@ from asv.commands.find import Find
 from asv.commands.preview import Preview
 from asv.commands.publish import Publish
 from asv.commands.run import Run
+from asv.commands.setup import Setup
 from asv.commands.show import Show
 from asv.config import Config
-from asv.environment import ExistingEnvironment, get_environments
 from asv.plugins.github import GithubPages
+from asv.plugins.virtualenv import Virtualenv
 from asv.repo import get_repo
 
 from alb_core.asv_plugin import publishers
-from alb_core.asv_plugin.publishers import SpeedPage, TrustPage
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked
 from alb_core.base.paths import data_root, environment_roots
 from alb_core.commits.history.releases import ensure as ensure_history
-from alb_core.rounds import selections
-from alb_core.rounds.prepare import install as install_base
-from alb_core.rounds.prepare import place, prepare, ready, steady
-from alb_core.rounds.results import carried_versions, machines, resolved_versions, valid
-from alb_core.rounds.results.valid import only_measured
-from alb_core.site import preview as preview_module
-from alb_core.site.place import place_of, require_site, staged
-from alb_core.site.scripts import OwnScripts
+from alb_core.rounds import asv_patches, prepare, selections
+from alb_core.rounds.asv_environment import StackEnvironment
+from alb_core.rounds.results import machines, valid
+from alb_core.site.preview import free_port
+from alb_core.site.site_directory import place_of, require_site, staged
 
-#: What is added to a published site. asv finds publishers by their base class: importing one is what brings it in.
-PUBLISHERS = (SpeedPage, TrustPage, OwnScripts)
-
-Runner = Callable[..., Any]
+Runner = Callable[[], Any]
+Within = Callable[[Config, Namespace, Runner], Any]
 
 
 def install() -> None:
-    """Wrap asv's commands; a second call changes nothing."""
-    install_base()
-    preview.create_httpd = preview_module.server
-    for command in (Run, Continuous, Find, Profile):
-        _wrap(command, _measuring)
-    for command in (Check, Compare, Show):
-        _wrap(command, _reading)
-    for command in (Publish, GithubPages):
-        _wrap(command, _publishing)
-    _wrap(Preview, _previewing)
+    """Let asv's commands run within the functions of this module; a second call changes nothing."""
+    prepare.install()
+    within: dict[Within, tuple[Any, ...]] = {
+        _making: (Setup,),
+        _measuring: (Run, Continuous, Find, Profile),
+        _reading: (Check, Compare, Show),
+        _publishing: (Publish, GithubPages),
+        _previewing: (Preview,),
+    }
+    for function, commands in within.items():
+        for command in commands:
+            asv_patches.around(command, _placed(function))
+
+
+def _placed(function: Within) -> Within:
+    """Run a function with the configuration of this machine; what the user can mend is one line."""
+
+    def placed(conf: Config, args: Namespace, run: Runner) -> Any:
+        try:
+            prepare.place(conf)
+            if getattr(args, "env_spec", None):
+                args.env_spec = [_with_stack(spec) for spec in args.env_spec]
+            return function(conf, args, run)
+        except AlbError as error:
+            print(f"alb: {error}", file=sys.stderr)
+            sys.exit(2)
+
+    return placed
+
+
+def _with_stack(spec: str) -> str:
+    """Let ``-E virtualenv`` and ``-E virtualenv:3.11`` mean the suite's own environments."""
+    kind, colon, python = spec.partition(":")
+    return f"{StackEnvironment.tool_name}{colon}{python}" if kind == Virtualenv.tool_name else spec
+
+
+def _making(conf: Config, args: Namespace, run: Runner) -> Any:
+    return run()
 
 
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
     if not getattr(args, "bench", True):
         args.bench = list(selections.current().patterns)
-    ready()
-    steady()
+    prepare.ready()
+    prepare.steady()
     # Without samples `asv compare` has intervals alone, and a verdict's rounds would be dropped.
     if hasattr(args, "record_samples") and "--no-record-samples" not in sys.argv:
         args.record_samples = True
     machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.
-    with locked(data_root() / ".measuring.lock", "it measures"), resolved_versions.recorded(*environment_roots()):
-        _install_stacks(conf, args)
+    with locked(data_root() / ".measuring.lock", "it measures"), asv_patches.versions_saved(*environment_roots()):
         return run()
-
-
-def _install_stacks(conf: Config, args: Namespace) -> None:
-    """Do here, in sight of the user, what asv's install command would do behind asv's captured output."""
-    for environment in get_environments(conf, args.env_spec, verbose=False):
-        if not isinstance(environment, ExistingEnvironment):
-            prepare(environment)
 
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:
     ensure_history()
-    with carried_versions.continued():
+    with asv_patches.carried_loaded():
         return run()
 
 
@@ -101,11 +115,11 @@ def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
         machines.settle(Path(conf.results_dir), None)
         Run.run(conf, bench=["just-discover"])
     place = Path(conf.results_dir)
-    known = valid.sift(place, valid.benchmarks_of(place), _published(conf))
-    for line in known.said(f"{', '.join(conf.branches)} of {conf.repo}"):
+    examined = valid.examine(place, valid.benchmarks_of(place), _published(conf))
+    for line in examined.not_published(f"{', '.join(conf.branches)} of {conf.repo}"):
         print(f"alb: {line}", file=sys.stderr)
-    with staged(conf, args), valid.view(place, known) as seen, carried_versions.continued(), only_measured():
-        conf.results_dir = str(seen)
+    with staged(conf, args), valid.valid_alone(place, examined) as shown, asv_patches.carried_loaded():
+        conf.results_dir = str(shown)
         try:
             return run()
         finally:
@@ -125,21 +139,5 @@ def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:
         print(f"alb: no site at {site} yet; publishing it", file=sys.stderr)
         conf.html_dir = str(site)
         _publishing(conf, args, lambda: Publish.run(conf))
+    args.port = free_port(args.port)
     return run()
-
-
-def _wrap(command: type[Command], prepared: Callable[[Config, Namespace, Runner], Any]) -> None:
-    original = command.run_from_conf_args
-    if getattr(original, "prepared_by_alb", False):
-        return
-
-    def run_from_conf_args(cls: type[Command], /, conf: Config, args: Namespace, **options: Any) -> Any:
-        try:
-            place(conf)
-            return prepared(conf, args, lambda: original(conf, args, **options))
-        except AlbError as error:
-            print(f"alb: {error}", file=sys.stderr)
-            sys.exit(2)
-
-    run_from_conf_args.prepared_by_alb = True  # type: ignore[attr-defined]
-    command.run_from_conf_args = classmethod(run_from_conf_args)

@@ -1,9 +1,6 @@
-"""Pages of the suite's own in a published site; asv calls every publisher once its template and graphs stand.
+"""What the suite adds to a published site: pages, scripts, and how large a step must be to be published.
 
-Steps on the published site: how large one must be, from the calibrations of the machines.
-
-asv publishes a step of 5 % or more. Runs of one and the same commit differ by more than that on a shared machine, and
-by how much is known where it was calibrated. What asv.conf.json says (``regressions_thresholds``) can only add to it.
+asv calls every publisher, a subclass of its own, once the site has asv's files and graphs.
 """
 
 from __future__ import annotations
@@ -20,14 +17,110 @@ from asv.publishing import OutputPublisher
 from asv.results import iter_results
 
 from alb_core.base.errors import AlbError
+from alb_core.base.paths import scripts_root
 from alb_core.rounds.results.machines import CALIBRATION
-from alb_core.rounds.results.valid import behind
+from alb_core.rounds.results.valid import origin
+
+if TYPE_CHECKING:
+    from alb_core.site.speed import PageCommit
+
+
+class LocalScripts(OutputPublisher):  # type: ignore[misc]
+    """No page: the site serves the scripts and styles that asv's page takes from elsewhere."""
+
+    order = 10
+
+    @classmethod
+    def publish(cls, conf: Config, *_: Any) -> None:
+        """Put them into the site; where that fails, say so and leave it as asv makes it."""
+        from alb_core.site import scripts
+
+        site = Path(conf.html_dir)
+        _written(lambda: scripts.serve_own(site, scripts_root(), scripts.PINS), "the site needs a network to open")
+
+
+class SpeedPage(OutputPublisher):  # type: ignore[misc]
+    """Speed against memory."""
+
+    name = "speed"
+    button_label = "Speed and memory"
+    order = 11
+    description = "Samples per second against peak memory, release by release"
+
+    @classmethod
+    def publish(cls, conf: Config, repo: Any, benchmarks: Any, graphs: Any, revisions: Mapping[str, int]) -> None:
+        """Write the page's files; where that fails, say so and leave the site without the page."""
+        from alb_core.site import added_pages, speed
+        from alb_core.site.epoch_records import commit_epochs
+
+        def write() -> None:
+            site = Path(conf.html_dir)
+            added_pages.add(site)
+            # Through asv, which names what it cannot read.
+            every = list(iter_results(conf.results_dir))
+            dates = {results.commit_hash: int(results.date) for results in every}
+            known = _releases(repo.get_tags(), revisions, dates, _drawn(graphs))
+            speed.write(site, (one for results in every for one in commit_epochs(results, benchmarks)), known)
+
+        _written(write)
+
+
+class TrustPage(OutputPublisher):  # type: ignore[misc]
+    """What verdicts and loaders of each machine are worth."""
+
+    name = "trust"
+    button_label = "Verdicts and loaders"
+    order = 12
+    description = "How often verdicts are wrong, and loaders side by side"
+
+    @classmethod
+    def publish(cls, conf: Config, *_: Any) -> None:
+        """Write the page's files; what cannot be read is said, and stands on the page."""
+        from alb_core.site import added_pages, trust
+
+        def write() -> None:
+            site = Path(conf.html_dir)
+            added_pages.add(site)
+            for fault in trust.write(site, origin(Path(conf.results_dir))):
+                print(f"alb: not on the site: {fault}", file=sys.stderr)
+
+        _written(write)
+
+
+def _written(write: Callable[[], None], otherwise: str = "the site lacks a page") -> None:
+    """Write files of the site; where that fails, say so and let asv go on."""
+    # asv leaves its line open for dots.
+    log.flush()
+    try:
+        write()
+    except AlbError as error:
+        print(f"alb: {otherwise}: {error}", file=sys.stderr)
+
+
+def _drawn(graphs: Any) -> set[int]:
+    """Revisions that asv's graphs have: those of the range that is published, on its branches and tags."""
+    return {revision for _, graph in graphs for revision in graph.data_points}
+
+
+def _releases(
+    tags: Mapping[str, str], revisions: Mapping[str, int], dates: Mapping[str, int], drawn: set[int]
+) -> dict[str, PageCommit]:
+    """Commits that are shown, as the page names them."""
+    from alb_core.site.speed import PageCommit
+
+    names = {commit: tag for tag, commit in sorted(tags.items(), reverse=True)}
+    return {
+        commit: PageCommit(names.get(commit, commit[:8]), commit, dates[commit], revision)
+        for commit, revision in revisions.items()
+        if revision in drawn and commit in dates
+    }
 
 
 def thresholds(results: Path) -> dict[str, float]:
     """Return the relative size of a step by regular expression, as asv's ``regressions_thresholds`` has it.
 
-    A benchmark has one line for all machines: the noisiest of them decides.
+    asv publishes a step of 5 % or more. On a shared machine, runs of one commit differ by more; a calibration says by
+    how much. A benchmark has one line for all machines: the noisiest of them decides.
     """
     # Here, because it loads scipy, which asv's other commands do without.
     from alb_core.verdicts import calibrated
@@ -41,82 +134,3 @@ def thresholds(results: Path) -> dict[str, float]:
                 pattern = rf"{re.escape(name)}(@|$)"
                 found[pattern] = max(benchmark.step, found.get(pattern, 0.0))
     return found
-
-
-if TYPE_CHECKING:
-    from alb_core.site.speed import Release
-
-
-class SpeedPage(OutputPublisher):  # type: ignore[misc]
-    """Speed against memory."""
-
-    name = "speed"
-    button_label = "Speed and memory"
-    description = "Samples per second against peak memory, release by release"
-
-    @classmethod
-    def publish(cls, conf: Config, repo: Any, benchmarks: Any, graphs: Any, revisions: Mapping[str, int]) -> None:
-        """Write the page's files; where that fails, say so and leave the site without the page."""
-        from alb_core.site import pages, speed
-        from alb_core.site.records import measured
-
-        def write() -> None:
-            site = Path(conf.html_dir)
-            pages.add(site)
-            # Through asv, which names what it cannot read.
-            every = list(iter_results(conf.results_dir))
-            dates = {results.commit_hash: int(results.date) for results in every}
-            known = _releases(repo.get_tags(), revisions, dates, _drawn(graphs))
-            speed.write(site, (one for results in every for one in measured(results, benchmarks)), known)
-
-        _said(write)
-
-
-class TrustPage(OutputPublisher):  # type: ignore[misc]
-    """What verdicts and loaders of each machine are worth."""
-
-    name = "trust"
-    button_label = "Verdicts and loaders"
-    description = "How often verdicts are wrong, and loaders side by side"
-
-    @classmethod
-    def publish(cls, conf: Config, *_: Any) -> None:
-        """Write the page's files; what cannot be read is said, and stands on the page."""
-        from alb_core.site import pages, trust
-
-        def write() -> None:
-            site = Path(conf.html_dir)
-            pages.add(site)
-            for fault in trust.write(site, behind(Path(conf.results_dir))):
-                print(f"alb: not on the site: {fault}", file=sys.stderr)
-
-        _said(write)
-
-
-def _said(write: Callable[[], None]) -> None:
-    """Write a page's files; the site does without where that fails."""
-    # asv leaves its line open for dots.
-    log.flush()
-    try:
-        write()
-    except AlbError as error:
-        print(f"alb: the site lacks a page: {error}", file=sys.stderr)
-
-
-def _drawn(graphs: Any) -> set[int]:
-    """Revisions that asv's graphs have: those of the range that is published, on its branches and tags."""
-    return {revision for _, graph in graphs for revision in graph.data_points}
-
-
-def _releases(
-    tags: Mapping[str, str], revisions: Mapping[str, int], dates: Mapping[str, int], drawn: set[int]
-) -> dict[str, Release]:
-    """Commits that are shown, as the page names them."""
-    from alb_core.site.speed import Release
-
-    names = {commit: tag for tag, commit in sorted(tags.items(), reverse=True)}
-    return {
-        commit: Release(names.get(commit, commit[:8]), commit, dates[commit], revision)
-        for commit, revision in revisions.items()
-        if revision in drawn and commit in dates
-    }

@@ -16,7 +16,6 @@ import ctypes
 import os
 import runpy
 import signal
-from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
@@ -37,20 +36,6 @@ def tie(parent: int) -> None:
 
 def _tie() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-class Leashed:
-    """One of asv's environments whose scripts are tied to this process."""
-
-    def __init__(self, environment: Any) -> None:
-        self._environment = environment
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._environment, name)
-
-    def run(self, words: list[str], **options: Any) -> Any:
-        """Run Python on a script as the environment does."""
-        return self._environment.run([__file__, str(os.getpid()), *words], **options)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def results_root() -> Path:
 def table(results: Path) -> str:
     """Return the table of machines: name, hardware or description, and how this computer compares."""
     here = registry.this_computer()
-    names = {*registry.KNOWN, *(path.parent.name for path in results.glob("*/machine.json"))}
+    names = {*registry.NAMED_MACHINES, *(path.parent.name for path in results.glob("*/machine.json"))}
     rows = [["this computer", registry.describe(here), ""]]
     for name in sorted(names):
         owner = registry.registered(results, name)
@@ -47,5 +47,5 @@ def table(results: Path) -> str:
         else:
             unlike = registry.unlike_known(name, here)
             verdict = f"free; this one has {', '.join(unlike)}" if unlike else "free; this one fits"
-            rows.append([name, registry.KNOWN[name].description, verdict])
+            rows.append([name, registry.NAMED_MACHINES[name].description, verdict])
     return str(tabulate(rows, headers=["machine", "hardware", "this computer"], tablefmt="plain"))

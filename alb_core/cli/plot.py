@@ -67,7 +67,7 @@ def plot(
         raise AlbError(f"-o {out} is a file, expected a directory")
     table = select(records.load(path), filters)
     # Here, so that `alb --help` and bad input answer at once.
-    from alb_core.figures.files import drawings
+    from alb_core.figures.render import drawings
 
     todo = drawings(table, log_memory=log_memory)
     ensure_directory(out)

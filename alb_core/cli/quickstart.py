@@ -16,7 +16,7 @@ from alb_core.base.paths import suite_root
 from alb_core.commits.history import active, releases, releases_lock
 from alb_core.datasets.synthetic.make import ensure as ensure_dataset
 from alb_core.rounds.prepare import DATASETS
-from alb_core.rounds.results import machines, table
+from alb_core.rounds.results import commits_table, machines
 
 #: The short form: few combinations, one sample of each, every class and every kind of figure. Nothing of a result's
 #: meaning changes; the rest of the grid is simply not there yet.
@@ -50,9 +50,9 @@ def quickstart() -> None:
         _asv("run", f"HASHFILE:{hashes.name}", "--machine", machine, *selection, *once)
     _say("4/4 publishing")
     _asv("publish")
-    found = table.rows(conf, machine, [oldest.commit, newest.commit])
+    found = commits_table.rows(conf, machine, [oldest.commit, newest.commit])
     click.echo()
-    click.echo(table.table(found, [oldest.version, newest.version]))
+    click.echo(commits_table.table(found, [oldest.version, newest.version]))
     click.echo(f"\nOne sample each, on machine {machine}, in {time.monotonic() - started:.0f} s. Next:\n")
     commands = {
         f"asv run --machine {machine}": "the newest release, the whole grid",

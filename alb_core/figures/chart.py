@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alb_core.base.errors import AlbError
-from alb_core.figures.points import APART, LEFT_OUT, SHOWN, Shown, is_mixed, not_drawn, notes, points
+from alb_core.figures.points import APART, LEFT_OUT, SHOWN, TooltipField, is_mixed, not_drawn, notes, points
 
 TITLE = "Samples per second against peak memory"
 
@@ -179,7 +179,7 @@ def _rims(drawn: pa.Table) -> dict[str, Any]:
 
 def _hover(drawn: pa.Table) -> str:
     """Vega expression of all that a point has; a null is left out, as a field that no point has is."""
-    shown = {name: SHOWN.get(name, Shown(name)) for name in drawn.column_names}
+    shown = {name: SHOWN.get(name, TooltipField(name)) for name in drawn.column_names}
     entries = []
     for name, how in shown.items():
         field = f"datum[{_quoted(name)}]"

@@ -1,38 +1,27 @@
-"""What must be there before anything is measured: dataset, history, environment, and asv as the suite needs it."""
+"""What must be there before anything is measured: dataset, history, and asv as the suite needs it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from asv import results
 from asv.config import Config
-from asv.environment import Environment
-from asv.plugins.git import Git
-from asv.util import ProcessError
 
-from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots, history_root
-from alb_core.commits.builds import local_packages
 from alb_core.commits.builds.bridge import HOST_PYTHON
-from alb_core.commits.builds.install import install_stack
 from alb_core.commits.history.active import uncommitted
 from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.datasets.copies.copies import ensure_copy
 from alb_core.datasets.manifest import quick_check
 from alb_core.datasets.synthetic.make import ensure as ensure_dataset
-from alb_core.rounds import selections
-from alb_core.rounds.results import carried_versions, valid
+from alb_core.rounds import asv_patches, selections
 
 #: Datasets of the default grid, made where missing before anything is measured.
 DATASETS = ("mini", "mini-soma", "mini-32")
 
-
 #: Formats in which loaders that read no SOMA get the first of them.
 COPIES = ("h5ad",)
-
 
 #: Where libraries read how many threads to start: OpenMP, its makers' own names, numba, and TileDB's two pools.
 THREADS = (
@@ -46,11 +35,9 @@ THREADS = (
 
 
 def install() -> None:
-    """Let asv build by this suite's Python, without checking commits out, and compare what versions carry over."""
+    """Let asv build by this suite's Python, and treat results as the suite needs it."""
     os.environ[HOST_PYTHON] = sys.executable
-    Git.checkout = _without_checkout
-    results.iter_results_paths = _results_paths
-    carried_versions.install()
+    asv_patches.install()
 
 
 def place(conf: Config) -> None:
@@ -78,36 +65,9 @@ def steady() -> None:
         os.environ.setdefault(variable, str(cpus))
 
 
-def _results_paths(root: str) -> Iterator[tuple[str, str, str]]:
-    """Stand in for asv's search for results files: what else lies beside them is none, and no cause to warn."""
-    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] not in valid.OTHERS)
-
-
-_ITER_RESULTS_PATHS = results.iter_results_paths
-
-
 def _warn_of_uncommitted(history: Path) -> None:
     """Say which files of the history's checkout are not part of any commit: they are not measured."""
     files = uncommitted(history)
     if files:
         named = ", ".join(files[:10]) + (f" and {len(files) - 10} more" if len(files) > 10 else "")
         print(f"alb: commits are measured, and not what is uncommitted in {history}: {named}", file=sys.stderr)
-
-
-def _without_checkout(self: Git, path: str, commit_hash: str) -> None:
-    """Stand in for asv's checkout of a commit: builds read git's objects, and a working tree each costs seconds."""
-    Path(path).mkdir(parents=True, exist_ok=True)
-
-
-def prepare(environment: Environment) -> None:
-    """Make one of asv's environments, with the stack and the user's checkouts, where it is not made."""
-    try:
-        environment.create()
-    except ProcessError as error:
-        raise AlbError(
-            f"cannot make the benchmark environment {environment.name}: {error}; its output is above. "
-            "Check the network and pip's index-url, then repeat the command"
-        ) from error
-    root = Path(environment.find_executable("python")).parent.parent
-    install_stack(root)
-    local_packages.refresh(root)

@@ -20,9 +20,9 @@ from asv.runner import Spawner
 
 from alb_core.base.files import locked
 from alb_core.base.paths import data_root, suite_root
-from alb_core.rounds import prepare
+from alb_core.rounds import asv_patches, prepare
 from alb_core.rounds.cases import Case
-from alb_core.rounds.results import machines, resolved_versions
+from alb_core.rounds.results import machines
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.sides import CouldNotMeasureError, Outcome, Side, spawners
 
@@ -87,7 +87,7 @@ def session(name: str | None, roots: Iterable[Path]) -> Iterator[tuple[Config, R
         stop_like_interrupt()
         machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
-        with locked(data_root() / ".measuring.lock", "it measures"), resolved_versions.recorded(*roots):
+        with locked(data_root() / ".measuring.lock", "it measures"), asv_patches.versions_saved(*roots):
             yield conf, get_repo(conf), machine
 
 

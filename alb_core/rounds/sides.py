@@ -33,19 +33,17 @@ from typing import Any
 
 from asv import util
 from asv.config import Config
-from asv.environment import Environment, ExistingEnvironment, get_environments
+from asv.environment import get_environments
 from asv.repo import NoSuchNameError, Repo
 from asv.runner import Spawner, get_spawner, run_benchmark
 from tqdm import tqdm
 
 from alb_core.base.certificate import PACKAGE, certificate
-from alb_core.base.die_with_parent import Leashed
-from alb_core.base.environments import twin
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import campaign_root, environment_roots
 from alb_core.commits.history.releases_lock import Release
+from alb_core.rounds.asv_environment import StackEnvironment
 from alb_core.rounds.cases import Case
-from alb_core.rounds.prepare import prepare
 
 #: Environments that are made at once: one waits for the index or the disk while another one computes.
 _AT_ONCE = 2
@@ -66,17 +64,17 @@ def sides_of(conf: Config, releases: Sequence[Release]) -> list[Side]:
 def make(conf: Config, repo: Repo, sides: Sequence[Side]) -> dict[str, str]:
     """Make the environments that are missing, and install in each its release."""
     base = environment_at(conf, Path(conf.env_dir))
-    prepare(base)
+    base.create()
     failures: dict[str, str] = {}
 
     def made(side: Side) -> tuple[Side, str | None]:
         try:
-            _make(base, side.environment)
+            side.environment.create_from(base)
             side.install(conf, repo)
         except AlbError as error:
             return side, str(error)
         # asv keeps each wheel that it installs; the suite's own cache has it already.
-        shutil.rmtree(Path(side.environment._path) / "asv-build-cache", ignore_errors=True)
+        shutil.rmtree(side.environment.path / "asv-build-cache", ignore_errors=True)
         return side, None
 
     missing = [side for side in sides if not side.installed]
@@ -90,13 +88,6 @@ def make(conf: Config, repo: Repo, sides: Sequence[Side]) -> dict[str, str]:
         version, reason = next(iter(failures.items()))
         raise AlbError(f"none of the releases can be installed; {version}: {reason}")
     return failures
-
-
-def _make(base: Environment, environment: Environment) -> None:
-    if not environment.check_presence():
-        shutil.rmtree(environment._path, ignore_errors=True)
-        twin(Path(base._path), Path(environment._path))
-    prepare(environment)
 
 
 #: Projects that a commit brings: itself, and what it alone pins. The stack's files are one for both sides (twin).
@@ -167,7 +158,7 @@ class Side:
     #: Its full object name.
     commit: str
     #: asv's environment that holds it.
-    environment: Environment
+    environment: StackEnvironment
 
     @property
     def installed(self) -> bool:
@@ -177,7 +168,7 @@ class Side:
     @property
     def packages(self) -> dict[str, str]:
         """Exact version of each installed package, tiledbsoma's own included, as asv's results have them."""
-        found: dict[str, str] = certificate(Path(self.environment._path))["packages"]
+        found: dict[str, str] = certificate(self.environment.path)["packages"]
         return found
 
     def install(self, conf: Config, repo: Repo, quietly: bool = False) -> None:
@@ -196,7 +187,7 @@ class Side:
 
     def renew(self, conf: Config, repo: Repo) -> None:
         """Install the commit again: new files, as they are in the next verdict of it."""
-        self.environment._set_installed_commit_hash(None)
+        self.environment.forget_commit()
         self.install(conf, repo, quietly=True)
 
     def run(self, case: Case, benchmark: dict[str, Any], spawner: Spawner, attributes: dict[str, Any]) -> Outcome:
@@ -244,24 +235,21 @@ def dependencies(base: Side, head: Side) -> list[str]:
     return [f"dependencies differ: {', '.join(moved)}"] if moved else []
 
 
-def environments_of(conf: Config, roots: Sequence[Path]) -> list[Environment]:
+def environments_of(conf: Config, roots: Sequence[Path]) -> list[StackEnvironment]:
     """Return asv's environment in each of some directories, with the stack; others are made of the first."""
-    found = [environment_at(conf, root) for root in roots]
-    for environment in found:
-        if environment is not found[0] and not environment.check_presence():
-            other = Path(environment._path)
-            shutil.rmtree(other, ignore_errors=True)
-            twin(Path(found[0]._path), other)
-        prepare(environment)
-    return found
+    first, *others = [environment_at(conf, root) for root in roots]
+    first.create()
+    for other in others:
+        other.create_from(first)
+    return [first, *others]
 
 
-def environment_at(conf: Config, root: Path) -> Environment:
+def environment_at(conf: Config, root: Path) -> StackEnvironment:
     """Return asv's environment in a directory of environments, made or not."""
     own = copy.copy(conf)
     own.env_dir = str(root)
     found = list(get_environments(own, None, verbose=False))
-    if len(found) != 1 or isinstance(found[0], ExistingEnvironment):
+    if len(found) != 1 or not isinstance(found[0], StackEnvironment):
         raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one")
     return found[0]
 
@@ -276,10 +264,10 @@ def spawners(sides: Sequence[Side], conf: Config) -> Iterator[list[Spawner]]:
     """
 
     def opened(side: Side) -> Spawner:
-        return get_spawner(Leashed(side.environment), conf.benchmark_dir, conf.launch_method)
+        return get_spawner(side.environment, conf.benchmark_dir, conf.launch_method)
 
     for side in sides:
-        read_anew(libraries(Path(side.environment._path)))
+        read_anew(libraries(side.environment.path))
     with ThreadPoolExecutor(len(sides)) as pool:
         begun = [pool.submit(opened, side) for side in sides]
         wait(begun)

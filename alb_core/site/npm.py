@@ -27,7 +27,7 @@ _ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
 @dataclass(frozen=True)
-class Package:
+class NpmPackage:
     """A package at one version.
 
     ``integrity`` is the hash of its tarball, as the registry publishes it; ``licence`` its file, empty if it has none.
@@ -64,7 +64,7 @@ def registry() -> str:
     return found.rstrip("/")
 
 
-def fetch(package: Package, cache: Path) -> Path:
+def fetch(package: NpmPackage, cache: Path) -> Path:
     """Return a package's tarball in the cache, verified; fetch it where it is missing."""
     path = cache / package.tarball
     if not _verified(path, package):
@@ -127,7 +127,7 @@ def _files_say(environment: dict[str, str]) -> str | None:
     return None
 
 
-def _verified(path: Path, package: Package) -> bool:
+def _verified(path: Path, package: NpmPackage) -> bool:
     """Whether the cache has the tarball; one with other bytes (cut, altered) is fetched again."""
     if not path.is_file():
         return False
@@ -141,7 +141,7 @@ def _verified(path: Path, package: Package) -> bool:
     return False
 
 
-def _download(package: Package, path: Path) -> None:
+def _download(package: NpmPackage, path: Path) -> None:
     """Bring a tarball beside its place, verify it, and move it there; the caller holds its lock."""
     address = f"{registry()}/{package.name}/-/{package.tarball}"
     part = path.with_name(f".{path.name}.part")

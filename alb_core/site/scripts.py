@@ -6,22 +6,15 @@ npm registry. As a site is published, they are put beside the page, and the page
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
-
-from asv.config import Config
-from asv.console import log
-from asv.publishing import OutputPublisher
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
-from alb_core.base.paths import scripts_root
 from alb_core.site import npm
-from alb_core.site.npm import Package
+from alb_core.site.npm import NpmPackage
 
 #: Directory of the scripts and styles within the site.
 PLACE = "vendor"
@@ -35,41 +28,41 @@ class Pin:
     package's own vouches for it.
     """
 
-    package: Package
+    package: NpmPackage
     path: str
     same: bool = True
 
 
-_JQUERY = Package(
+_JQUERY = NpmPackage(
     "jquery",
     "3.3.1",
     "sha512-Ubldcmxp5np52/ENotGxlLe6aGMvmF4R8S6tZjsP6Knsaxd/xp3Zrh50cG93lR6nPXyUFwzN3ZSOQI0wRJNdGg==",
     "LICENSE.txt",
 )
-_FLOT = Package(
+_FLOT = NpmPackage(
     "flot",
     "0.8.3",
     "sha512-xg2otcTJDvS+ERK+my4wxG/ASq90QURXtoM4LhacCq0jQW2jbyjdttbRNqU2cPykrpMvJ6b2uSp6SAgYAzj9tQ==",
     "LICENSE.txt",
 )
-_ORDER_BARS = Package(
+_ORDER_BARS = NpmPackage(
     "flot-orderbars",
     "1.0.0",
     "sha512-Jv51fvzevUjNXEeozpwEKfPjhiZhfiJddv0WHjduUTCmSF+7T5K7C9c9Y1wIVmUhDBv5fLMjgbwKecT0GIKPZA==",
 )
-_STUPID_TABLE = Package(
+_STUPID_TABLE = NpmPackage(
     "stupid-table-plugin",
     "1.1.3",
     "sha512-2Vk7XouQPxUQPRe9w0Fu7ZZ8kHLK7rDoLMsCgtKxRNJ7f4dSOGvW9CkHsq5wD6QsaEnWoyLBYH3xOEsrK3yWBg==",
     "LICENSE",
 )
-_MD5 = Package(
+_MD5 = NpmPackage(
     "blueimp-md5",
     "2.19.0",
     "sha512-DRQrD6gJyy8FbiE4s+bDoXS9hiW3Vbx5uCdwvcCf3zLHL+Iv7LtGHLpr+GZV8rHG8tK766FGYBwRbu8pELTt+w==",
     "LICENSE.txt",
 )
-_BOOTSTRAP = Package(
+_BOOTSTRAP = NpmPackage(
     "bootstrap",
     "3.1.1",
     "sha512-TAzqS8E/ISpVHP29gYhy+1NSV+FJwApDVQhDfgLYsIuUDJiqJzH2DfORN5tiu+Ie2iBLrzEG34t4Rf465cigqg==",
@@ -110,20 +103,6 @@ class Reference:
     tag: str
     address: str
     integrity: str
-
-
-class OwnScripts(OutputPublisher):  # type: ignore[misc]
-    """No page of its own: asv calls every publisher once its template stands, whatever command publishes."""
-
-    @classmethod
-    def publish(cls, conf: Config, *_: Any) -> None:
-        """Have the site serve its scripts; where that fails, say so and leave it as asv makes it."""
-        # asv leaves its line open for dots.
-        log.flush()
-        try:
-            serve_own(Path(conf.html_dir), scripts_root(), PINS)
-        except AlbError as error:
-            print(f"alb: the site needs a network to open: {error}", file=sys.stderr)
 
 
 def references(page: str) -> list[Reference]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
-from alb_core.site.records import Measured, Subject
+from alb_core.site.epoch_records import CommitEpochs, Subject
 from alb_core.sweeps.records import as_table
 
 #: Within the site.
@@ -18,7 +18,7 @@ INDEX, FIGURES = "alb/speed.json", "alb/speed"
 
 
 @dataclass(frozen=True)
-class Release:
+class PageCommit:
     """A commit as the page names it."""
 
     #: Its tag; else its short name.
@@ -31,9 +31,9 @@ class Release:
     order: int
 
 
-def write(site: Path, found: Iterable[Measured], releases: Mapping[str, Release]) -> int:
+def write(site: Path, found: Iterable[CommitEpochs], releases: Mapping[str, PageCommit]) -> int:
     """Write a file for each figure, and their list; return how many figures there are."""
-    by_subject: dict[Subject, list[Measured]] = {}
+    by_subject: dict[Subject, list[CommitEpochs]] = {}
     for one in found:
         if one.commit in releases:
             by_subject.setdefault(one.subject, []).append(one)
@@ -50,7 +50,7 @@ def write(site: Path, found: Iterable[Measured], releases: Mapping[str, Release]
     return len(listed)
 
 
-def figure(parts: Sequence[Measured], releases: Mapping[str, Release]) -> tuple[dict[str, Any], dict[str, Any]]:
+def figure(parts: Sequence[CommitEpochs], releases: Mapping[str, PageCommit]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the figure of one subject as the page draws it, and what the page must know before it draws."""
     # altair takes a second to import, which asv's other commands do without.
     from alb_core.figures.over_releases import framed

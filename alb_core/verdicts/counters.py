@@ -27,7 +27,6 @@ from asv.config import Config
 from asv.runner import Spawner
 from tqdm import tqdm
 
-from alb_core.base.die_with_parent import Leashed
 from alb_core.rounds import pairs
 from alb_core.rounds.cases import Case, Kind
 from alb_core.rounds.measure import Keeper
@@ -217,7 +216,7 @@ def _chosen(names: Sequence[str]) -> Iterator[None]:
 
 def _cache_of(conf: Config, side: Side, counter: str) -> Figures:
     """What asv's cache of the counters holds for a side; nothing, with a word about it, where it cannot be made."""
-    spawner = Spawner(Leashed(side.environment), conf.benchmark_dir)
+    spawner = Spawner(side.environment, conf.benchmark_dir)
     place, said = spawner.create_setup_cache(f"{counter}-0", TIMEOUT, "{}")
     if place is None:
         print(f"alb: nothing could be counted on {side.label}:\n{said}", file=sys.stderr)

@@ -3,17 +3,12 @@
 import os
 import subprocess
 import sys
-from argparse import Namespace
 
 import pytest
-from asv import environment, results
-from asv.config import Config
-from asv.plugins.git import Git
-from asv.util import ProcessError
+from asv import results
 from toy import Repository, tree
 
 from alb_core.asv_plugin import commands
-from alb_core.base.errors import AlbError
 from alb_core.base.paths import DATA_VARIABLE, suite_root
 from alb_core.rounds import prepare
 
@@ -47,18 +42,6 @@ def test_a_history_with_foreign_content_is_refused_by_asv_too(tmp_path):
     assert done.returncode == 2 and "is no git repository" in done.stderr
 
 
-def test_an_environment_that_cannot_be_made_is_one_clear_error(monkeypatch):
-    class Unreachable:
-        name = "virtualenv-py3.11"
-
-        def create(self):
-            raise ProcessError(["pip"], 1, "", "")
-
-    monkeypatch.setattr(commands, "get_environments", lambda *_, **__: [Unreachable()])
-    with pytest.raises(AlbError, match=r"virtualenv-py3\.11.*Check the network"):
-        commands._install_stacks(Config(), Namespace(env_spec=None))
-
-
 def test_uncommitted_files_are_named_ten_at_most(tmp_path, capsys):
     repository = Repository(tmp_path / "own")
     repository.commit(tree())
@@ -71,15 +54,6 @@ def test_uncommitted_files_are_named_ten_at_most(tmp_path, capsys):
         (repository.path / f"{number}.py").write_text("")
     prepare._warn_of_uncommitted(repository.path)
     assert capsys.readouterr().err.endswith(" and 2 more\n")
-
-
-def test_no_working_tree_is_made_of_a_commit(tmp_path):
-    repository = Repository(tmp_path / "own")
-    commit = repository.commit(tree())
-    commands.install()
-    place = tmp_path / "env" / "project"
-    Git(str(repository.path), str(tmp_path / "mirror")).checkout(str(place), commit)
-    assert list(place.iterdir()) == []
 
 
 def test_a_calibration_beside_results_is_none_of_them(tmp_path, caplog):
@@ -103,7 +77,9 @@ def test_threads_follow_the_cpus_that_may_be_used_unless_told_otherwise(monkeypa
     assert os.environ["OMP_NUM_THREADS"] == "7" and os.environ["TILEDB_SM_IO_CONCURRENCY_LEVEL"] == "3"
 
 
-def test_asv_still_has_what_the_plugin_holds_on_to():
-    assert environment.Environment.create and environment.Environment.find_executable
-    for command in (commands.Run, commands.Continuous, commands.Publish, commands.Preview):
-        assert callable(command.run_from_conf_args)
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("virtualenv", "stack"), ("virtualenv:3.11", "stack:3.11"), (":3.11", ":3.11"), ("existing", "existing")],
+)
+def test_a_virtualenv_that_is_asked_for_is_one_with_the_stack(given, meant):
+    assert commands._with_stack(given) == meant

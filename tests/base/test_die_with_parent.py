@@ -21,13 +21,11 @@ os.fork()
 os.write(1, " ".join(map(str, (os.getpid(), statistics.__file__, *sys.argv[1:], "\\n"))).encode())
 time.sleep(600)
 """
-#: A command that starts one, by the environment's Python.
+#: A command that starts one.
 COMMAND = """
-import subprocess, sys, time
-from types import SimpleNamespace
-from alb_core.base.die_with_parent import Leashed
-environment = SimpleNamespace(run=lambda words, **options: subprocess.Popen([sys.executable, *words], **options))
-Leashed(environment).run([sys.argv[1], "word"])
+import os, subprocess, sys, time
+from alb_core.base import die_with_parent
+subprocess.Popen([sys.executable, die_with_parent.__file__, str(os.getpid()), sys.argv[1], "word"])
 time.sleep(600)
 """
 #: A command that installs something, whose pip takes long.
@@ -58,7 +56,7 @@ def test_a_server_and_its_children_end_with_the_command(server, number):
     command = subprocess.Popen([sys.executable, "-c", COMMAND, server], stdout=subprocess.PIPE, text=True)
     lines = [command.stdout.readline().split() for _ in range(2)]
     pids = {int(line[0]) for line in lines}
-    # The script sees its own words, and Python's modules, not those beside the leash.
+    # The script sees its own words, and Python's modules, not those beside die_with_parent.
     assert len(pids) == 2 and all(line[2:] == ["word"] and "verdict" not in line[1] for line in lines)
     assert all(map(alive, pids))
     command.send_signal(number)
@@ -92,18 +90,6 @@ def test_who_comes_too_late_ends_at_once(server):
         [sys.executable, die_with_parent.__file__, str(os.getpid() + 1), server], timeout=60, check=False
     )
     assert done.returncode == -signal.SIGKILL
-
-
-def test_an_environment_is_as_before_but_for_what_it_runs():
-    class Environment:
-        name = "abc"
-
-        def run(self, words, **options):
-            return words, options
-
-    words, options = die_with_parent.Leashed(Environment()).run(["script.py", "a"], cwd="here")
-    assert words == [die_with_parent.__file__, str(os.getpid()), "script.py", "a"] and options == {"cwd": "here"}
-    assert die_with_parent.Leashed(Environment()).name == "abc"
 
 
 def test_a_polite_end_is_taken_as_ctrl_c():

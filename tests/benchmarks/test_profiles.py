@@ -70,7 +70,7 @@ def test_a_profile_is_for_those_who_say_nothing_else(monkeypatch, profile, given
     def enough():
         raise EnoughError
 
-    monkeypatch.setattr(commands, "ready", enough)
+    monkeypatch.setattr(commands.prepare, "ready", enough)
     monkeypatch.delenv(selections.VARIABLE, raising=False)
     if profile:
         monkeypatch.setenv(selections.VARIABLE, profile)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from alb_core.base.errors import AlbError
 from alb_core.figures.chart import SHAPES, chart, shapes_of, spec_of
-from alb_core.figures.files import drawings, page
 from alb_core.figures.points import NOT_SHOWN, SHOWN, notes, out_of_memory, points
+from alb_core.figures.render import drawings, page
 from alb_core.figures.select import DatasetSlice, Filters, parse_dataset, parse_host, parse_since, select
 from alb_core.loader import block_pipeline
 from alb_core.sweeps import records

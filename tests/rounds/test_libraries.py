@@ -83,7 +83,7 @@ def test_a_round_begins_with_them_read_again(environment):
     shared = environment / SITE / "torch/lib/libtorch.so"
     for path in [*mine, shared]:
         drop(path)
-    side = sides.Side("BASE", "main", "a" * 40, SimpleNamespace(_path=str(environment)))
+    side = sides.Side("BASE", "main", "a" * 40, SimpleNamespace(path=environment))
     conf = Config()
     conf.launch_method = "spawn"  # which starts nothing before there is a benchmark
     with sides.spawners([side], conf):

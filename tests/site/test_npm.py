@@ -43,8 +43,8 @@ def unconfigured(monkeypatch, tmp_path):
 def fetching(package, cache):
     """A process of its own that fetches a package."""
     program = (
-        "import sys; from pathlib import Path; from alb_core.site.npm import Package, fetch\n"
-        "print(fetch(Package(*sys.argv[2:]), Path(sys.argv[1])).stat().st_size)"
+        "import sys; from pathlib import Path; from alb_core.site.npm import NpmPackage, fetch\n"
+        "print(fetch(NpmPackage(*sys.argv[2:]), Path(sys.argv[1])).stat().st_size)"
     )
     command = [sys.executable, "-c", program, str(cache), package.name, package.version, package.integrity]
     return subprocess.Popen(
@@ -75,7 +75,7 @@ def test_a_damaged_package_in_the_cache_is_fetched_again(registry, package, tmp_
 
 
 def test_a_package_that_the_registry_does_not_have(registry, tmp_path):
-    absent = npm.Package("absent", "1.0.0", npm.integrity_of(b""))
+    absent = npm.NpmPackage("absent", "1.0.0", npm.integrity_of(b""))
     with pytest.raises(AlbError, match=r"/npm/absent/-/absent-1\.0\.0\.tgz \(404 Not Found\): check the network"):
         npm.fetch(absent, tmp_path)
     assert kept(tmp_path) == []

@@ -4,10 +4,11 @@ import asv
 import pytest
 from local_registry import LocalRegistry
 
+from alb_core.asv_plugin import publishers
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import scripts_root
 from alb_core.site import npm, scripts
-from alb_core.site.scripts import PINS, OwnScripts, Pin, Reference, references, serve_own
+from alb_core.site.scripts import PINS, Pin, Reference, references, serve_own
 
 TEMPLATE = Path(asv.__file__).parent / "www"
 SAME, OTHER, STYLE = b"same()\n", b"other(2)\n", b"p {}\n"
@@ -150,12 +151,12 @@ def test_a_site_that_cannot_have_them_is_as_it_was_and_says_so(place, monkeypatc
 
     # As asv calls it: one line, and the command goes on.
     monkeypatch.setattr(scripts, "PINS", place.pins)
-    monkeypatch.setattr(scripts, "scripts_root", lambda: place.cache)
+    monkeypatch.setattr(publishers, "scripts_root", lambda: place.cache)
 
     class Conf:
         html_dir = str(place.site)
 
-    OwnScripts.publish(Conf, None, None, None, None)
+    publishers.LocalScripts.publish(Conf, None, None, None, None)
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("alb: the site needs a network to open: ") and said in line
     assert place.files() == before

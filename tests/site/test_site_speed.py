@@ -7,8 +7,8 @@ import pytest
 from asv.results import Results
 
 from alb_core.site import speed
-from alb_core.site.records import Subject, measured
-from alb_core.site.speed import Release
+from alb_core.site.epoch_records import Subject, commit_epochs
+from alb_core.site.speed import PageCommit
 from alb_core.sweeps.records import as_table
 
 CODE = """class L:
@@ -44,7 +44,7 @@ def results(commit=COMMITS[0], factor=1.0, **changed):
 
 
 def test_times_and_peaks_are_paired_by_parameters():
-    [found] = measured(results(), listed())
+    [found] = commit_epochs(results(), listed())
     assert (found.subject, found.commit, found.lacking) == (SUBJECT, COMMITS[0], 2)
     first, second = found.records
     assert (first["chunk_method"], first["shuffle"], first["elapsed"]) == ("np.array", "block", 2.0)
@@ -66,12 +66,13 @@ def test_times_and_peaks_are_paired_by_parameters():
     ],
 )
 def test_what_has_no_pair_no_version_or_no_rows_is_left_out(changed, known):
-    assert list(measured(results(**changed), known)) == []
+    assert list(commit_epochs(results(**changed), known)) == []
 
 
 def releases(*names):
     return {
-        commit: Release(name, commit, 10, 5 - at) for at, (commit, name) in enumerate(zip(COMMITS, names, strict=False))
+        commit: PageCommit(name, commit, 10, 5 - at)
+        for at, (commit, name) in enumerate(zip(COMMITS, names, strict=False))
     }
 
 
@@ -83,7 +84,7 @@ def test_the_page_has_a_figure_for_a_subject_and_its_releases_in_order(tmp_path)
     found = [
         one
         for commit, factor in zip(COMMITS, (1, 2), strict=True)
-        for one in measured(results(commit, factor), listed())
+        for one in commit_epochs(results(commit, factor), listed())
     ]
     assert speed.write(tmp_path, found, releases("2.0.0", "1.9.0")) == 1
     [about] = written(tmp_path, "alb/speed.json")["figures"]
@@ -115,10 +116,10 @@ def test_the_page_has_a_figure_for_a_subject_and_its_releases_in_order(tmp_path)
 
 
 def test_commits_that_are_not_shown_have_no_place(tmp_path):
-    assert speed.write(tmp_path, measured(results(), listed()), {}) == 0
+    assert speed.write(tmp_path, commit_epochs(results(), listed()), {}) == 0
     assert written(tmp_path, "alb/speed.json") == {"figures": []}
 
 
 def test_the_records_are_those_of_alb_plot():
-    [found] = measured(results(), listed())
+    [found] = commit_epochs(results(), listed())
     assert as_table(found.records).num_rows == 2

@@ -10,7 +10,7 @@ import altair as alt
 
 from alb_core.base.errors import AlbError
 from alb_core.figures.chart import styled
-from alb_core.figures.files import ways
+from alb_core.figures.render import ways
 from alb_core.peers.compare.loaders import RAW
 from alb_core.peers.compare.results import Outcome
 

@@ -17,8 +17,7 @@ import ast
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +30,7 @@ from alb_core.base.paths import suite_root
 #: Values by name of a parameter; one that is not named may have any.
 Part = Mapping[str, Sequence[Any]]
 
-#: What asv keeps by benchmark, and :func:`_carry` changes.
+#: What asv keeps by benchmark, and :func:`carry_one` changes.
 _BY_NAME = ("_results", "_samples", "_stats", "_benchmark_params", "_benchmark_version")
 
 
@@ -85,37 +84,19 @@ def view(results: Results, name: str) -> Results:
     seen = copy.copy(results)
     for attribute in _BY_NAME:
         setattr(seen, attribute, dict(getattr(results, attribute)))
-    _carry(seen, name)
+    carry_one(seen, name)
     return seen
 
 
 def carry(results: Results) -> Results:
     """Let all results of a commit that are the same be of the present version; return them."""
     for name in list(results.get_all_result_keys()):
-        _carry(results, name)
+        carry_one(results, name)
     return results
 
 
-def install() -> None:
-    """Let asv keep results that are the same where it measures others of their benchmark; once is enough."""
-    Results.add_result = _add_result
-
-
-@contextmanager
-def continued() -> Iterator[None]:
-    """Within the block, results that asv reads are of the present version where they are the same.
-
-    For what shows and compares them: whoever wrote them again would lose what is not the same, and ``asv run`` would
-    skip it as measured.
-    """
-    Results.load = _showing
-    try:
-        yield
-    finally:
-        Results.load = _LOAD
-
-
-def _carry(results: Results, name: str) -> None:
+def carry_one(results: Results, name: str) -> None:
+    """Let the results of one benchmark be of the present version, where they are the same."""
     keep = same(results, name)
     if keep is None:
         return
@@ -141,16 +122,3 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
         for item in node.body
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name) and item.targets[0].id in wanted
     }
-
-
-_ADD, _LOAD = Results.add_result, Results.load
-
-
-def _add_result(self: Results, benchmark: dict[str, Any], *args: Any, **options: Any) -> Any:
-    _carry(self, benchmark["name"])
-    return _ADD(self, benchmark, *args, **options)
-
-
-def _showing(path: str, machine_name: str | None = None) -> Results:
-    results: Results = _LOAD(path, machine_name)
-    return carry(results)

@@ -32,9 +32,12 @@ LOADERS = "loaders.json"
 #: asv's own files of machines.
 _FORMAT = Format(dict[str, Any], "JSON object of asv", remedy="mend it or move it away")
 
+#: Files of the suite's own beside asv's results.
+BESIDE_RESULTS = (CALIBRATION, LOADERS)
+
 
 @dataclass(frozen=True)
-class Known:
+class NamedMachine:
     """A machine that people mean by a name: words for it, and what its hardware would say."""
 
     description: str
@@ -44,9 +47,9 @@ class Known:
 
 
 #: Add a machine here and it is described, and checked for, by name.
-KNOWN = {
-    "g4dn": Known("AWS g4dn.8xlarge: 32 vCPU, 128 GiB, NVIDIA T4", "x86_64", 32, 128),
-    "m3": Known("Apple M3 MacBook", "arm64", None, None),
+NAMED_MACHINES = {
+    "g4dn": NamedMachine("AWS g4dn.8xlarge: 32 vCPU, 128 GiB, NVIDIA T4", "x86_64", 32, 128),
+    "m3": NamedMachine("Apple M3 MacBook", "arm64", None, None),
 }
 
 
@@ -79,7 +82,7 @@ def differences(hardware: dict[str, str], other: dict[str, str]) -> list[str]:
 
 def unlike_known(name: str, hardware: dict[str, str]) -> list[str]:
     """Name what a computer lacks to be what people mean by a known name; empty if it fits or none is known."""
-    known = KNOWN.get(name)
+    known = NAMED_MACHINES.get(name)
     if known is None:
         return []
     found = []
@@ -110,7 +113,10 @@ def settle(results: Path, name: str | None) -> str:
             )
     unlike = unlike_known(name, here)
     if unlike:
-        print(f"alb: {name} usually means {KNOWN[name].description}; this one has {', '.join(unlike)}", file=sys.stderr)
+        print(
+            f"alb: {name} usually means {NAMED_MACHINES[name].description}; this one has {', '.join(unlike)}",
+            file=sys.stderr,
+        )
     _register(name, here)
     return name
 

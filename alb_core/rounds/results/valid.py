@@ -1,12 +1,8 @@
-"""Which results are published: what cannot be read, and what asv would pass over, is named, and stays where it is.
+"""Which results are published, and which are not and why; nothing of them is changed.
 
-asv reads results through a view of their directory that holds links to the sound files alone: one damaged file would
-end it with a traceback.
-
-What is published: the benchmarks that have results.
-
-asv's list has every benchmark that there is, and its grid asks for a graph of each; one that no machine has measured
-(another profile's, or left out by ``--bench``) has none, and the grid then draws nothing at all.
+asv reads results through a directory of links to the valid files alone: one damaged file would end it with a traceback.
+Its list of benchmarks there has those of which there are results: the grid asks for a graph of each benchmark in the
+list, and draws nothing at all where one has none.
 """
 
 from __future__ import annotations
@@ -20,59 +16,28 @@ from pathlib import Path
 from typing import Any
 
 from asv.benchmarks import Benchmarks
-from asv.config import Config
 from asv.machine import Machine
-from asv.results import Results, iter_results
-from asv.util import UserError, load_json
+from asv.results import Results
+from asv.util import UserError, load_json, write_json
 
 from alb_core.base.errors import AlbError, one_line
 from alb_core.rounds.results.carried_versions import carry, same
-from alb_core.rounds.results.machines import CALIBRATION, LOADERS
+from alb_core.rounds.results.machines import BESIDE_RESULTS
 
-
-@contextmanager
-def only_measured() -> Iterator[None]:
-    """Within the block, the list that asv loads has the benchmarks of which there are results, if there are any."""
-    original = Benchmarks.load
-
-    def load(cls: type[Benchmarks], conf: Config, regex: Any = None) -> Benchmarks:
-        found = original(conf, regex=regex)
-        measured = _measured(conf.results_dir, found)
-        for name in [name for name in found if measured and name not in measured]:
-            del found[name]
-        return found
-
-    Benchmarks.load = classmethod(load)
-    try:
-        yield
-    finally:
-        Benchmarks.load = original
-
-
-def _measured(results: str, benchmarks: Benchmarks) -> set[str]:
-    found: set[str] = set()
-    try:
-        for each in iter_results(results):
-            found |= set(each.get_result_keys(benchmarks))
-    except UserError:
-        # asv itself says which file it is, when it comes to it.
-        return set()
-    return found
-
-
-#: Files beside results that are none.
-OTHERS = (CALIBRATION, LOADERS)
-
+#: Within a directory of links: the results directory itself.
+_ORIGIN = ".results"
 _MACHINE = "machine.json"
 _NAMED = 8  # of many things that are said in one line
 
 
 @dataclass
-class Sifted:
+class Examined:
     """What was found in a results directory."""
 
     #: Files that are published.
-    sound: list[Path] = field(default_factory=list)
+    valid: list[Path] = field(default_factory=list)
+    #: Benchmarks of which these files have results.
+    measured: set[str] = field(default_factory=set)
     #: What is wrong with each file that cannot be read, a line each.
     damaged: list[str] = field(default_factory=list)
     #: Commits that the history does not have, with the machines that have results of them.
@@ -83,7 +48,7 @@ class Sifted:
     #: Benchmarks that the suite has no more.
     gone: set[str] = field(default_factory=set)
 
-    def said(self, where: str) -> Iterator[str]:
+    def not_published(self, where: str) -> Iterator[str]:
         """Say what is not published, in lines; ``where`` names the history's branches."""
         for line in self.damaged:
             yield f"not published: {line}; it stays as it is: restore it or move it away"
@@ -101,19 +66,25 @@ class Sifted:
 
 
 @contextmanager
-def view(results: Path, known: Sifted) -> Iterator[Path]:
-    """Make a directory that shows the sound part of a results directory, by links, as long as the block lasts."""
+def valid_alone(results: Path, examined: Examined) -> Iterator[Path]:
+    """Make a results directory of the valid files, by links, and of the benchmarks measured; it lasts for the block."""
     with tempfile.TemporaryDirectory(prefix="alb-results-") as place:
-        for path in (Path(Benchmarks.get_benchmark_file_path(str(results))), *known.sound):
-            shown = Path(place) / path.relative_to(results)
-            shown.parent.mkdir(exist_ok=True)
-            shown.symlink_to(path.absolute())
+        for path in examined.valid:
+            link = Path(place) / path.relative_to(results)
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(path.absolute())
+        every = benchmarks_of(results)
+        # Without any results the list stays as it is.
+        listed = {name: one for name, one in every.items() if name in examined.measured} or every
+        write_json(Benchmarks.get_benchmark_file_path(place), listed, Benchmarks.api_version)
+        (Path(place) / _ORIGIN).symlink_to(results.absolute())
         yield Path(place)
 
 
-def behind(seen: Path) -> Path:
-    """Return the results directory behind a view; one that is no view is its own."""
-    return Path(Benchmarks.get_benchmark_file_path(str(seen))).resolve().parent
+def origin(results: Path) -> Path:
+    """Return the results directory that a directory of links was made of; any other is its own."""
+    link = results / _ORIGIN
+    return link.resolve() if link.is_symlink() else results
 
 
 def benchmarks_of(results: Path) -> dict[str, dict[str, Any]]:
@@ -132,11 +103,11 @@ def benchmarks_of(results: Path) -> dict[str, dict[str, Any]]:
     return dict(content)
 
 
-def sift(results: Path, benchmarks: Mapping[str, Mapping[str, Any]], commits: Collection[str]) -> Sifted:
+def examine(results: Path, benchmarks: Mapping[str, Mapping[str, Any]], commits: Collection[str]) -> Examined:
     """Look at every file of a results directory, and change none."""
-    found = Sifted()
+    found = Examined()
     for directory in sorted(path for path in results.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = [path for path in sorted(directory.glob("*.json")) if path.name not in (_MACHINE, *OTHERS)]
+        files = [path for path in sorted(directory.glob("*.json")) if path.name not in (_MACHINE, *BESIDE_RESULTS)]
         if not files and not (directory / _MACHINE).exists():
             continue
         try:
@@ -144,19 +115,19 @@ def sift(results: Path, benchmarks: Mapping[str, Mapping[str, Any]], commits: Co
         except AlbError as error:
             found.damaged.append(str(error))
             continue
-        found.sound.append(directory / _MACHINE)
+        found.valid.append(directory / _MACHINE)
         for path in files:
-            _sift_file(found, path, machine, benchmarks, commits)
+            _examine_file(found, path, machine, benchmarks, commits)
     return found
 
 
-def _sift_file(
-    found: Sifted, path: Path, machine: str, benchmarks: Mapping[str, Mapping[str, Any]], commits: Collection[str]
+def _examine_file(
+    found: Examined, path: Path, machine: str, benchmarks: Mapping[str, Mapping[str, Any]], commits: Collection[str]
 ) -> None:
     try:
         content = Results.load(str(path), machine_name=machine)
         old = _old(content, benchmarks)
-        _require_sound(carry(content), benchmarks)
+        _require_valid(carry(content), benchmarks)
     except UserError as error:
         found.damaged.append(f"{path} cannot be read: {one_line(error)}")
         return
@@ -169,7 +140,8 @@ def _sift_file(
     found.gone |= content.get_all_result_keys() - benchmarks.keys()
     for entry in old:
         found.old[entry] = found.old.get(entry, 0) + 1
-    found.sound.append(path)
+    found.measured |= content.get_result_keys(benchmarks)
+    found.valid.append(path)
 
 
 def _old(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
@@ -194,7 +166,7 @@ def _machine(directory: Path) -> str:
     return str(name)
 
 
-def _require_sound(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
+def _require_valid(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse what asv's graphs would stumble over."""
     if not isinstance(content.commit_hash, str) or not isinstance(content.date, int):
         raise ValueError("commit_hash or date is missing")

@@ -9,6 +9,7 @@ from asv.results import Results
 from asv.runner import BenchmarkResult
 from recorded import BASE, CASES, HEAD, MACHINE, TIME, benchmark, blank
 
+from alb_core.rounds import asv_patches
 from alb_core.rounds.cases import Case, Kind
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results import carried_versions
@@ -75,34 +76,33 @@ def test_what_is_the_same_is_read_as_of_the_present_version(says, tmp_path, same
     assert shown(carried_versions.view(old, TIME)) == values
     # Reading changes neither these results nor their file.
     assert shown(old) is None and old.get_result_value(TIME, old.get_result_params(TIME)) == VALUES
-    with carried_versions.continued():
+    with asv_patches.carried_loaded():
         assert shown(Results.load(str(tmp_path / old._filename))) == values
     assert shown(Results.load(str(tmp_path / old._filename))) is None
     assert (tmp_path / old._filename).read_bytes() == before
 
 
-def test_asv_keeps_it_when_it_measures_others(says):
-    says("    same_as = {'1': {'method': ['csr']}}")
-    carried_versions.install()
+@pytest.mark.parametrize(
+    ("same_as", "values"),
+    [
+        ("    same_as = {'1': {'method': ['csr']}}", [9.0, "-", 3.0, 4.0, None, None]),
+        ("", [9.0, "-", "-", "-", "-", "-"]),
+    ],
+)
+def test_asv_keeps_what_is_the_same_when_it_measures_others(says, same_as, values):
+    says(same_as)
+    asv_patches.install()
     results = first_version()
     made = BenchmarkResult([True] + [math.nan] * 5, [[9.0] * 8] + [None] * 5, [1] + [None] * 5, 0, "", None)
     results.add_result(NOW_TIMED, made, selected_idx=[0], record_samples=True)
-    assert shown(results) == [9.0, "-", 3.0, 4.0, None, None]
-    assert results.get_result_samples(TIME, NOW_TIMED["params"])[2] == [3.0] * 8
-
-
-def test_what_says_nothing_is_dropped_as_asv_does(says):
-    says("")
-    carried_versions.install()
-    results = first_version()
-    made = BenchmarkResult([True] + [math.nan] * 5, [[9.0] * 8] + [None] * 5, [1] + [None] * 5, 0, "", None)
-    results.add_result(NOW_TIMED, made, selected_idx=[0], record_samples=True)
-    assert shown(results) == [9.0, "-", "-", "-", "-", "-"]
+    assert shown(results) == values
+    kept = results.get_result_samples(TIME, NOW_TIMED["params"])[2]
+    assert kept == ([3.0] * 8 if same_as else None)
 
 
 def test_rounds_of_a_verdict_count_on(says, tmp_path):
     says("    same_as = {'1': {'method': ['csr']}}")
-    carried_versions.install()
+    asv_patches.install()
     results = tmp_path / "results"
     (results / MACHINE).mkdir(parents=True)
     (results / MACHINE / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))

@@ -60,7 +60,7 @@ def _drawing() -> bytes:
         return kept.read_bytes()
     except OSError:
         # altair takes a second to import, which asv's other commands do without.
-        from alb_core.figures.files import scripts
+        from alb_core.figures.render import scripts
 
         # In a scope of its own: its names are short ones, jQuery's $ among them.
         content = f"(function() {{\n{scripts()}\n}})();\n".encode()

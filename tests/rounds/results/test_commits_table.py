@@ -6,8 +6,8 @@ from asv.results import Results
 from asv.runner import BenchmarkResult
 
 from alb_core.base.errors import AlbError
-from alb_core.rounds.results import table
-from alb_core.rounds.results.table import Row
+from alb_core.rounds.results import commits_table
+from alb_core.rounds.results.commits_table import BenchmarkValues
 
 NAN = float("nan")
 BENCHMARK = {
@@ -40,24 +40,24 @@ def conf(tmp_path):
 
 
 def test_rows_hold_a_value_for_each_commit(conf):
-    assert table.rows(conf, "m", ["a" * 40, "b" * 40]) == [
-        Row("read.Read.time_epoch", ("table", "64"), "seconds", (2.0, 1.0)),
-        Row("read.Read.time_epoch", ("csr", "64"), "seconds", (4.0, None)),
+    assert commits_table.rows(conf, "m", ["a" * 40, "b" * 40]) == [
+        BenchmarkValues("read.Read.time_epoch", ("table", "64"), "seconds", (2.0, 1.0)),
+        BenchmarkValues("read.Read.time_epoch", ("csr", "64"), "seconds", (4.0, None)),
     ]
 
 
 def test_combinations_without_any_value_are_left_out(conf):
-    assert [row.parameters for row in table.rows(conf, "m", ["b" * 40])] == [("table", "64")]
-    assert table.rows(conf, "other", ["a" * 40]) == []
+    assert [row.parameters for row in commits_table.rows(conf, "m", ["b" * 40])] == [("table", "64")]
+    assert commits_table.rows(conf, "other", ["a" * 40]) == []
 
 
 def test_results_of_another_version_are_not_compared(conf):
     Benchmarks(conf, [{**BENCHMARK, "version": "2"}]).save()
-    assert table.rows(conf, "m", ["a" * 40, "b" * 40]) == []
+    assert commits_table.rows(conf, "m", ["a" * 40, "b" * 40]) == []
 
 
 def test_the_table_shows_ratios_and_what_is_missing(conf):
-    text = table.table(table.rows(conf, "m", ["a" * 40, "b" * 40]), ["old", "new"])
+    text = commits_table.table(commits_table.rows(conf, "m", ["a" * 40, "b" * 40]), ["old", "new"])
     header, first, second = (line.split() for line in text.splitlines())
     assert header == ["benchmark", "parameters", "old", "new", "ratio"]
     assert first[-3:] == ["2.00s", "1.00s", "0.50"] and second[-2:] == ["4.00s", "n/a"]
@@ -67,4 +67,4 @@ def test_without_results_it_says_how_to_get_them(tmp_path):
     conf = Config()
     conf.results_dir = str(tmp_path)
     with pytest.raises(AlbError, match="measure with `asv run`"):
-        table.rows(conf, "m", [])
+        commits_table.rows(conf, "m", [])

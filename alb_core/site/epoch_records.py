@@ -17,7 +17,7 @@ from asv.results import Results
 
 from alb_core.datasets.spec import KNOWN, Spec
 from alb_core.rounds.results.machines import describe
-from alb_core.site.workloads import Workload, workloads
+from alb_core.site.epoch_settings import EpochSettings, epoch_settings
 
 _TIME, _PEAK, _FIRST = "time_", "peakmem_", "track_first_batch"
 
@@ -37,7 +37,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Measured:
+class CommitEpochs:
     """What one commit has of one subject."""
 
     #: Of the records.
@@ -50,7 +50,7 @@ class Measured:
     lacking: int
 
 
-def measured(results: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> Iterator[Measured]:
+def commit_epochs(results: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> Iterator[CommitEpochs]:
     """Pair times and peaks of one results file."""
     usable = results.get_result_keys(benchmarks)
     stack = ", ".join(f"{name} {value}" for name, value in sorted(results.env_vars.items()))
@@ -60,12 +60,12 @@ def measured(results: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> I
         if not method.startswith(_TIME) or peak not in usable:
             continue
         benchmark = benchmarks[time]
-        meant = workloads(benchmark)
+        meant = epoch_settings(benchmark)
         if meant is None or benchmarks[peak]["params"] != benchmark["params"]:
             continue
         columns = _columns(results, benchmarks, time, peak, f"{group}.{_FIRST}")
         common = _common(results, time)
-        by_dataset: dict[str, list[tuple[Workload, Mapping[str, float | None]]]] = {}
+        by_dataset: dict[str, list[tuple[EpochSettings, Mapping[str, float | None]]]] = {}
         for workload, values in zip(meant, columns, strict=True):
             by_dataset.setdefault(workload.dataset, []).append((workload, values))
         for dataset, cases in by_dataset.items():
@@ -79,7 +79,7 @@ def measured(results: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> I
             ]
             if found:
                 subject = Subject(results.params["machine"], stack, dataset, group)
-                yield Measured(subject, results.commit_hash, found, len(cases) - len(found))
+                yield CommitEpochs(subject, results.commit_hash, found, len(cases) - len(found))
 
 
 def _columns(
@@ -102,7 +102,7 @@ def _columns(
         }
 
 
-def _of(workload: Workload, rows: int) -> dict[str, Any]:
+def _of(workload: EpochSettings, rows: int) -> dict[str, Any]:
     """Columns of a record that say what was done."""
     return {
         "epoch": 0,

@@ -25,7 +25,7 @@ CASES: Mapping[str, Sequence[str]] = {
 
 
 @dataclass(frozen=True)
-class Workload:
+class EpochSettings:
     """An epoch over all rows of a dataset."""
 
     #: Its name.
@@ -45,7 +45,7 @@ class Workload:
     buffer_size: int | None = None
 
 
-def workloads(benchmark: Mapping[str, Any]) -> list[Workload] | None:
+def epoch_settings(benchmark: Mapping[str, Any]) -> list[EpochSettings] | None:
     """Return the workload of each combination of parameters, in asv's order; None where an epoch is something else."""
     names, parameters = benchmark["param_names"], benchmark["params"]
     try:
@@ -67,7 +67,7 @@ def _calls(code: str) -> Iterator[ast.Call]:
             yield node
 
 
-def _workload(call: ast.Call, parameters: Mapping[str, Any]) -> Workload:
+def _workload(call: ast.Call, parameters: Mapping[str, Any]) -> EpochSettings:
     assert isinstance(call.func, ast.Name)
     names = CASES[call.func.id]
     given = dict(zip(names, call.args, strict=False))
@@ -78,7 +78,7 @@ def _workload(call: ast.Call, parameters: Mapping[str, Any]) -> Workload:
         chunk_size, chunks = spec.chunk_size, spec.chunks_per_block
     else:
         chunk_size, chunks = int(found["chunk_size"]), 1
-    return Workload(
+    return EpochSettings(
         dataset=str(found["dataset"]),
         method=str(found["method"] if "method" in found else found["peer"]),
         chunk_size=chunk_size,

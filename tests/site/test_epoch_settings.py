@@ -8,7 +8,7 @@ import pytest
 from alb_core.base.paths import suite_root
 from alb_core.cases.epochs import LoadCase, ReadCase
 from alb_core.peers.case import PeerCase
-from alb_core.site.workloads import CASES, Workload, workloads
+from alb_core.site.epoch_settings import CASES, EpochSettings, epoch_settings
 
 
 def benchmark(call, **parameters):
@@ -30,8 +30,8 @@ def test_a_loaders_epoch():
         method=["np.array", "numba"],
         spec=["8x64", "8192 / 2"],
     )
-    assert workloads(given) == [
-        Workload("mini", method, size, chunks, "block", 1024, None, 64 * 2**20)
+    assert epoch_settings(given) == [
+        EpochSettings("mini", method, size, chunks, "block", 1024, None, 64 * 2**20)
         for method in ("np.array", "numba")
         for size, chunks in ((64, 8), (4096, 2))
     ]
@@ -39,12 +39,14 @@ def test_a_loaders_epoch():
 
 def test_a_readers_pass_is_blocks_of_one_chunk():
     given = benchmark("ReadCase(dataset, 'table', 1024, shuffle, buffer_size=1)", dataset=["a", "b"], shuffle=["none"])
-    assert workloads(given) == [Workload(name, "table", 1024, 1, "none", buffer_size=1) for name in ("a", "b")]
+    assert epoch_settings(given) == [
+        EpochSettings(name, "table", 1024, 1, "none", buffer_size=1) for name in ("a", "b")
+    ]
 
 
 def test_a_peers_epoch():
     given = benchmark("PeerCase('mini', peer, '8x64', shuffle, batch_size=9)", peer=["annloader"], shuffle=["block"])
-    assert workloads(given) == [Workload("mini", "annloader", 64, 8, "block", 9)]
+    assert epoch_settings(given) == [EpochSettings("mini", "annloader", 64, 8, "block", 9)]
 
 
 @pytest.mark.parametrize(
@@ -58,13 +60,13 @@ def test_a_peers_epoch():
     ],
 )
 def test_what_is_something_else_has_no_workload(call):
-    assert workloads(benchmark(call, x=["np.array"])) is None
+    assert epoch_settings(benchmark(call, x=["np.array"])) is None
 
 
 def test_the_suites_own_epochs_are_understood():
     """Every benchmark whose setup makes one of these cases."""
     listed = json.loads((suite_root() / "data" / "results" / "benchmarks.json").read_text())
     known = {name: one for name, one in listed.items() if name != "version"}
-    understood = {name for name, one in known.items() if workloads(one)}
+    understood = {name for name, one in known.items() if epoch_settings(one)}
     assert understood == {name for name, one in known.items() if any(f"{case}(" in one["code"] for case in CASES)}
     assert {"data_loader.DataLoader.time_epoch", "read_chunks.ReadChunks.peakmem_epoch"} <= understood

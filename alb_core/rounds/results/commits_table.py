@@ -14,11 +14,11 @@ from asv.results import Results, iter_results_for_machine_and_hash
 from tabulate import tabulate
 
 from alb_core.base.errors import AlbError
-from alb_core.rounds.results.carried_versions import continued
+from alb_core.rounds.results.carried_versions import carry
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkValues:
     """One benchmark with one combination of parameters: asv's unit, and a value for each commit (None: n/a)."""
 
     benchmark: str
@@ -27,14 +27,16 @@ class Row:
     values: tuple[float | None, ...]
 
 
-def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[Row]:
+def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[BenchmarkValues]:
     """Return what asv holds of some commits on a machine, where at least one has a value."""
     try:
         benchmarks = Benchmarks.load(conf)
     except util.UserError as error:
         raise AlbError(f"no results in {conf.results_dir} yet: measure with `asv run`") from error
-    with continued():
-        results = [list(iter_results_for_machine_and_hash(conf.results_dir, machine, commit)) for commit in commits]
+    results = [
+        [carry(one) for one in iter_results_for_machine_and_hash(conf.results_dir, machine, commit)]
+        for commit in commits
+    ]
     found = []
     for name, benchmark in sorted(benchmarks.items()):
         # asv keeps the parameters as reprs.
@@ -43,17 +45,17 @@ def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[Row]:
         for combination, values in zip(combinations, zip(*columns, strict=True), strict=True):
             if any(value is not None for value in values):
                 parameters = tuple(text.strip("'") for text in combination)
-                found.append(Row(name, parameters, benchmark["unit"], values))
+                found.append(BenchmarkValues(name, parameters, benchmark["unit"], values))
     return found
 
 
-def table(found: Sequence[Row], names: Sequence[str]) -> str:
+def table(found: Sequence[BenchmarkValues], names: Sequence[str]) -> str:
     """Return rows as text, a column for each commit, and the last commit's value over the first's."""
     headers = ["benchmark", "parameters", *names, "ratio"]
     return str(tabulate(list(_lines(found)), headers, tablefmt="plain", disable_numparse=True))
 
 
-def _lines(found: Sequence[Row]) -> Iterator[list[str]]:
+def _lines(found: Sequence[BenchmarkValues]) -> Iterator[list[str]]:
     for row in found:
         first, last = row.values[0], row.values[-1]
         ratio = f"{last / first:.2f}" if first and last else ""

@@ -12,7 +12,7 @@ import pytest
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import DATA_VARIABLE
-from alb_core.site.place import require_site, staged
+from alb_core.site.site_directory import require_site, staged
 
 
 class Conf:
@@ -76,7 +76,7 @@ def test_whoever_is_killed_leaves_a_site_that_is_whole(html, moment):
 import os, signal
 from pathlib import Path
 from argparse import Namespace
-from alb_core.site import place
+from alb_core.site import site_directory
 class Conf: html_dir = {str(html)!r}
 rename = Path.rename
 def dying(self, target):
@@ -85,7 +85,7 @@ def dying(self, target):
         os.kill(os.getpid(), signal.SIGKILL)
 Path.rename = dying
 conf = Conf()
-with place.staged(conf, Namespace(html_dir=None)):
+with site_directory.staged(conf, Namespace(html_dir=None)):
     Path(conf.html_dir).mkdir()
     (Path(conf.html_dir) / "asv.js").write_text("second")
     if {moment == "before"}:

@@ -1,0 +1,87 @@
+"""asv's environment and repository as this suite needs them.
+
+asv finds both classes by the names in asv.conf.json (``environment_type``, ``dvcs``), once this module is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from asv.config import Config
+from asv.console import log
+from asv.plugins.git import Git
+from asv.plugins.virtualenv import Virtualenv
+from asv.util import ProcessError
+
+from alb_core.base import die_with_parent
+from alb_core.base.environments import twin
+from alb_core.base.errors import AlbError
+from alb_core.commits.builds import local_packages
+from alb_core.commits.builds.install import install_stack
+
+
+class StackEnvironment(Virtualenv):  # type: ignore[misc]
+    """A virtual environment with the stack and the user's checkouts; what runs in it ends with this process."""
+
+    #: asv looks the class up by this name.
+    tool_name = "stack"
+
+    def __init__(self, conf: Config, python: str, requirements: dict[str, str], tagged: dict[Any, str]) -> None:
+        # An environment's own name and directory, and the names of its results files, begin with this one.
+        self.tool_name = Virtualenv.tool_name
+        self._created = False
+        super().__init__(conf, python, requirements, tagged)
+
+    @property
+    def path(self) -> Path:
+        """Directory of the environment, absolute."""
+        return Path(self._path)
+
+    def create(self) -> None:
+        """Make the environment, and install the stack, where that is not done."""
+        if self._created:
+            return
+        try:
+            super().create()
+        except ProcessError as error:
+            raise AlbError(
+                f"cannot make the benchmark environment {self.name}: {error}; its output is above. "
+                "Check the network and pip's index-url, then repeat the command"
+            ) from error
+        install_stack(self.path)
+        local_packages.refresh(self.path)
+        self._created = True
+
+    def create_from(self, other: StackEnvironment) -> None:
+        """Make the environment, where it is not made, with links to the files of another one's packages."""
+        if not self.check_presence():
+            shutil.rmtree(self.path, ignore_errors=True)
+            twin(other.path, self.path)
+        self.create()
+
+    def forget_commit(self) -> None:
+        """Let the next installation write all files of its commit, even of the one that is installed."""
+        self._set_installed_commit_hash(None)
+
+    def run(self, args: list[str], **options: Any) -> Any:
+        """Run a script by the environment's Python; it ends with this process, however that ends."""
+        return super().run([die_with_parent.__file__, str(os.getpid()), *args], **options)
+
+    def _setup(self) -> None:
+        # It takes a while, and `asv run` would be silent meanwhile.
+        with log.set_level(logging.INFO):
+            super()._setup()
+
+
+class GitObjects(Git):  # type: ignore[misc]
+    """The history; builds read git's objects, as a working tree of each commit would cost seconds."""
+
+    dvcs = "git-objects"
+
+    def checkout(self, path: str, commit_hash: str) -> None:
+        """Make the directory in which asv runs the build command, and nothing in it."""
+        Path(path).mkdir(parents=True, exist_ok=True)

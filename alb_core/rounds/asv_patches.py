@@ -1,0 +1,121 @@
+"""All that is patched in asv, each with the reason: there, asv offers no class to derive from and no hook.
+
+tests/rounds/test_asv_patches.py fails where a new asv no longer has what is patched, or one of its private attributes
+that are used.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asv import results as results_module
+from asv.commands import Command
+from asv.config import Config
+from asv.results import Results
+
+from alb_core.base.errors import AlbError
+from alb_core.base.files import ensure_directory
+from alb_core.rounds.results import carried_versions
+from alb_core.rounds.results.machines import BESIDE_RESULTS
+from alb_core.rounds.results.resolved_versions import resolved
+
+#: Private attributes of asv's results that the suite uses.
+PRIVATE_RESULTS = (
+    "_results",
+    "_samples",
+    "_stats",
+    "_benchmark_params",
+    "_benchmark_version",
+    "_requirements",
+    "_filename",
+)
+
+_ADD_RESULT, _LOAD, _SAVE = Results.add_result, Results.load, Results.save
+_ITER_RESULTS_PATHS = results_module.iter_results_paths
+
+
+def install() -> None:
+    """Patch what holds for as long as this process runs; a second call changes nothing."""
+    # asv takes every JSON file beside results for results, and would warn of each of ours.
+    results_module.iter_results_paths = _iter_results_paths
+    # asv drops what it has of an earlier version, though the version may be the same in part.
+    Results.add_result = _add_result
+
+
+@contextmanager
+def versions_saved(*environments: Path) -> Iterator[None]:
+    """Within the block, asv saves with results what is installed in the environments.
+
+    asv makes its results itself, with one dictionary for the requirements and for the parameters of graphs: versions
+    in that would split every graph at each release.
+    """
+
+    def save(self: Results, result_dir: str) -> None:
+        self._requirements = {**self._requirements, **resolved(environments, self.commit_hash)}
+        _save_whole(self, Path(result_dir))
+
+    Results.save = save
+    try:
+        yield
+    finally:
+        Results.save = _SAVE
+
+
+@contextmanager
+def carried_loaded() -> Iterator[None]:
+    """Within the block, results that asv reads are of the present version where they are the same.
+
+    asv's publish, compare and show read files themselves. They only show: whoever wrote these results again would
+    lose what is not the same, and ``asv run`` would skip it as measured.
+    """
+
+    def load(path: str, machine_name: str | None = None) -> Results:
+        return carried_versions.carry(_LOAD(path, machine_name))
+
+    Results.load = load
+    try:
+        yield
+    finally:
+        Results.load = _LOAD
+
+
+def around(command: type[Command], run: Callable[[Config, Namespace, Callable[[], Any]], Any]) -> None:
+    """Run a command of asv's within a function, which gets its configuration, its arguments and what runs it.
+
+    asv imports plugins after it has chosen the command, so that a class of the same name would come too late.
+    """
+    original = command.run_from_conf_args
+    if hasattr(original, "around"):
+        return
+
+    def run_from_conf_args(cls: type[Command], /, conf: Config, args: Namespace, **options: Any) -> Any:
+        return run(conf, args, lambda: original(conf, args, **options))
+
+    run_from_conf_args.around = original  # type: ignore[attr-defined]
+    command.run_from_conf_args = classmethod(run_from_conf_args)
+
+
+def _iter_results_paths(root: str) -> Iterator[tuple[str, str, str]]:
+    return (found for found in _ITER_RESULTS_PATHS(root) if found[1] not in BESIDE_RESULTS)
+
+
+def _add_result(self: Results, benchmark: dict[str, Any], *args: Any, **options: Any) -> Any:
+    carried_versions.carry_one(self, benchmark["name"])
+    return _ADD_RESULT(self, benchmark, *args, **options)
+
+
+def _save_whole(results: Results, directory: Path) -> None:
+    """Write a results file, or leave what was there: asv writes in place, and may be killed meanwhile."""
+    place = directory / results._filename
+    ensure_directory(place.parent)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".results-", dir=directory.parent) as stage:
+            _SAVE(results, stage)
+            (Path(stage) / results._filename).replace(place)
+    except OSError as error:
+        raise AlbError(f"cannot write {place}: {error.strerror}; what it held stays") from error

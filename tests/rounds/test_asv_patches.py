@@ -1,0 +1,80 @@
+"""asv still has what is patched in it, and what is used of it that it does not promise."""
+
+import inspect
+from argparse import Namespace
+
+import pytest
+from asv import results as results_module
+from asv.commands import Command
+from asv.commands.show import Show
+from asv.environment import Environment
+from asv.results import Results
+from recorded import BASE, blank
+
+from alb_core.asv_plugin import commands
+from alb_core.rounds import asv_patches
+from alb_core.rounds.asv_environment import GitObjects, StackEnvironment
+
+
+def parameters(function):
+    return list(inspect.signature(function).parameters)
+
+
+def test_what_is_patched_has_the_signature_that_the_patch_expects():
+    assert parameters(asv_patches._ITER_RESULTS_PATHS) == ["results"]
+    assert parameters(asv_patches._SAVE) == ["self", "result_dir"]
+    assert parameters(asv_patches._LOAD) == ["path", "machine_name"]
+    assert parameters(asv_patches._ADD_RESULT)[:3] == ["self", "benchmark", "result"]
+    assert parameters(Command.run_from_conf_args) == ["conf", "args"]
+    assert "machine_name" in parameters(results_module.iter_results_for_machine)
+
+
+def test_asv_calls_what_is_patched_by_the_name_that_is_patched():
+    for caller in (results_module.iter_results, results_module.iter_results_for_machine_and_hash):
+        assert "iter_results_paths" in caller.__code__.co_names and "Results" in caller.__code__.co_names
+    assert "run_from_conf_args" in Command.run_from_args.__code__.co_names
+    assert "load" in Results.load_data.__code__.co_names
+    assert "plugin_manager" in inspect.getsource(Command.run_from_args), "after the command is chosen"
+
+
+@pytest.mark.parametrize("name", asv_patches.PRIVATE_RESULTS)
+def test_results_have_the_private_attributes_that_are_used(name):
+    assert hasattr(blank(BASE), name)
+
+
+def test_the_environment_overrides_what_asv_calls():
+    assert parameters(Environment.__init__)[1:] == ["conf", "python", "requirements", "tagged_env_vars"]
+    for name in ("create", "run", "_setup", "check_presence", "_set_installed_commit_hash", "installed_commit_hash"):
+        assert hasattr(Environment, name), name
+    assert parameters(StackEnvironment.__mro__[1].run) == ["self", "args", "kwargs"]
+    assert parameters(GitObjects.__mro__[1].checkout) == ["self", "path", "commit_hash"]
+    assert "checkout" in Environment.checkout_project.__code__.co_names
+
+
+@pytest.mark.parametrize(("patch", "name"), [("versions_saved", "save"), ("carried_loaded", "load")])
+def test_asv_is_as_before_after_a_block(patch, name):
+    before = getattr(Results, name)
+    with pytest.raises(KeyError), getattr(asv_patches, patch)():
+        assert getattr(Results, name) != before
+        raise KeyError
+    assert getattr(Results, name) == before
+
+
+def test_a_command_runs_within_its_function_once_however_often_it_is_installed(monkeypatch):
+    seen = []
+
+    class Own(Show):
+        @classmethod
+        def run_from_conf_args(cls, conf, args, more=0):
+            return seen.append((conf, args, more)) or "done"
+
+    for name in ("first", "second"):
+        asv_patches.around(Own, lambda conf, args, run, name=name: (seen.append(name), run())[1])
+    assert Own.run_from_conf_args("conf", Namespace(), more=3) == "done"
+    assert seen == ["first", ("conf", Namespace(), 3)]
+
+
+def test_every_command_that_measures_or_shows_is_wrapped():
+    commands.install()
+    for name in ("Run", "Continuous", "Find", "Profile", "Check", "Compare", "Show", "Publish", "Preview", "Setup"):
+        assert hasattr(getattr(commands, name).run_from_conf_args, "around"), name
