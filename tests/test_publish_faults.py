@@ -1,7 +1,6 @@
 """What `asv publish` and `asv preview` do where not all is as it should be; nothing is ever removed."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -73,7 +72,7 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
         f"{BENCHMARK} version 0 (now {version}; 1 file)"
     )
     assert gone.endswith("benchmarks that the suite has no more: gone.Gone.time_it")
-    assert calibration.startswith(f"alb: not on the site: {site.results}/calibration.json cannot be read")
+    assert calibration.startswith(f"alb: not on the site: {site.results}/calibration.json is no calibration (")
     assert contents(site.data / "results") == before
 
     [graph] = (site.root / "html" / "graphs").glob(f"arch-*/**/{BENCHMARK}.json")
@@ -100,20 +99,6 @@ def test_a_damaged_list_of_benchmarks_is_one_line(site):
     assert lines(done)[-1].startswith(f"alb: data/results/{path.name} cannot be read as asv's list of benchmarks")
 
 
-def test_a_directory_of_somebody_else_is_not_published_into(site):
-    own = site.root / "own"
-    (own / "graphs").mkdir(parents=True)
-    (own / "thesis.tex").write_text("years of work")
-    done = site.asv("publish", "--html-dir", "own")
-    assert done.returncode == 2
-    assert lines(done) == [
-        f"alb: {own} is no site of asv's, and publishing would remove what it holds: thesis.tex. "
-        "Move it away, or choose another directory with --html-dir"
-    ]
-    assert contents(own) == {(own / "thesis.tex").relative_to(own): b"years of work"}
-    assert not list(site.root.glob(".own.*"))
-
-
 def test_a_branch_of_pages_is_made_of_the_same_site(site):
     """asv's gh-pages publishes, too, and so removes what is there: the same is refused, and the same is said."""
     git = ["git", "-C", str(site.root), "-c", "user.name=n", "-c", "user.email=e@f"]
@@ -130,8 +115,9 @@ def test_a_branch_of_pages_is_made_of_the_same_site(site):
     done = site.asv("publish", NPM_CONFIG_REGISTRY=NOWHERE)
     assert done.returncode == 0, done.stdout + done.stderr
     (site.root / "html" / "thesis.tex").write_text("years of work")
-    assert site.asv("gh-pages", "--no-push", **named).returncode == 2
-    assert (site.root / "html" / "thesis.tex").exists()
+    refused = site.asv("gh-pages", "--no-push", **named)
+    assert refused.returncode == 2 and "Move it away, or choose another directory with --html-dir" in lines(refused)[-1]
+    assert (site.root / "html" / "thesis.tex").exists() and not list(site.root.glob(".html.*"))
 
 
 def test_a_taken_port_is_said_and_the_next_one_serves(site):
@@ -168,22 +154,9 @@ def test_a_taken_port_is_said_and_the_next_one_serves(site):
     assert url != f"http://127.0.0.1:{port}/"
 
 
-@pytest.mark.parametrize(
-    ("port", "said"),
-    [
-        ("70000", "--port is 70000, expected 1 to 65535"),
-        pytest.param(
-            "1",
-            "cannot serve on port 1: Permission denied",
-            marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may serve on any port"),
-        ),
-    ],
-)
-def test_a_port_that_cannot_be_had_is_one_line(site, port, said):
-    (site.root / "some").mkdir(exist_ok=True)
-    (site.root / "some" / "index.html").write_text("")
-    done = site.asv("preview", "--html-dir", "some", "--port", port)
-    assert done.returncode == 2 and said in lines(done)[-1]
+def test_a_port_that_cannot_be_had_is_one_line(site):
+    done = site.asv("preview", "--html-dir", "bare", "--port", "70000")
+    assert done.returncode == 2 and lines(done) == ["alb: --port is 70000, expected 1 to 65535"]
 
 
 def test_commits_are_compared_by_what_is_the_same_in_another_version(site):

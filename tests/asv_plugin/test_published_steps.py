@@ -45,5 +45,5 @@ def test_without_a_calibration_there_are_none(tmp_path):
 def test_a_damaged_one_is_named(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "calibration.json").write_text("{")
-    with pytest.raises(AlbError, match=r"calibration\.json cannot be read"):
+    with pytest.raises(AlbError, match=r"calibration\.json is no calibration"):
         publishers.thresholds(tmp_path)

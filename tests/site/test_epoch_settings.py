@@ -20,47 +20,41 @@ def benchmark(call, **parameters):
 @pytest.mark.parametrize("case", [ReadCase, LoadCase, PeerCase])
 def test_arguments_are_those_of_the_cases(case):
     names = tuple(inspect.signature(case.__init__).parameters)[1:]
-    assert names[: len(CASES[case.__name__])] == CASES[case.__name__]
     assert names == CASES[case.__name__]
 
 
-def test_a_loaders_epoch():
-    given = benchmark(
-        "LoadCase('mini', method, spec, 'block', batch_size=1024, buffer_size=64 * 2**20)",
-        method=["np.array", "numba"],
-        spec=["8x64", "8192 / 2"],
-    )
-    assert epoch_settings(given) == [
-        EpochSettings("mini", method, size, chunks, "block", 1024, None, 64 * 2**20)
-        for method in ("np.array", "numba")
-        for size, chunks in ((64, 8), (4096, 2))
-    ]
-
-
-def test_a_readers_pass_is_blocks_of_one_chunk():
-    given = benchmark("ReadCase(dataset, 'table', 1024, shuffle, buffer_size=1)", dataset=["a", "b"], shuffle=["none"])
-    assert epoch_settings(given) == [
-        EpochSettings(name, "table", 1024, 1, "none", buffer_size=1) for name in ("a", "b")
-    ]
-
-
-def test_a_peers_epoch():
-    given = benchmark("PeerCase('mini', peer, '8x64', shuffle, batch_size=9)", peer=["annloader"], shuffle=["block"])
-    assert epoch_settings(given) == [EpochSettings("mini", "annloader", 64, 8, "block", 9)]
-
-
 @pytest.mark.parametrize(
-    "call",
+    ("call", "parameters", "meant"),
     [
-        "OpenCase('mini', x)",
-        "LoadCase('mini', x, cut(x), 'block')",
-        "LoadCase('mini', x, '7 / 2', 'block')",
-        "LoadCase('mini', x)",
-        "LoadCase(",
+        (
+            "LoadCase('mini', method, spec, 'block', batch_size=1024, buffer_size=64 * 2**20)",
+            {"method": ["np.array", "numba"], "spec": ["8x64", "8192 / 2"]},
+            [
+                EpochSettings("mini", method, size, chunks, "block", 1024, None, 64 * 2**20)
+                for method in ("np.array", "numba")
+                for size, chunks in ((64, 8), (4096, 2))
+            ],
+        ),
+        (
+            # A reader's pass is blocks of one chunk.
+            "ReadCase(dataset, 'table', 1024, shuffle, buffer_size=1)",
+            {"dataset": ["a", "b"], "shuffle": ["none"]},
+            [EpochSettings(name, "table", 1024, 1, "none", buffer_size=1) for name in ("a", "b")],
+        ),
+        (
+            "PeerCase('mini', peer, '8x64', shuffle, batch_size=9)",
+            {"peer": ["annloader"], "shuffle": ["block"]},
+            [EpochSettings("mini", "annloader", 64, 8, "block", 9)],
+        ),
+        ("OpenCase('mini', x)", {"x": ["np.array"]}, None),
+        ("LoadCase('mini', x, cut(x), 'block')", {"x": ["np.array"]}, None),
+        ("LoadCase('mini', x, '7 / 2', 'block')", {"x": ["np.array"]}, None),
+        ("LoadCase('mini', x)", {"x": ["np.array"]}, None),
+        ("LoadCase(", {"x": ["np.array"]}, None),
     ],
 )
-def test_what_is_something_else_has_no_workload(call):
-    assert epoch_settings(benchmark(call, x=["np.array"])) is None
+def test_a_case_has_its_settings_and_anything_else_has_none(call, parameters, meant):
+    assert epoch_settings(benchmark(call, **parameters)) == meant
 
 
 def test_the_suites_own_epochs_are_understood():

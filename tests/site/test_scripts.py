@@ -101,18 +101,6 @@ def test_a_second_site_needs_no_registry(place):
     assert place.files() == first and len(place.registry.requests) == 2
 
 
-def absent(place):
-    place.registry.tarballs.pop(place.registry.path_of(place.two))
-
-
-def altered(place):
-    place.registry.tarballs[place.registry.path_of(place.two)] += b"x"
-
-
-def cut(place):
-    place.registry.cut = True
-
-
 def closed(place):
     place.registry.close()
 
@@ -126,6 +114,10 @@ def not_pinned(place):
     place.pins.pop(f"{THERE}style.css")
 
 
+def no_page(place):
+    (place.site / "index.html").unlink()
+
+
 def no_directory(place):
     (place.site / "vendor").write_text("mine")
 
@@ -133,12 +125,10 @@ def no_directory(place):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (absent, "404 Not Found"),
-        (altered, "has the hash"),
-        (cut, "cannot get"),
         (closed, "check the network"),
         (another_hash, "dist/same.js of one-1.0.0.tgz has not the hash"),
         (not_pinned, "no package is pinned for https://there.invalid/style.css"),
+        (no_page, "cannot read"),
         (no_directory, "cannot make the directory"),
     ],
 )
@@ -160,12 +150,6 @@ def test_a_site_that_cannot_have_them_is_as_it_was_and_says_so(place, monkeypatc
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("alb: the site needs a network to open: ") and said in line
     assert place.files() == before
-
-
-def test_a_site_without_a_page(place):
-    (place.site / "index.html").unlink()
-    with pytest.raises(AlbError, match="cannot read"):
-        place.serve()
 
 
 def test_asvs_page_takes_what_is_pinned_and_nothing_else():

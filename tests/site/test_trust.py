@@ -19,21 +19,12 @@ def machine(results, name="m"):
     (results / name / "machine.json").write_text(json.dumps(hardware))
 
 
-def test_a_machine_of_which_nothing_is_known(tmp_path):
+def test_what_is_not_known_is_empty(tmp_path):
+    assert trust.write(tmp_path, tmp_path / "results") == [] and written(tmp_path) == []
     machine(tmp_path / "results")
     assert trust.write(tmp_path, tmp_path / "results") == []
-    [found] = written(tmp_path)
-    assert found == {
-        "name": "m",
-        "hardware": "C, 2 CPUs, 16 GiB, x86_64",
-        "faults": [],
-        "calibration": None,
-        "loaders": [],
-    }
-
-
-def test_no_machine_at_all(tmp_path):
-    assert trust.write(tmp_path, tmp_path / "results") == [] and written(tmp_path) == []
+    known = {"name": "m", "hardware": "C, 2 CPUs, 16 GiB, x86_64", "faults": []}
+    assert written(tmp_path) == [{**known, "calibration": None, "loaders": []}]
 
 
 def test_rates_come_with_their_intervals_and_unknown_ones_are_empty(tmp_path):
