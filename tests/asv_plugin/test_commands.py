@@ -26,7 +26,7 @@ def asv(*arguments, **variables):
     )
 
 
-@pytest.mark.parametrize("command", [["run", "--machine", "g4dn"], ["publish"], ["compare", "main", "HEAD"]])
+@pytest.mark.parametrize("command", [["run", "--machine", "g4dn"], ["setup"], ["publish"], ["compare", "main", "HEAD"]])
 def test_a_data_directory_that_is_a_file_is_one_line(tmp_path, command):
     (tmp_path / "data").write_text("mine")
     done = asv(*command, **{DATA_VARIABLE: str(tmp_path / "data"), "HOME": str(tmp_path)})
