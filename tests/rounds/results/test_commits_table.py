@@ -39,19 +39,14 @@ def conf(tmp_path):
     return conf
 
 
-def test_rows_hold_a_value_for_each_commit(conf):
+def test_rows_hold_a_value_for_each_commit_where_one_has_any(conf):
     assert commits_table.rows(conf, "m", ["a" * 40, "b" * 40]) == [
         BenchmarkValues("read.Read.time_epoch", ("table", "64"), "seconds", (2.0, 1.0)),
         BenchmarkValues("read.Read.time_epoch", ("csr", "64"), "seconds", (4.0, None)),
     ]
-
-
-def test_combinations_without_any_value_are_left_out(conf):
     assert [row.parameters for row in commits_table.rows(conf, "m", ["b" * 40])] == [("table", "64")]
     assert commits_table.rows(conf, "other", ["a" * 40]) == []
-
-
-def test_results_of_another_version_are_not_compared(conf):
+    # Results of another version are not compared.
     Benchmarks(conf, [{**BENCHMARK, "version": "2"}]).save()
     assert commits_table.rows(conf, "m", ["a" * 40, "b" * 40]) == []
 
