@@ -113,15 +113,6 @@ def test_a_cache_that_cannot_be_made(package, tmp_path):
     assert (tmp_path / "site").read_text() == "mine"
 
 
-def test_two_processes_fetch_a_package_once(registry, package, tmp_path):
-    registry.slow = 2.0
-    both = [fetching(package, tmp_path) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert len({out for out, _ in said}) == 1
-    assert len(registry.requests) == 1
-
-
 def test_a_process_that_is_killed_leaves_nothing_that_is_taken_for_a_package(registry, package, tmp_path):
     registry.slow = 30.0
     process = fetching(package, tmp_path)
@@ -158,41 +149,41 @@ def test_a_hash_as_browsers_write_it(integrity, expected):
     assert npm.has_integrity(b"hello", integrity) is expected
 
 
-@pytest.mark.parametrize("name", ["npm_config_registry", "NPM_CONFIG_REGISTRY"])
-def test_the_registry_is_that_of_the_environment(unconfigured, monkeypatch, name):
-    (unconfigured / ".npmrc").write_text("registry=https://file.invalid/")
-    monkeypatch.setenv(name, "https://variable.invalid/npm/")
-    assert npm.registry() == "https://variable.invalid/npm"
+SAYS = """#!/bin/sh
+echo "npm warn of something" >&2
+[ "$*" = "config get registry" ] && echo https://npm.invalid/
+"""
+FILE = "; mine\n@scope:registry=https://scope.invalid\nfund=false\n"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a script stands in for npm")
-def test_the_registry_is_what_npm_says(unconfigured):
-    (unconfigured / ".npmrc").write_text("registry=https://file.invalid/")
-    program = unconfigured / "bin" / "npm"
-    program.write_text(
-        '#!/bin/sh\necho "npm warn of something" >&2\n[ "$*" = "config get registry" ] && echo https://npm.invalid/\n'
-    )
-    program.chmod(0o755)
-    assert npm.registry() == "https://npm.invalid"
-    program.write_text("#!/bin/sh\nexit 1\n")
-    assert npm.registry() == "https://file.invalid"
-
-
-@pytest.mark.parametrize("line", ["registry=https://file.invalid/", ' registry = "https://${WHERE}.invalid"'])
-def test_the_registry_is_that_of_the_file_without_npm(unconfigured, monkeypatch, line):
-    monkeypatch.setenv("WHERE", "file")
-    (unconfigured / ".npmrc").write_text(f"; mine\n@scope:registry=https://scope.invalid\nfund=false\n{line}\n")
-    assert npm.registry() == "https://file.invalid"
+@pytest.mark.parametrize(
+    ("variables", "program", "line", "expected"),
+    [
+        ({"npm_config_registry": "https://variable.invalid/npm/"}, SAYS, "", "https://variable.invalid/npm"),
+        ({"NPM_CONFIG_REGISTRY": "https://variable.invalid/npm/"}, SAYS, "", "https://variable.invalid/npm"),
+        ({}, SAYS, "registry=https://file.invalid/", "https://npm.invalid"),
+        ({}, "#!/bin/sh\nexit 1\n", "registry=https://file.invalid/", "https://file.invalid"),
+        ({}, None, "registry=https://file.invalid/", "https://file.invalid"),
+        ({"WHERE": "file"}, None, ' registry = "https://${WHERE}.invalid"', "https://file.invalid"),
+    ],
+)
+def test_the_registry_is_that_of_a_variable_of_npm_or_of_its_file(
+    unconfigured, monkeypatch, variables, program, line, expected
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    (unconfigured / ".npmrc").write_text(f"{FILE}{line}\n")
+    if program:
+        (unconfigured / "bin" / "npm").write_text(program)
+        (unconfigured / "bin" / "npm").chmod(0o755)
+    assert npm.registry() == expected
 
 
 def test_no_registry_is_assumed(unconfigured, monkeypatch, tmp_path):
     monkeypatch.setattr(npm, "_COMPUTERS_FILE", tmp_path / "none")
     with pytest.raises(AlbError, match=r"no npm registry is configured.*npm_config_registry"):
         npm.registry()
-
-
-@pytest.mark.parametrize("value", ["mine", "ftp://mine.invalid", "https://", "https://[mine"])
-def test_a_registry_that_is_no_address(unconfigured, monkeypatch, value):
-    monkeypatch.setenv("npm_config_registry", value)
-    with pytest.raises(AlbError, match="expected an address"):
-        npm.registry()
+    for value in ("mine", "ftp://mine.invalid", "https://", "https://[mine"):
+        monkeypatch.setenv("npm_config_registry", value)
+        with pytest.raises(AlbError, match="expected an address"):
+            npm.registry()
