@@ -1,13 +1,12 @@
-"""What the suite adds to asv: named machines, preparation, resolved versions in results.
+"""What does the suite add to asv's own commands? Preparation, publishers, and where a site goes.
 
-asv imports this module (``plugins`` in asv.conf.json) after it has parsed its command line, and calls :func:`setup`
-before the command itself runs.
+asv alone uses it (``plugins`` in asv.conf.json): it imports this package after it has parsed its command line, and
+calls :func:`setup` before the command runs. It may use every other room.
 """
+
+from alb_core.asv_plugin.commands import install
 
 
 def setup() -> None:
-    """Wrap asv's commands; called by asv once, when it loads its plugins."""
-    # Here, so that `alb` can use one module of this package without loading all of asv.
-    from alb_core.asv_plugin import commands
-
-    commands.install()
+    """Let asv's commands run within ours; asv calls it once, when it loads its plugins."""
+    install()

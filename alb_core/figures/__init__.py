@@ -1,1 +1,4 @@
-"""Speed against memory: which records , as which points, drawn how, in which files."""
+"""How is speed drawn against memory? Which records, as which points, how, and in which files.
+
+``peers``, ``site`` and ``cli`` use it; it uses ``sweeps``.
+"""

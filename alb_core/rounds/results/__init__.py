@@ -1,4 +1,4 @@
-"""asv's own files of results: machines, what counts as valid, versions, and rounds kept in them.
+"""What do asv's own files of results hold? Machines, what of them is valid, versions, and rounds.
 
-Rounds and the rooms above use it; it uses ``commits`` and ``base``.
+``rounds`` and the rooms above use it; it uses ``commits`` and ``base``.
 """
