@@ -14,7 +14,7 @@ from census import Census, write_census
 from hypothesis import HealthCheck, settings
 from lingering import reads_linger
 from s3 import ENVIRONMENT, S3, Proxy, proxied, served
-from suite_copy import Suite
+from suite_copy import SmallSuite, Suite
 from tiny import Tiny, write_tiny
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
@@ -91,6 +91,12 @@ def s3_census(census: Census, s3_process: S3) -> str:
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """A copy of the suite for the tests of the files test_e2e*.py: making its environment takes a minute."""
     return Suite(tmp_path_factory.mktemp("e2e"))
+
+
+@pytest.fixture(scope="session")
+def small(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> SmallSuite:
+    """The same with one benchmark that is imported and run in a moment."""
+    return SmallSuite(suite, tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 
 from alb_core.base import certificate
 from alb_core.base.paths import data_root, suite_root
@@ -138,6 +140,7 @@ class SmallSuite(Suite):
     def __init__(self, suite, root):
         super().__init__(root)
         self.data = suite.root / "data"
+        self.log = root / "log"
         for path in (self.root / "benchmarks").glob("[!_]*.py"):
             path.unlink()
         (self.root / "benchmarks" / "small.py").write_text(SMALL)
@@ -146,19 +149,51 @@ class SmallSuite(Suite):
     def environment(self):
         return {**super().environment(), "ALB_DATA": str(self.data)}
 
-    def start(self, *arguments):
-        """Start alb and go on; its words are in a file beside the suite."""
-        with (self.root.parent / "said").open("w") as file:
+    def interrupted(self, number, when, *arguments):
+        """Start alb, and send all of its processes a signal when something is so; its exit status and what it wrote."""
+        with self.log.open("w") as file:
             command = [sys.executable, "-m", "alb_core.cli", *arguments]
-            return subprocess.Popen(
+            running = subprocess.Popen(
                 command,
                 cwd=self.root,
                 env=self.environment(),
+                stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                # Tests that run in the background of a shell are deaf to Ctrl-C, and so would be what they start.
+                # Tests that run in the background of a shell ignore Ctrl-C, and so would what they start.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
+            try:
+                while not when():
+                    assert running.poll() is None, self.log.read_text()
+                    time.sleep(0.02)
+                running.send_signal(number)
+                return running.wait(), self.log.read_text()
+            finally:
+                running.kill()
+
+    def certificates(self, *roots):
+        """Certificates of the environments in some directories of the data."""
+        paths = [path for root in roots for path in self.data.glob(f"{root}/*/{certificate.CERTIFICATE}")]
+        return [certificate.certificate(path.parent) for path in paths]
+
+    def results_file(self, commit, machine="*"):
+        """asv's results of a commit; None before there are any."""
+        return next((self.root / "data" / "results").glob(f"{machine}/{commit[:8]}-*.json"), None)
+
+
+def rounds_in(path, pattern):
+    """Rounds in a file of asv's results: what its durations have under keys of a pattern."""
+    keys = json.loads(path.read_text())["durations"] if path else {}
+    return sum(int(key.split("+")[1].split("x")[0]) for key in keys if re.match(f"<{pattern}", key))
+
+
+def samples_in(path, benchmark):
+    """Samples of the one combination of a benchmark that was measured."""
+    content = json.loads(path.read_text())
+    row = dict(zip(content["result_columns"], content["results"][benchmark], strict=False))
+    [taken] = [taken for taken in row["samples"] if taken]
+    return taken
 
 
 def said(done):

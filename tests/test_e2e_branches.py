@@ -1,4 +1,4 @@
-"""`alb verdict` and `alb bisect` for real: commits of one's own over a real release, in one small benchmark."""
+"""`alb verdict`, `alb bisect` and `asv continuous` for real: commits of one's own over a release."""
 
 import json
 import os
@@ -8,10 +8,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from suite_copy import SmallSuite, said
+from suite_copy import rounds_in, said, samples_in
 from working import READERS, sleeping, working
-
-from alb_core.base import certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -20,28 +18,16 @@ ROW = "small.Small.epoch(256)"
 
 
 @pytest.fixture(scope="module")
-def small(suite, tmp_path_factory):
-    return SmallSuite(suite, tmp_path_factory.mktemp("small"))
-
-
-@pytest.fixture(scope="module")
 def branches(small):
-    with working(small, "verdict") as made:
+    with working(small, "mine") as made:
         # Four times as slow, so that six rounds tell on any machine.
         made.slow = made.branch("slow", READERS, lambda text: sleeping(text, 3.0))
         yield made
 
 
-def results_of(small, commit):
-    return next((small.root / "data" / "results").glob(f"*/{commit[:8]}-*.json"), None)
-
-
 def rounds_of(small, commit):
     """Rounds of the case that asv's results of a commit hold."""
-    path = results_of(small, commit)
-    keys = json.loads(path.read_text())["durations"] if path else {}
-    own = [key for key in keys if key.startswith("<verdict ") and "time_epoch-0 " in key]
-    return sum(int(key.split("+")[1].split("x")[0]) for key in own)
+    return rounds_in(small.results_file(commit), r"verdict \w+ small\.Small\.time_epoch-0 ")
 
 
 def servers(small):
@@ -67,22 +53,22 @@ def gone(small):
 def ended(small, commit, number):
     """Start a verdict and end it by a signal in its second round; its exit status and words."""
     before = rounds_of(small, commit)
-    running = small.start("verdict", *CASE, "--budget", "8m")
-    while rounds_of(small, commit) <= before or not servers(small):
-        assert running.poll() is None, (small.root.parent / "said").read_text()
-        time.sleep(0.02)
-    running.send_signal(number)
-    return running.wait(), (small.root.parent / "said").read_text()
+    return small.interrupted(
+        number, lambda: rounds_of(small, commit) > before and servers(small), "verdict", *CASE, "--budget", "8m"
+    )
 
 
-def test_what_is_asked_in_vain_is_refused(small, branches):
-    for words, reason in (
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
         (("verdict", "main", "main"), "are the same commit"),
         (("verdict", "main", "nowhere"), "'nowhere' is no commit"),
         (("bisect", "HEAD", "main", "-b", "Small"), "are they the wrong way round?"),
-    ):
-        done = small.alb(*words)
-        assert done.returncode == 2 and reason in done.stderr.splitlines()[-1], said(done)
+    ],
+)
+def test_what_is_asked_in_vain_is_refused(small, branches, words, reason):
+    done = small.alb(*words)
+    assert done.returncode == 2 and reason in done.stderr.splitlines()[-1], said(done)
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks at processes by /proc")
@@ -109,16 +95,13 @@ def test_a_slower_commit_is_worse_and_asv_has_its_rounds(small, branches):
     assert [line for line in found["moved"] if line.startswith(f"{ROW} is worse, and as before are bytes read, ")]
 
     # Each side lies in an environment of its own, and asv finds the rounds and counters of both.
-    certified = [path for root in ("env", "duo") for path in small.data.glob(f"{root}/*/{certificate.CERTIFICATE}")]
-    held = {certificate.certificate(path.parent)["commit"] for path in certified}
+    held = {found["commit"] for found in small.certificates("env", "duo")}
     assert held == {branches.slow, branches.git("rev-parse", "main")}
-    results = json.loads(results_of(small, branches.slow).read_text())
-    columns = [
-        dict(zip(results["result_columns"], results["results"][name], strict=False))
-        for name in ("small.Small.time_epoch", "counters.Small.track_tiles")
-    ]
-    [mine] = [taken for taken in columns[0]["samples"] if taken]
-    assert len(mine) == 2 * row["time"]["rounds"] and columns[1]["result"][0] > 0
+    path = small.results_file(branches.slow)
+    assert len(samples_in(path, "small.Small.time_epoch")) == 2 * row["time"]["rounds"]
+    results = json.loads(path.read_text())
+    counted = dict(zip(results["result_columns"], results["results"]["counters.Small.track_tiles"], strict=False))
+    assert counted["result"][0] > 0
     assert results["requirements"]["tiledbsoma"] == f"2.3.0+g{branches.slow[:10]}"
     compared = small.asv("compare", "main", "HEAD")
     assert compared.returncode == 0 and "time_epoch(256)" in compared.stdout, said(compared)
@@ -128,9 +111,6 @@ def test_a_second_call_needs_no_second(small, branches):
     again = small.alb("verdict", *CASE, "--budget", "1s")
     assert again.returncode == 1 and again.stdout.splitlines()[-1].startswith("WORSE: HEAD"), said(again)
     assert f"{rounds_of(small, branches.slow)} pairs of earlier calls count" in again.stdout
-
-    nothing = small.alb("verdict", "-b", "no_such_benchmark", "--no-canary")
-    assert nothing.returncode == 2 and "no benchmark matches 'no_such_benchmark'" in nothing.stderr
 
 
 def test_the_first_bad_commit_is_found_and_rounds_that_are_there_count(small, branches):
@@ -148,7 +128,7 @@ def test_the_first_bad_commit_is_found_and_rounds_that_are_there_count(small, br
 
 def test_a_damaged_file_is_set_aside_and_the_other_commits_stay(small, branches):
     branches.git("switch", "-q", "slow")
-    path = results_of(small, branches.slow)
+    path = small.results_file(branches.slow)
     path.write_text("{")
     damaged = small.alb("verdict", *CASE, "--budget", "1s", "--no-counters")
     assert damaged.returncode == 2 and "too small for one round" in damaged.stderr, said(damaged)
@@ -156,8 +136,45 @@ def test_a_damaged_file_is_set_aside_and_the_other_commits_stay(small, branches)
     assert path.with_name(f"{path.name}.corrupt").read_text() == "{"
 
 
-def test_a_commit_that_cannot_be_built_is_named_and_nothing_is_measured(small, branches, tmp_path):
+def continuous(small):
+    """Compare main with HEAD; a change counts from a factor that no busy machine makes of equal commits."""
+    samples = ("--attribute", "rounds=1", "--attribute", "repeat=8", "--factor", "2")
+    done = small.asv("continuous", "main", "HEAD", "--no-only-changed", "--bench", CASE[1], *samples)
+    [line] = [line for line in done.stdout.splitlines() if "small.Small.time_epoch(256)" in line]
+    return done, line.strip("| ").split()[0]
+
+
+def test_asv_continuous_reports_a_slower_commit_and_leaves_the_checkout_alone(small, branches):
+    (branches.root / "setup.cfg").write_text("[mine]\n")
+    before = branches.git("status", "--porcelain"), branches.git("for-each-ref")
+    done, mark = continuous(small)
+    assert (done.returncode, mark) == (1, "+") and "PERFORMANCE DECREASED" in said(done), said(done)
+    assert "not what is uncommitted" in done.stderr and "setup.cfg" in done.stderr
+    assert (branches.git("status", "--porcelain"), branches.git("for-each-ref")) == before
+    branches.git("restore", "setup.cfg")
+
+
+def test_asv_continuous_reports_no_commit_that_changes_comments(small, branches):
+    branches.branch("comments", READERS, lambda text: f"# {uuid.uuid4()}\n{text}")
+    done, mark = continuous(small)
+    assert done.returncode == 0 and mark != "+" and "PERFORMANCE DECREASED" not in said(done), said(done)
+
+
+def test_a_commit_that_cannot_be_built_is_named_and_recorded_as_failed(small, branches, tmp_path):
     branches.git("switch", "-q", "native")
+    native = branches.git("rev-parse", "HEAD")
     done = small.run("alb_core.cli", "verdict", *CASE, TILEDB_PATH=str(tmp_path))
     assert done.returncode == 3, said(done)
     assert done.stderr.splitlines()[-1].startswith("alb: HEAD HEAD (") and "cannot be built" in done.stderr
+
+    # asv goes on with the next one, which is the release's own package.
+    readme = branches.branch("readme", "README.md", lambda text: "Mine.\n" + text)
+    hashes = tmp_path / "hashes"
+    hashes.write_text(f"{native}\n{readme}\n")
+    once = ("--attribute", "rounds=1", "--attribute", "repeat=1", "--bench", CASE[1])
+    done = small.run("asv", "run", f"HASHFILE:{hashes}", *once, TILEDB_PATH=str(tmp_path))
+    assert f"commit {native} cannot be built (source)" in said(done)
+    assert f"TileDB (missing: TILEDB_PATH={tmp_path} has no include/tiledb)" in said(done)
+    assert "2.3.0" not in small.results_file(native).read_text()
+    assert json.loads(small.results_file(readme).read_text())["requirements"]["tiledbsoma"] == "2.3.0"
+    assert {found["kind"] for found in small.certificates("env")} == {"release"}
