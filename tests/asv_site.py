@@ -13,8 +13,8 @@ from alb_core.base.paths import suite_root
 from alb_core.peers.compare import saved
 from alb_core.peers.compare.results import Outcome, Run
 from alb_core.peers.compare.workload import Contender, Workload
-from alb_core.verdicts import calibrated
-from alb_core.verdicts.calibrated import Calibration, Known, Rate
+from alb_core.verdicts import calibration_file
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 
 COMMITS = 12
 #: The seventh commit takes twice as long as those before it.
@@ -93,11 +93,11 @@ class Site:
 
     def know(self):
         """Calibrate the machine, and compare loaders on it; all made up."""
-        known = Known(Rate(1, 40), {"10%": Rate(18, 20)}, "1", 0.05)
-        whole = Known(Rate(2, 40), {"10%": Rate(20, 20), "25%": Rate(20, 20)})
+        known = VerdictRates(Rate(1, 40), {"10%": Rate(18, 20)}, "1", 0.05)
+        whole = VerdictRates(Rate(2, 40), {"10%": Rate(20, 20), "25%": Rate(20, 20)})
         times = "2026-11-22T10:00:00+00:00", self.commits[0][0], 600.0
         cases = {f"{BENCHMARK}('table', 1024, 'none')": known}
-        calibrated.save(self.data / "results", Calibration(self.machine, *times, {"sort": 0.15}, cases, whole))
+        calibration_file.save(self.data / "results", Calibration(self.machine, *times, {"sort": 0.15}, cases, whole))
         workload = Workload("small", "/nowhere/small")
         runs = [Run(0, 30_000, 29_000, 0.1, 10.0, 2.0, 8.0, 4.0, 15.0, 2**31, 0.98)]
         outcomes = [

@@ -1,10 +1,13 @@
 """asv's benchmarks and empty results, and rounds, without asv's environments."""
 
+from functools import partial
+
 from asv.results import Results
 from noise import times
 
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair, Rounds
+from alb_core.rounds.results.store import Store
 
 BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
 MACHINE = "m"
@@ -29,14 +32,28 @@ BENCHMARKS = {
     COUNT: benchmark(COUNT, "track", "tiles"),
 }
 COMBINATIONS = [("'table'", "64"), ("'table'", "128"), ("'csr'", "64"), ("'csr'", "128")]
-CASES = [Case(TIME, index, parameters, Kind.TIME) for index, parameters in enumerate(COMBINATIONS)]
-PEAKS = [Case(PEAK, index, parameters, Kind.MEMORY) for index, parameters in enumerate(COMBINATIONS)]
-COUNTS = [Case(COUNT, index, parameters, Kind.COUNT) for index, parameters in enumerate(COMBINATIONS)]
+CASES = [BenchmarkCase(TIME, index, parameters, Kind.TIME) for index, parameters in enumerate(COMBINATIONS)]
+PEAKS = [BenchmarkCase(PEAK, index, parameters, Kind.MEMORY) for index, parameters in enumerate(COMBINATIONS)]
+COUNTS = [BenchmarkCase(COUNT, index, parameters, Kind.COUNT) for index, parameters in enumerate(COMBINATIONS)]
 
 
 def blank(commit):
     """Empty results of a commit, as asv makes them."""
     return Results({"machine": MACHINE, "python": "3.11"}, {}, commit, 1000, "3.11", "env", {"ALB_STACK": "s"})
+
+
+class PairStore(Store):
+    """asv's results of two commits."""
+
+    def __init__(self, results, base, head, benchmarks):
+        super().__init__(results, MACHINE, blank, benchmarks, (base, head))
+        self.pairs = partial(super().pairs, base, head)
+        self.add = partial(self.add_pair, base, head)
+        self.seconds = partial(self.pair_seconds, base, head)
+
+
+def store(results, base=BASE, head=HEAD, benchmarks=BENCHMARKS):
+    return PairStore(results, base, head, benchmarks)
 
 
 def noisy(rng, rounds, slower=0.0, repeats=2):

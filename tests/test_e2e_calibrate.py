@@ -53,5 +53,5 @@ def test_rounds_outlive_a_kill_and_another_call_adds_to_them(small):
     place = small.root / "data" / "results" / "known" / "calibration.json"
     place.write_text("{")
     damaged = small.alb("calibrate", *CASE, "--minutes", "0")
-    assert damaged.returncode == 2 and "calibration.json cannot be read" in damaged.stderr, said(damaged)
+    assert damaged.returncode == 2 and "calibration.json is no calibration" in damaged.stderr, said(damaged)
     place.unlink()

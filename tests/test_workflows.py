@@ -12,7 +12,7 @@ import yaml
 
 from alb_core.base.paths import suite_root
 from alb_core.cli.verdict import verdict
-from alb_core.verdicts.report import HEADERS
+from alb_core.verdicts.verdict_text import HEADERS
 
 PLACE = suite_root() / "docs" / "workflows"
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(PLACE.glob("*.yml"))}

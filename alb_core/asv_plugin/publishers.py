@@ -123,11 +123,11 @@ def thresholds(results: Path) -> dict[str, float]:
     how much. A benchmark has one line for all machines: the noisiest of them decides.
     """
     # Here, because it loads scipy, which asv's other commands do without.
-    from alb_core.verdicts import calibrated
+    from alb_core.verdicts import calibration_file
 
     found: dict[str, float] = {}
     for path in sorted(results.glob(f"*/{CALIBRATION}")):
-        known = calibrated.load(results, path.parent.name)
+        known = calibration_file.load(results, path.parent.name)
         for name, benchmark in known.benchmarks.items() if known else ():
             if benchmark.step is not None:
                 # asv matches the beginning of the name, or of the name with "@" and a branch.

@@ -29,9 +29,9 @@ def bisect(good: str, bad: str, patterns: tuple[str, ...], budget: str, machine:
     # Here, so that `alb --help` and a wrong option answer at once.
     from alb_core.verdicts import bisect as bisect_module
 
-    asked = bisect_module.Asked(good, bad, patterns, seconds, machine)
+    request = bisect_module.BisectRequest(good, bad, patterns, seconds, machine)
     # asv tells of its work on stdout, which is for the answer alone.
     with contextlib.redirect_stdout(sys.stderr):
-        found = bisect_module.run(asked)
-    click.echo(bisect_module.text(found, asked))
+        found = bisect_module.run(request)
+    click.echo(bisect_module.text(found, request))
     return found.exit_status

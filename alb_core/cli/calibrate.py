@@ -48,15 +48,15 @@ def calibrate(
     """
     seconds = duration(budget)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.rounds.cases import STANDARD
-    from alb_core.verdicts.calibration import report
-    from alb_core.verdicts.calibration.calibrate import Asked, run
+    from alb_core.rounds.selections import VERDICT
+    from alb_core.verdicts.calibration import calibration_text
+    from alb_core.verdicts.calibration.calibrate import CalibrationRequest, run
 
-    asked = Asked(machine, 60 * minutes, patterns or STANDARD, seconds, resamples, not no_canary)
+    request = CalibrationRequest(machine, 60 * minutes, patterns or VERDICT.patterns, seconds, resamples, not no_canary)
     # asv tells of its work on stdout, which is for the table alone.
     with contextlib.redirect_stdout(sys.stderr):
-        done = run(asked)
+        done = run(request)
     for line in done.failures:
         click.echo(f"alb: {line}", err=True)
-    click.echo(report.text(done.known, form))
+    click.echo(calibration_text.text(done.known, form))
     click.echo(f"alb: written to {done.path}", err=True)

@@ -28,13 +28,17 @@ def campaign(
     """
     seconds = duration(budget)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.rounds.selections import ROUNDS, STANDARD
+    from alb_core.rounds.release_schedule import ROUNDS
+    from alb_core.rounds.selections import CAMPAIGN
     from alb_core.verdicts import campaign as campaign_module
+    from alb_core.verdicts import campaign_text
 
-    asked = campaign_module.Asked(words, seconds, ROUNDS if rounds is None else rounds, patterns or STANDARD, machine)
+    request = campaign_module.CampaignRequest(
+        words, seconds, ROUNDS if rounds is None else rounds, patterns or CAMPAIGN.patterns, machine
+    )
     # asv tells of its work on stdout, which is for the report alone.
     with contextlib.redirect_stdout(sys.stderr):
-        found = campaign_module.plan(asked) if dry_run else campaign_module.run(asked)
-    for line in campaign_module.lines(found):
+        found = campaign_module.plan(request) if dry_run else campaign_module.run(request)
+    for line in campaign_text.lines(found):
         click.echo(line)
-    return campaign_module.exit_status(found)
+    return found.exit_status

@@ -43,17 +43,18 @@ def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold:
     the levels before and after; the noise of a round follows for each benchmark.
     """
     share = percent(threshold)
-    from alb_core.rounds.selections import STANDARD
-    from alb_core.verdicts import campaign
+    from alb_core.rounds.selections import CAMPAIGN
+    from alb_core.verdicts import campaign, campaign_text
     from alb_core.verdicts.change_points import lines
 
+    request = campaign.CampaignRequest(words, patterns=patterns or CAMPAIGN.patterns, machine=machine)
     with contextlib.redirect_stdout(sys.stderr):
-        rounds = campaign.recorded(campaign.Asked(words, patterns=patterns or STANDARD, machine=machine))
+        rounds = campaign.recorded(request)
         found = lines(rounds, share)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(line) for line in found], indent=1))
         return
-    for text in campaign.history(found):
+    for text in campaign_text.step_lines(found):
         click.echo(text)
 
 

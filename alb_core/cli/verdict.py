@@ -42,15 +42,25 @@ def verdict(
     """
     seconds, relative = duration(budget), None if threshold is None else percent(threshold)
     # Here, so that `alb --help` and a wrong option answer at once.
-    from alb_core.rounds.cases import STANDARD
-    from alb_core.verdicts import report
-    from alb_core.verdicts.verdict import Asked, run
+    from alb_core.rounds.selections import VERDICT
+    from alb_core.verdicts import verdict_text
+    from alb_core.verdicts.verdict import VerdictRequest, run
 
-    asked = Asked(base, head, seconds, patterns or STANDARD, relative, machine, same, not no_canary, not no_counters)
+    request = VerdictRequest(
+        base=base,
+        head=head,
+        budget=seconds,
+        patterns=patterns or VERDICT.patterns,
+        threshold=relative,
+        machine=machine,
+        same=same,
+        run_canary=not no_canary,
+        run_counters=not no_counters,
+    )
     # asv tells of its work on stdout, which is for the verdict alone.
     with contextlib.redirect_stdout(sys.stderr):
-        found, context = run(asked)
-    forms = {None: report.text, "json": report.as_json, "markdown": report.markdown}
+        found, context = run(request)
+    forms = {None: verdict_text.text, "json": verdict_text.as_json, "markdown": verdict_text.markdown}
     click.echo(forms[form](found, context))
     return 130 if context.interrupted else found.exit_status
 

@@ -1,1 +1,4 @@
-"""All releases, measured round by round on one machine."""
+"""How are commits measured side by side? Cases, selections, schedules, one loop over rounds, one bench, the canary.
+
+Verdicts and the rooms above use it; it uses ``cases``, ``datasets``, ``commits`` and ``base``.
+"""

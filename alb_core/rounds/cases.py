@@ -1,25 +1,10 @@
-"""Which benchmarks a verdict looks at: a case is one benchmark of asv with one combination of parameters."""
+"""A case is one benchmark of asv with one combination of parameters."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-from asv.benchmarks import Benchmarks
-from asv.config import Config
-
-from alb_core.base.errors import AlbError
-
-#: Measured where nothing else is asked for: readers and the loader, Arrow tables and sparse matrices, in order and
-#: shuffled. Fewer cases have more rounds: these five 25 or more in ten minutes, where each is judged by itself as well.
-STANDARD = (
-    r"read_chunks\.ReadChunks\.(time|peakmem)_epoch\('table', 1024, '(none|global)'\)",
-    r"read_chunks\.ReadChunks\.(time|peakmem)_epoch\('blockwise_scipy_csr', 1024, 'none'\)",
-    r"data_loader\.DataLoader\.(time|peakmem)_epoch\('scipy\.csr', '8x64', '(none|block)'\)",
-)
 
 
 class Kind(StrEnum):
@@ -31,7 +16,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchmarkCase:
     """One benchmark with one combination of parameters."""
 
     #: asv's name, such as ``read_chunks.ReadChunks.time_epoch``.
@@ -56,31 +41,21 @@ class Case:
         )
 
 
-def check(patterns: Sequence[str]) -> None:
-    """Refuse what is no regular expression."""
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise AlbError(f"-b {pattern!r} is no regular expression: {error}") from error
+@dataclass(frozen=True)
+class ProcessResult:
+    """What one process of a case gave."""
 
+    #: In seconds, bytes or counts; empty where there is none.
+    samples: tuple[float, ...] = ()
+    #: Whether the commit cannot do it: asv's n/a.
+    absent: bool = False
+    #: What a failed process printed.
+    said: str = ""
 
-def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[Case]:
-    """Return the cases that one of some regular expressions matches, in asv's order."""
-    # Counters go with the benchmark that they count, in runs of their own (:mod:`alb_core.verdicts.counters`).
-    alone = [benchmark for benchmark in benchmarks.values() if not benchmark.get("setup_cache_key")]
-    chosen = Benchmarks(conf, alone, regex=list(patterns))
-    found = [
-        Case(name, index, parameters, kind_of(benchmark))
-        for name, benchmark in sorted(chosen.items())
-        for index, parameters in enumerate(itertools.product(*benchmark["params"]))
-        if not benchmark["params"] or index in chosen.benchmark_selection[name]
-    ]
-    if not found:
-        raise AlbError(
-            f"no benchmark matches {' or '.join(map(repr, patterns))}; there are {', '.join(sorted(benchmarks))}"
-        )
-    return found
+    @property
+    def last_line(self) -> str:
+        """The last line that a failed process printed."""
+        return (self.said.strip().splitlines() or ["no output"])[-1].strip()
 
 
 def kind_of(benchmark: dict[str, str]) -> Kind:

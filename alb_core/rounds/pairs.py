@@ -1,4 +1,4 @@
-"""What was measured: rounds of pairs, kept in the order in which they were measured."""
+"""Rounds of pairs in the order in which they were measured, and the figure of a process's samples."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alb_core.rounds.cases import Case
+from alb_core.rounds.cases import BenchmarkCase
+
+#: Numbers of rounds at which an interim analysis is made, each a quarter more than the one before. With fewer than the
+#: first, Student's t has tails that nothing measurable exceeds; after the last, nothing new is said.
+INTERIM_ROUNDS = (6, 8, 10, 13, 16, 20, 25, 31, 39, 49, 61, 76, 95, 119)
+LEAST_ROUNDS, MOST_ROUNDS = INTERIM_ROUNDS[0], INTERIM_ROUNDS[-1]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One round of a case: what a process of each side gave, in seconds, bytes or counts."""
+    """One round of a case: what a process of each commit gave, in seconds, bytes or counts."""
 
     base: tuple[float, ...]
     head: tuple[float, ...]
@@ -24,22 +29,22 @@ class Rounds:
     """Pairs of each case, oldest first, and why a case has none."""
 
     #: By case; every case that is looked at has an entry.
-    pairs: dict[Case, list[Pair]]
+    pairs: dict[BenchmarkCase, list[Pair]]
     #: By case, what failed, in words; such a case is judged by what it has.
-    failures: dict[Case, str] = field(default_factory=dict)
-    #: Cases that a side cannot do (asv's n/a), and which side.
-    absent: dict[Case, str] = field(default_factory=dict)
+    failures: dict[BenchmarkCase, str] = field(default_factory=dict)
+    #: Cases that a commit cannot do (asv's n/a), and which of BASE and HEAD.
+    absent: dict[BenchmarkCase, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, cases: Sequence[Case]) -> Rounds:
+    def of(cls, cases: Sequence[BenchmarkCase]) -> Rounds:
         """Rounds of some cases, none measured yet."""
         return cls({case: [] for case in cases})
 
-    def ratios(self, case: Case) -> list[float]:
+    def ratios(self, case: BenchmarkCase) -> list[float]:
         """Log ratios of a case of time, a round each."""
         return log_ratios(self.pairs[case])
 
-    def flat(self, case: Case) -> tuple[list[float], list[float]]:
+    def flat(self, case: BenchmarkCase) -> tuple[list[float], list[float]]:
         """All samples of BASE and of HEAD."""
         pairs = self.pairs[case]
         return [x for pair in pairs for x in pair.base], [x for pair in pairs for x in pair.head]
@@ -59,14 +64,6 @@ def gap_of(pairs: Sequence[Pair]) -> float:
     """How far apart repeats usually lie, by the first rounds alone, so that more rounds leave each ratio as it is."""
     first = pairs[:LEAST_ROUNDS]
     return usual_gap([repeats for pair in first for repeats in (pair.base, pair.head)])
-
-
-#: Numbers of rounds at which a word may be said, each a quarter more than the one before. With fewer than the first,
-#: Student's t has tails that nothing measurable exceeds; after the last, nothing new is said.
-LOOKS = (6, 8, 10, 13, 16, 20, 25, 31, 39, 49, 61, 76, 95, 119)
-
-
-LEAST_ROUNDS, MOST_ROUNDS = LOOKS[0], LOOKS[-1]
 
 
 def usual_gap(processes: Sequence[Sequence[float]]) -> float:

@@ -1,65 +1,24 @@
-"""What a campaign measures of the suite's grid, of which releases.
+"""Named parts of the grid, and the cases that regular expressions select.
 
-How much of the grid asv's measuring commands run where ``--bench`` does not say: a profile.
-
-A profile chooses among benchmarks and their parameters, and changes neither: a result is the same in each. asv keeps
-results by parameter, so what a smaller profile leaves out stays as a larger one measured it.
+A part chooses among benchmarks and their parameters, and changes neither: a result is the same in each. asv keeps
+results by parameter, so what a smaller part leaves out stays as a larger one measured it.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asv.benchmarks import Benchmarks
+from asv.config import Config
+
 from alb_core.base.errors import AlbError
-from alb_core.commits.history import releases_lock
-from alb_core.commits.history.releases_lock import Release
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, kind_of
 
-#: The part of the grid that carries the most, as regular expressions over asv's names: what users do with the library,
-#: each once. Of the readers and methods those that work differently; peaks where they are their own.
-STANDARD = (
-    r"importing\.Importing\.timeraw_import\('tiledbsoma'\)",
-    r"opening\.Opening\.time_open\('x'\)",
-    r"queries\.AxisQueries\.time_query\('enumerated', 'joinids'\)",
-    r"queries\.AxisQueries\.(time|peakmem)_query\('number', 'x'\)",
-    r"read_chunks\.ReadChunks\.time_epoch\('table', 1024, '(none|global)'\)",
-    r"read_chunks\.ReadChunks\.time_epoch\('blockwise_scipy_csr', 1024, 'none'\)",
-    r"read_chunks\.ReadChunks\.peakmem_epoch\('(table|blockwise_scipy_csr)', 1024, 'none'\)",
-    r"layouts\.Layouts\.time_epoch\('(mini-soma|mini-32)', 'table', 'none'\)",
-    r"data_loader\.DataLoader\.(time|peakmem)_epoch\('scipy\.csr', '8x64', 'block'\)",
-    r"contexts\.LoaderContexts\.peakmem_epoch\('scipy\.csr', 'default'\)",
-    r"repeats\.RepeatedReads\.track_growth\('open'\)",
-)
-
-#: Rounds of a case of time where nobody says otherwise. By simulation of a shared machine, 5 % between levels of many
-#: releases is found in 40 histories of 40, before the last four releases in 32; 10 % at the last alone in only 15.
-ROUNDS = 12
-
-#: Rounds of a peak or a count, which hardly vary: as many as a verdict asks for before it says anything.
-FEW_ROUNDS = 4
-
-
-def wanted(case: Case, rounds: int) -> int:
-    """Return how many rounds a case gets in a campaign of so many."""
-    return rounds if case.kind is Kind.TIME else min(rounds, FEW_ROUNDS)
-
-
-def chosen(words: str, releases: Sequence[Release]) -> list[Release]:
-    """Return the releases of a range, oldest first."""
-    first, dots, last = words.strip().partition("..")
-    order = list(releases)
-    if not dots:
-        return [releases_lock.find(order, first)]
-    low = order.index(releases_lock.find(order, first)) if first else 0
-    high = order.index(releases_lock.find(order, last)) if last else len(order) - 1
-    if low > high:
-        raise AlbError(f"the range {words!r} is empty: {first} is newer than {last}, so type {last}..{first}")
-    return order[low : high + 1]
-
-
-#: Environment variable that names a profile.
+#: Environment variable that names a profile of :data:`PROFILES`.
 VARIABLE = "ALB_PROFILE"
 
 
@@ -67,16 +26,44 @@ VARIABLE = "ALB_PROFILE"
 class Profile:
     """A part of the grid."""
 
-    #: Regular expressions, as ``--bench`` takes them.
+    #: Regular expressions over asv's names, as ``--bench`` takes them.
     patterns: tuple[str, ...]
-    #: What its benchmarks read beside those of the default grid.
+    #: What its benchmarks read beside the datasets of the default grid.
     datasets: tuple[str, ...] = ()
 
 
-#: ``quick`` is what a campaign measures. ``full`` adds the grid that this field's figures are drawn from, for a machine
-#: of a g4dn's size.
+#: What verdicts and calibrations measure: readers and the loader, Arrow tables and sparse matrices, in order and
+#: shuffled. Fewer cases have more rounds: these five 25 or more in ten minutes, where each is judged by itself as well.
+VERDICT = Profile(
+    (
+        r"read_chunks\.ReadChunks\.(time|peakmem)_epoch\('table', 1024, '(none|global)'\)",
+        r"read_chunks\.ReadChunks\.(time|peakmem)_epoch\('blockwise_scipy_csr', 1024, 'none'\)",
+        r"data_loader\.DataLoader\.(time|peakmem)_epoch\('scipy\.csr', '8x64', '(none|block)'\)",
+    )
+)
+
+#: What campaigns measure: what users do with the library, each once. Of the readers and methods those that work
+#: differently; peaks where they are their own.
+CAMPAIGN = Profile(
+    (
+        r"importing\.Importing\.timeraw_import\('tiledbsoma'\)",
+        r"opening\.Opening\.time_open\('x'\)",
+        r"queries\.AxisQueries\.time_query\('enumerated', 'joinids'\)",
+        r"queries\.AxisQueries\.(time|peakmem)_query\('number', 'x'\)",
+        r"read_chunks\.ReadChunks\.time_epoch\('table', 1024, '(none|global)'\)",
+        r"read_chunks\.ReadChunks\.time_epoch\('blockwise_scipy_csr', 1024, 'none'\)",
+        r"read_chunks\.ReadChunks\.peakmem_epoch\('(table|blockwise_scipy_csr)', 1024, 'none'\)",
+        r"layouts\.Layouts\.time_epoch\('(mini-soma|mini-32)', 'table', 'none'\)",
+        r"data_loader\.DataLoader\.(time|peakmem)_epoch\('scipy\.csr', '8x64', 'block'\)",
+        r"contexts\.LoaderContexts\.peakmem_epoch\('scipy\.csr', 'default'\)",
+        r"repeats\.RepeatedReads\.track_growth\('open'\)",
+    )
+)
+
+#: What asv's measuring commands run where ``--bench`` does not say, by the value of ``ALB_PROFILE``. ``full`` adds the
+#: grid that this field's figures are drawn from, for a machine of a g4dn's size.
 PROFILES: Mapping[str, Profile] = {
-    "quick": Profile(STANDARD),
+    "quick": CAMPAIGN,
     "default": Profile((r"^(?!full\.)",)),
     "full": Profile((".",), ("census-2:7", "blocks")),
 }
@@ -88,3 +75,30 @@ def current() -> Profile:
     if name not in PROFILES:
         raise AlbError(f"{VARIABLE} is {name!r}, expected one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def check(patterns: Sequence[str]) -> None:
+    """Refuse what is no regular expression."""
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise AlbError(f"-b {pattern!r} is no regular expression: {error}") from error
+
+
+def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[BenchmarkCase]:
+    """Return the cases that one of some regular expressions matches, in asv's order."""
+    # Counters go with the benchmark that they count, in runs of their own (:mod:`alb_core.verdicts.counter_runs`).
+    alone = [benchmark for benchmark in benchmarks.values() if not benchmark.get("setup_cache_key")]
+    chosen = Benchmarks(conf, alone, regex=list(patterns))
+    found = [
+        BenchmarkCase(name, index, parameters, kind_of(benchmark))
+        for name, benchmark in sorted(chosen.items())
+        for index, parameters in enumerate(itertools.product(*benchmark["params"]))
+        if not benchmark["params"] or index in chosen.benchmark_selection[name]
+    ]
+    if not found:
+        raise AlbError(
+            f"no benchmark matches {' or '.join(map(repr, patterns))}; there are {', '.join(sorted(benchmarks))}"
+        )
+    return found

@@ -12,8 +12,8 @@ from alb_core.base.files import write_atomically
 from alb_core.peers.compare import saved
 from alb_core.peers.compare.table import TEXTS, rows
 from alb_core.rounds.results.machines import CALIBRATION, LOADERS, describe, registered
-from alb_core.verdicts import calibrated
-from alb_core.verdicts.calibrated import Calibration, Known, Rate
+from alb_core.verdicts import calibration_file
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 
 #: Within the site.
 INDEX = "alb/trust.json"
@@ -44,7 +44,7 @@ def _machine(results: Path, name: str, faults: list[str]) -> dict[str, Any]:
             found["faults"].append(str(error))
             found[key] = None
 
-    read("calibration", lambda: _calibration(calibrated.load(results, name)))
+    read("calibration", lambda: _calibration(calibration_file.load(results, name)))
     read("loaders", lambda: [_comparison(one) for one in saved.load(results, name)])
     faults += found["faults"]
     return found
@@ -76,7 +76,7 @@ def _calibration(known: Calibration | None) -> dict[str, Any] | None:
     }
 
 
-def _row(name: str, known: Known, sizes: list[str]) -> list[str]:
+def _row(name: str, known: VerdictRates, sizes: list[str]) -> list[str]:
     none = Rate(0, 0)
     found = [_rate(known.power.get(size, none), known.resampled_power.get(size, none)) for size in sizes]
     shares = (known.visible, known.step, known.threshold)

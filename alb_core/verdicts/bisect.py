@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from alb_core.base.paths import environment_roots, history_root
 from alb_core.commits.builds import plan
 from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Packages
-from alb_core.rounds.cases import Case, Kind, check, selected
+from alb_core.rounds.bench import Bench
+from alb_core.rounds.cases import BenchmarkCase, Kind
+from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, commits_of
 from alb_core.rounds.measure import measure
+from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import Rounds
 from alb_core.rounds.results.store import Store
-from alb_core.rounds.session import Bench, blank, discovered, session
-from alb_core.rounds.sides import CouldNotMeasureError, commits_of, pair_of
+from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
+from alb_core.rounds.selections import check, selected
 from alb_core.verdicts import bisect_search
 from alb_core.verdicts.bisect_search import Regression, Search
 from alb_core.verdicts.judge import Judge
@@ -32,7 +36,7 @@ BUDGET = 3600.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class BisectRequest:
     """What is asked of a bisection."""
 
     #: Names of commits of the history, the first an ancestor of the second.
@@ -49,7 +53,7 @@ class Asked:
 
 
 @dataclass
-class Found:
+class BisectResult:
     """How a bisection ended."""
 
     #: What is known of the commits.
@@ -75,41 +79,41 @@ class Found:
         return 130 if self.interrupted else 3 if self.open else 0
 
 
-def run(asked: Asked) -> Found:
+def run(request: BisectRequest) -> BisectResult:
     """Find the first bad commit."""
-    check(asked.patterns)
-    with session(asked.machine, environment_roots()) as (conf, repo, machine):
-        good, bad = commits_of(conf, repo, (asked.good, asked.bad))
-        chain = [good, *between(history_root(), (asked.good, asked.bad), good, bad)]
-        sides = pair_of(conf, (asked.good, asked.bad), (good, chain[-1]))
-        for side in sides:
-            side.install(conf, repo)
-        benchmarks = discovered(conf, repo, sides[1])
-        cases = [case for case in selected(conf, benchmarks, asked.patterns) if case.kind is not Kind.COUNT]
+    check(request.patterns)
+    with session(request.machine, environment_roots()) as (conf, repo, machine):
+        good, bad = commits_of(conf, repo, (request.good, request.bad))
+        chain = [good, *between(history_root(), (request.good, request.bad), good, bad)]
+        first, last = base_and_head(conf, (request.good, request.bad), (good, chain[-1]))
+        for installed in (first, last):
+            installed.install(conf, repo)
+        benchmarks = discovered(conf, repo, last)
+        cases = [case for case in selected(conf, benchmarks, request.patterns) if case.kind is not Kind.COUNT]
         benchmarks.save()
-        fresh = blank(repo, sides[1], machine)
-        found = Found(Search(chain), machine)
-        end = time.monotonic() + asked.budget
+        empty = empty_results(repo, last.environment, machine)
+        found = BisectResult(Search(chain), machine)
+        end = time.monotonic() + request.budget
 
-        def rounds_of(commit: str, what: Sequence[Case], established: Any) -> Rounds:
+        def rounds_of(commit: str, what: Sequence[BenchmarkCase], established: Any) -> Rounds:
             """Rounds of GOOD and another commit, measured until something is established."""
-            store = Store(Path(conf.results_dir), machine, fresh, benchmarks, good, commit)
-            rounds = Rounds.of(what)
-            for case in what:
-                rounds.pairs[case] += store.pairs(case)
+            store = Store(Path(conf.results_dir), machine, empty, benchmarks, (good, commit))
+            rounds = Rounds({case: store.pairs(good, commit, case) for case in what})
             if not established(rounds):
                 return rounds
             nonlocal end
             begun = time.monotonic()
-            pair = pair_of(conf, (asked.good, commit[:10]), (good, commit))
-            for side in pair:
-                side.install(conf, repo)
+            base, head = base_and_head(conf, (request.good, commit[:10]), (good, commit))
+            for installed in (base, head):
+                installed.install(conf, repo)
             # Builds are no part of the budget.
             end += time.monotonic() - begun
-            bench = Bench(conf, pair, benchmarks, store, dict(asked.attributes or {}))
             left = end - time.monotonic()
             if left > 0:
-                found.interrupted = measure(bench, store, rounds, left, established, whole=False).interrupted
+                bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
+                schedule = PairSchedule(rounds, established)
+                done = measure(bench, schedule, partial(store.keep_pair, good, commit), left)
+                found.interrupted = done.interrupted
             return rounds
 
         error = bisect_search.error_of_each(len(chain) - 1)
@@ -122,11 +126,11 @@ def run(asked: Asked) -> Found:
     return found
 
 
-def _search(found: Found, cases: Sequence[Case], error: float, rounds_of: Any) -> None:
+def _search(found: BisectResult, cases: Sequence[BenchmarkCase], error: float, rounds_of: Any) -> None:
     """Test commit after commit until the first bad one is known, or nothing more can be."""
     search, judge = found.search, Judge()
 
-    def undecided(rounds: Rounds) -> list[Case]:
+    def undecided(rounds: Rounds) -> list[BenchmarkCase]:
         if bisect_search.regression(_live(rounds), error) is not None:
             return []
         words = {row.name: row for row in judge.verdict(rounds).rows if not row.together}
@@ -182,11 +186,11 @@ def _search(found: Found, cases: Sequence[Case], error: float, rounds_of: Any) -
         print(f"alb: {commit[:10]} is {said}; {len(search.open)} commits left", file=sys.stderr, flush=True)
 
 
-def _live(rounds: Rounds) -> dict[Case, Any]:
+def _live(rounds: Rounds) -> dict[BenchmarkCase, Any]:
     return {c: pairs for c, pairs in rounds.pairs.items() if c not in rounds.failures and c not in rounds.absent}
 
 
-def _open(what: Regression, rounds: Rounds, error: float) -> list[Case]:
+def _open(what: Regression, rounds: Rounds, error: float) -> list[BenchmarkCase]:
     pairs = _live(rounds).get(what.case)
     done = (
         pairs is None or len(pairs) >= bisect_search.MOST_ROUNDS or bisect_search.is_bad(what, pairs, error) is not None
@@ -194,7 +198,7 @@ def _open(what: Regression, rounds: Rounds, error: float) -> list[Case]:
     return [] if done else [what.case]
 
 
-def _skip(found: Found, place: int, why: str) -> None:
+def _skip(found: BisectResult, place: int, why: str) -> None:
     commit = found.search.commits[place]
     found.search.skip(place)
     found.skipped[commit] = why
@@ -216,13 +220,13 @@ def between(history: Path, names: tuple[str, str], good: str, bad: str) -> list[
     return changing
 
 
-def text(found: Found, asked: Asked) -> str:
+def text(found: BisectResult, request: BisectRequest) -> str:
     """Return what was found, in lines."""
     search, what = found.search, found.regression
     lines = [f"skipped {commit[:10]}: {why}" for commit, why in found.skipped.items()]
     title = {commit: git(history_root(), "log", "-1", "--format=%h %s", commit) for commit in search.candidates}
     if what is not None:
-        lines.append(f"{what.case.row} became worse by {what.said} from {asked.good} to {asked.bad}")
+        lines.append(f"{what.case.row} became worse by {what.said} from {request.good} to {request.bad}")
     if found.open:
         left = ", ".join(commit[:10] for commit in search.candidates)
         return "\n".join([*lines, f"one of {len(search.candidates)}: {left}", f"NOT KNOWN: {found.open}"])
@@ -230,7 +234,7 @@ def text(found: Found, asked: Asked) -> str:
     last, first = search.commits[search.good], search.commits[search.bad]
     lines.append(f"{search.tests} commits tested, {found.rounds} rounds; wrong in at most {100 * found.error:.1f} %")
     pattern = shlex.quote(f"^{re.escape(what.case.name)}$")
-    machine = f" --machine {shlex.quote(found.machine)}" if asked.machine else ""
+    machine = f" --machine {shlex.quote(found.machine)}" if request.machine else ""
     lines.append(f"to see it again: alb verdict {last[:10]} {first[:10]} -b {pattern}{machine}")
     if len(search.candidates) > 1:
         named = "; ".join(title[commit] for commit in search.candidates)

@@ -1,8 +1,8 @@
 """The search for the first bad commit against noise. Pure.
 
 A commit between GOOD and BAD is bad if it is slower than GOOD by more than half of what BAD is. Each is tested round by
-round until an interval lies on one side of that half; what the looks of all tests may spend adds up to one chance of a
-wrong answer.
+round until an interval lies on one side of that half; what the interim analyses of all tests may spend adds up to one
+chance of a wrong answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alb_core.rounds import pairs as pairs_module
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair, log_ratios
 from alb_core.verdicts import statistics
 
@@ -28,7 +28,7 @@ class Regression:
     """What is bisected: a case, and the line between good and bad."""
 
     #: The case.
-    case: Case
+    case: BenchmarkCase
     #: From GOOD to BAD: a log ratio, or bytes.
     change: float
 
@@ -93,7 +93,7 @@ def error_of_each(commits: int) -> float:
     return ERROR / (1 + math.ceil(math.log2(max(commits, 1))))
 
 
-def regression(pairs: dict[Case, Sequence[Pair]], error: float) -> Regression | None:
+def regression(pairs: dict[BenchmarkCase, Sequence[Pair]], error: float) -> Regression | None:
     """Return the case that became worse beyond doubt, by more than half of what it seems; the clearest of several."""
     found: list[tuple[float, Regression]] = []
     for case, rounds in pairs.items():
@@ -115,7 +115,7 @@ def is_bad(what: Regression, rounds: Sequence[Pair], error: float) -> bool | Non
     return None
 
 
-def seen(case: Case, rounds: Sequence[Pair]) -> str:
+def seen(case: BenchmarkCase, rounds: Sequence[Pair]) -> str:
     """What rounds show, in words."""
     if case.kind is Kind.MEMORY:
         found = statistics.shift(*_flat(rounds))
@@ -124,38 +124,40 @@ def seen(case: Case, rounds: Sequence[Pair]) -> str:
     return "nothing" if estimate is None else _said(case.kind, estimate.log_ratio)
 
 
-def _established(case: Case, rounds: Sequence[Pair], error: float) -> float | None:
-    """The change of rounds at the first look at which it is more than half of itself for certain."""
+def _established(case: BenchmarkCase, rounds: Sequence[Pair], error: float) -> float | None:
+    """The change of rounds at the first interim analysis at which it is more than half of itself for certain."""
     for middle, (low, _) in zip(_middles(case, rounds, error), _intervals(case, rounds, error), strict=True):
         if low > middle / 2 > 0:
             return middle
     return None
 
 
-def _middles(case: Case, rounds: Sequence[Pair], error: float) -> list[float]:
+def _middles(case: BenchmarkCase, rounds: Sequence[Pair], error: float) -> list[float]:
     if case.kind is Kind.MEMORY:
         return [_shift(rounds[:count]) for count in _counts(rounds, error)]
-    return [estimate.log_ratio for _, estimate in statistics.looks(log_ratios(rounds))]
+    return [estimate.log_ratio for _, estimate in statistics.interim_estimates(log_ratios(rounds))]
 
 
-def _intervals(case: Case, rounds: Sequence[Pair], error: float) -> list[tuple[float, float]]:
-    """Intervals at all looks that rounds allow, each side of which is wrong with ``error``, at whichever one stops."""
+def _intervals(case: BenchmarkCase, rounds: Sequence[Pair], error: float) -> list[tuple[float, float]]:
+    """Intervals at all interim analyses; each side is wrong with ``error``, at whichever one stops."""
     if case.kind is Kind.MEMORY:
         found = []
         for count in _counts(rounds, error):
             base, head = _flat(rounds[:count])
             found.append((min(head) - max(base), max(head) - min(base)))
         return found
-    looks = statistics.looks(log_ratios(rounds))
     # Two-sided levels, of which a test has one side to be wrong on.
-    return [estimate.interval(statistics.level_at(2 * error, look)) for look, estimate in looks]
+    return [
+        estimate.interval(statistics.level_at(2 * error, count))
+        for count, estimate in statistics.interim_estimates(log_ratios(rounds))
+    ]
 
 
 def _counts(rounds: Sequence[Pair], error: float) -> range:
-    """Numbers of samples at which the extremes of both sides are an interval.
+    """Numbers of samples at which the extremes of both commits are an interval.
 
-    All samples of a side lie above all of the other, and above by the change itself, in one of C(2n, n) orders; each
-    look has a quarter of the chance of the one before, so all of them have four thirds of the first one's.
+    All samples of a commit lie above all of the other, and above by the change itself, in one of C(2n, n) orders; each
+    analysis has a quarter of the chance of the one before, so all of them have four thirds of the first one's.
     """
     least = statistics.LEAST_SAMPLES
     while 4 / 3 / math.comb(2 * least, least) > error:

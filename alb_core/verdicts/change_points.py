@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
+from alb_core.rounds.pairs import LEAST_ROUNDS, log_figure, usual_gap
 from alb_core.verdicts.judge import LEAST_BYTES, THRESHOLD
 from alb_core.verdicts.statistics import ALPHA, TRIM
 
@@ -27,10 +28,10 @@ from alb_core.verdicts.statistics import ALPHA, TRIM
 Block = tuple[int, int]
 
 #: Rounds of a release before it counts.
-LEAST_ROUNDS = 3
+LEAST_RELEASE_ROUNDS = 3
 
 #: How much stricter a boundary is judged because it was found by looking, and because Student's t is a little lenient
-#: with trimmed means: by simulation, tests/campaign/test_steps.py.
+#: with trimmed means: by simulation, tests/verdicts/test_change_points.py.
 _LOOKING = 10
 
 #: Least spread of a release's figures, as a share: coarse clocks and pages would else make anything certain.
@@ -46,7 +47,7 @@ class Step:
     """A change at a release."""
 
     #: What changed.
-    case: Case
+    case: BenchmarkCase
     #: The release with the new level.
     version: str
     #: The newest release with the old one.
@@ -67,7 +68,7 @@ class Line:
     """A case over all releases."""
 
     #: The case.
-    case: Case
+    case: BenchmarkCase
     #: Its steps, oldest first.
     steps: tuple[Step, ...]
     #: Spread (standard deviation) of a round within a level: a share, or a difference for counts.
@@ -77,7 +78,7 @@ class Line:
 
 
 def lines(
-    rounds: Mapping[Case, Mapping[str, Mapping[Block, Sequence[float]]]], threshold: float = THRESHOLD
+    rounds: Mapping[BenchmarkCase, Mapping[str, Mapping[Block, Sequence[float]]]], threshold: float = THRESHOLD
 ) -> list[Line]:
     """Find the steps of all cases."""
     held = {case: _interleaved(by) for case, by in rounds.items()}
@@ -86,13 +87,18 @@ def lines(
     return [_line(case, by, ALPHA / (_LOOKING * boundaries), threshold) for case, by in held.items()]
 
 
-def _line(case: Case, by: Mapping[str, Mapping[Block, Sequence[float]]], level: float, threshold: float) -> Line:
+def _line(
+    case: BenchmarkCase, by: Mapping[str, Mapping[Block, Sequence[float]]], level: float, threshold: float
+) -> Line:
     versions = [*by]
     blocks = sorted({block for mine in by.values() for block in mine})
     table = np.full((len(versions), len(blocks)), np.nan)
+    # One gap for all releases, by their first rounds, as in a verdict.
+    first = [samples for mine in by.values() for samples in [*mine.values()][:LEAST_ROUNDS]]
+    gap = usual_gap(first) if case.kind is Kind.TIME else 0.0
     for row, version in enumerate(versions):
         for block, samples in by[version].items():
-            table[row, blocks.index(block)] = _figure(case, samples)
+            table[row, blocks.index(block)] = _figure(case, samples, gap)
     rows = polished(table)
     groups = levels(rows, level)
     steps = []
@@ -117,7 +123,7 @@ def _interleaved(by: Mapping[str, Mapping[Block, Sequence[float]]]) -> dict[str,
         version: {block: samples for block, samples in blocks.items() if releases[block] > 1}
         for version, blocks in by.items()
     }
-    return {version: blocks for version, blocks in shared.items() if len(blocks) >= LEAST_ROUNDS}
+    return {version: blocks for version, blocks in shared.items() if len(blocks) >= LEAST_RELEASE_ROUNDS}
 
 
 def polished(table: Floats) -> list[Floats]:
@@ -171,15 +177,16 @@ def _middle(values: Floats) -> float:
     return float(stats.trim_mean(values, TRIM))
 
 
-def _figure(case: Case, samples: Sequence[float]) -> float:
-    """A round's figure: the logarithm of a time (the least of its repeats) or peak, a count as it is."""
-    if case.kind is Kind.COUNT:
-        return float(np.median(samples))
-    return math.log(min(samples) if case.kind is Kind.TIME else float(np.median(samples)))
+def _figure(case: BenchmarkCase, samples: Sequence[float], gap: float) -> float:
+    """A round's figure: the logarithm of a time (as in a verdict) or of a peak, a count as it is."""
+    if case.kind is Kind.TIME:
+        return log_figure(samples, gap)
+    middle = float(np.median(samples))
+    return middle if case.kind is Kind.COUNT else math.log(middle)
 
 
 def _step(
-    case: Case,
+    case: BenchmarkCase,
     versions: Sequence[str],
     left: Sequence[int],
     right: Sequence[int],

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from alb_core.rounds import pairs as pairs_module
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Rounds, gap_of
 from alb_core.verdicts import statistics
 from alb_core.verdicts.statistics import Word
@@ -21,7 +21,7 @@ THRESHOLD = 0.05
 #: the very same libraries have been seen to count for 20 MB more, by how their files came into the page cache.
 LEAST_BYTES = 48 * 2**20
 
-#: Samples of memory a side that are taken where fewer do not tell.
+#: Samples of memory of each commit that are taken where fewer do not tell.
 MOST_SAMPLES = 8
 
 #: Cases of one benchmark from which they are judged together, too.
@@ -45,13 +45,13 @@ class Change:
     rounds: int
     #: ``s`` or ``bytes``.
     unit: str
-    #: The sides' own figures: the medians, in the unit.
+    #: The commits' own figures: the medians, in the unit.
     base: float | None = None
     head: float | None = None
 
 
 @dataclass(frozen=True)
-class Row:
+class VerdictRow:
     """A line of the table: time and memory of one thing."""
 
     #: asv's name without ``time_`` and ``peakmem_``; for several together, what they share and how many.
@@ -70,7 +70,7 @@ class Verdict:
     """What is said of two commits."""
 
     #: A benchmark each, those of several together first.
-    rows: tuple[Row, ...]
+    rows: tuple[VerdictRow, ...]
     #: Of the whole.
     word: Word
     #: How many benchmarks (time and memory apart) are of each word.
@@ -116,7 +116,7 @@ class Judge:
         counts = {word: single.count(word) for word in Word}
         return Verdict(tuple(rows), whole(words), counts, tuple(_moved(rounds)))
 
-    def still_open(self, rounds: Rounds) -> list[Case]:
+    def still_open(self, rounds: Rounds) -> list[BenchmarkCase]:
         """Return the cases that more rounds could say more of."""
         times = self._times(rounds, seen=False)
         found = []
@@ -130,26 +130,26 @@ class Judge:
                 few = len(pairs) < statistics.LEAST_SAMPLES
                 more = few or (known.word is Word.UNKNOWN and len(pairs) < MOST_SAMPLES)
             else:
-                # A counter hardly varies; a second look tells whether this one does.
+                # A counter hardly varies; a second run tells whether this one does.
                 more = len(pairs) < 2
             if more:
                 found.append(case)
         return found
 
-    def _threshold(self, *cases: Case) -> float:
+    def _threshold(self, *cases: BenchmarkCase) -> float:
         if self.threshold is not None:
             return self.threshold
         return max(self.thresholds.get(case.name, THRESHOLD) for case in cases)
 
-    def _times(self, rounds: Rounds, seen: bool = True) -> dict[tuple[Case, ...], Change]:
+    def _times(self, rounds: Rounds, seen: bool = True) -> dict[tuple[BenchmarkCase, ...], Change]:
         """Judge every case of time, and those of a benchmark together, each at its level.
 
         What could be seen takes most of the time, and is left out where nobody asks (``seen``).
         """
-        alone: dict[tuple[Case, ...], list[float]] = {
+        alone: dict[tuple[BenchmarkCase, ...], list[float]] = {
             (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME and _measured(rounds, case)
         }
-        groups: dict[str, list[Case]] = {}
+        groups: dict[str, list[BenchmarkCase]] = {}
         for (case,) in alone:
             groups.setdefault(case.benchmark, []).append(case)
         # All of them, too, where there is more than one benchmark: what slows everything a little shows there first.
@@ -170,19 +170,23 @@ class Judge:
             found[cases] = _change(ratios, level_at, self._threshold(*cases), figures, seen)
         return found
 
-    def _together(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change]) -> list[Row]:
-        return [Row(_name_of(cases), change, None, together=True) for cases, change in times.items() if len(cases) > 1]
+    def _together(self, rounds: Rounds, times: Mapping[tuple[BenchmarkCase, ...], Change]) -> list[VerdictRow]:
+        return [
+            VerdictRow(_name_of(cases), change, None, together=True)
+            for cases, change in times.items()
+            if len(cases) > 1
+        ]
 
-    def _row(self, rounds: Rounds, times: Mapping[tuple[Case, ...], Change], name: str) -> Row:
+    def _row(self, rounds: Rounds, times: Mapping[tuple[BenchmarkCase, ...], Change], name: str) -> VerdictRow:
         cases = [case for case in rounds.pairs if case.row == name]
         live = [case for case in cases if _measured(rounds, case)]
         time = next((times[(case,)] for case in live if case.kind is Kind.TIME), None)
         memory = next((self._memory(rounds, case) for case in live if case.kind is Kind.MEMORY), None)
         notes = [f"{case.benchmark}: failed on {rounds.failures[case]}" for case in cases if case in rounds.failures]
         notes += [f"{case.benchmark}: n/a on {rounds.absent[case]}" for case in cases if case in rounds.absent]
-        return Row(name, time, memory, tuple(notes))
+        return VerdictRow(name, time, memory, tuple(notes))
 
-    def _memory(self, rounds: Rounds, case: Case) -> Change:
+    def _memory(self, rounds: Rounds, case: BenchmarkCase) -> Change:
         base, head = rounds.flat(case)
         found = statistics.shift(base, head)
         if found is None:
@@ -199,12 +203,12 @@ class Judge:
         return Change(change, low, high, seen, word, len(base), "bytes", *figures)
 
 
-def _name_of(cases: Sequence[Case]) -> str:
+def _name_of(cases: Sequence[BenchmarkCase]) -> str:
     names = {case.row.partition("(")[0] for case in cases}
     return f"{names.pop() if len(names) == 1 else 'all'}, {len(cases)} together"
 
 
-def _measured(rounds: Rounds, case: Case) -> bool:
+def _measured(rounds: Rounds, case: BenchmarkCase) -> bool:
     """Whether a case has rounds, or may have some yet."""
     return bool(rounds.pairs[case]) or (case not in rounds.absent and case not in rounds.failures)
 
@@ -226,17 +230,17 @@ def _change(
 ) -> Change:
     """Judge one sequence of log ratios as it stood when its answer was reached, or as it stands now."""
     word = Word.UNKNOWN
-    for look, estimate in statistics.looks(ratios):
-        level = level_at(look)
+    for rounds, estimate in statistics.interim_estimates(ratios):
+        level = level_at(rounds)
         low, high = estimate.interval(level)
         word = statistics.word(low, high, math.log1p(threshold))
         if word is not Word.UNKNOWN:
             break
     if len(ratios) < pairs_module.LEAST_ROUNDS:
         return Change(None, None, None, None, word, len(ratios), "s", *figures)
-    visible = _relative(statistics.visible(ratios[:look], level)) if seen else None
+    visible = _relative(statistics.visible(ratios[:rounds], level)) if seen else None
     middle, low, high = map(_relative, (estimate.log_ratio, low, high))
-    return Change(middle, low, high, visible, word, look, "s", *figures)
+    return Change(middle, low, high, visible, word, rounds, "s", *figures)
 
 
 def _relative(log_ratio: float) -> float:
@@ -244,7 +248,7 @@ def _relative(log_ratio: float) -> float:
     return math.expm1(max(-14.0, min(14.0, log_ratio)))
 
 
-def _figures(rounds: Rounds, case: Case) -> tuple[float | None, float | None]:
+def _figures(rounds: Rounds, case: BenchmarkCase) -> tuple[float | None, float | None]:
     pairs = rounds.pairs[case]
     if not pairs:
         return None, None
@@ -263,7 +267,7 @@ def _median_ratios(sequences: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _moved(rounds: Rounds) -> list[str]:
-    """Name counters whose every sample of one side differs from every sample of the other."""
+    """Name counters whose every sample of one commit differs from every sample of the other."""
     found = []
     for case, pairs in rounds.pairs.items():
         base, head = rounds.flat(case)

@@ -1,8 +1,8 @@
-"""The statistics of a verdict: paired log ratios, a trimmed mean, repeated looks, many benchmarks. Pure.
+"""The statistics of a verdict: paired log ratios, a trimmed mean, interim analyses, many benchmarks. Pure.
 
 A round measures both commits side by side, so what the machine did meanwhile cancels in the ratio of the two. Of the
 rounds' log ratios the 20 % trimmed mean is taken, with its interval (Tukey and McLaughlin 1963, Yuen 1974): a burst
-that hits one side of a few rounds is cut off. The rounds are looked at as they come, each look at a level of its own
+that hits one commit in a few rounds is cut off. The rounds are analysed as they come, each time at a level of its own
 that alpha spending (Lan and DeMets 1983) gives it, so that false alarms stay as rare whenever one stops. Holm's
 procedure (1979) keeps them so over all benchmarks. docs/verdicts.md has the reasons; the tests hold the rates by
 simulation.
@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from alb_core.rounds.pairs import LEAST_ROUNDS, LOOKS
+from alb_core.rounds.pairs import INTERIM_ROUNDS, LEAST_ROUNDS
 
 #: Chance of any false alarm in a verdict of two equal commits, and, one less, how sure intervals and "visible" are.
 ALPHA = 0.05
-
 
 #: Rounds that ten minutes give the standard benchmarks where nothing is known of the machine, and at most: by then most
 #: of the allowed error is spent.
@@ -36,7 +35,7 @@ TRIM = 0.2
 #: Draws of a bootstrap.
 _DRAWS = 1000
 
-#: Samples of memory a side before anything is said: with four, the extreme differences are a 97 % interval.
+#: Samples of memory of each commit before anything is said: with four, the extreme differences are a 97 % interval.
 LEAST_SAMPLES = 4
 
 
@@ -113,13 +112,13 @@ def _freedom(rounds: int) -> int:
 
 
 def planned(rounds: int) -> int:
-    """Return the look by which most of the allowed error is to be spent."""
+    """Return the number of rounds by which most of the allowed error is to be spent."""
     known = min(rounds, USUAL_ROUNDS) if rounds else USUAL_ROUNDS
-    return max((look for look in LOOKS if look <= known), default=LEAST_ROUNDS)
+    return max((count for count in INTERIM_ROUNDS if count <= known), default=LEAST_ROUNDS)
 
 
-def spent(rounds: int, usual: int = USUAL_ROUNDS) -> float:
-    """Share of the allowed error that looks at up to ``rounds`` rounds may have used.
+def alpha_spent(rounds: int, usual: int = USUAL_ROUNDS) -> float:
+    """Share of the allowed error that analyses of up to ``rounds`` rounds may have used.
 
     Four fifths by the ``usual`` number (:func:`planned`), as the cube of the rounds (the power family of Kim and DeMets
     1987), so that most of it is there when there is most to see; the rest is kept for whoever goes on. A budget, a
@@ -130,29 +129,29 @@ def spent(rounds: int, usual: int = USUAL_ROUNDS) -> float:
     return 0.8 * min(1.0, rounds / usual) ** 3 + 0.2 * max(0.0, 1 - usual / rounds)
 
 
-def level_at(alpha: float, look: int, usual: int = USUAL_ROUNDS) -> float:
-    """Two-sided level of one of :data:`LOOKS`: what may be spent by it and was not by the one before.
+def level_at(alpha: float, rounds: int, usual: int = USUAL_ROUNDS) -> float:
+    """Two-sided level of the analysis at one of :data:`INTERIM_ROUNDS`: what may be spent there and was not before.
 
-    The levels of all looks add up to less than ``alpha``, so together they are wrong no more often, whatever the looks
-    have to do with one another (Bonferroni).
+    The levels of all analyses add up to less than ``alpha``, so together they are wrong no more often, whatever the
+    analyses have to do with one another (Bonferroni).
     """
-    place = LOOKS.index(look)
-    return alpha * (spent(look, usual) - (spent(LOOKS[place - 1], usual) if place else 0.0))
+    place = INTERIM_ROUNDS.index(rounds)
+    return alpha * (alpha_spent(rounds, usual) - (alpha_spent(INTERIM_ROUNDS[place - 1], usual) if place else 0.0))
 
 
-def looks(ratios: Sequence[float]) -> Iterator[tuple[int, Estimate]]:
-    """The looks that some rounds allow: the number of rounds, and what was known then."""
-    for look in LOOKS:
-        found = estimate(ratios[:look])
-        if look > len(ratios) or found is None:
+def interim_estimates(ratios: Sequence[float]) -> Iterator[tuple[int, Estimate]]:
+    """The interim analyses that some rounds allow: the number of rounds, and what was known then."""
+    for rounds in INTERIM_ROUNDS:
+        found = estimate(ratios[:rounds])
+        if rounds > len(ratios) or found is None:
             return
-        yield look, found
+        yield rounds, found
 
 
 def crossed(ratios: Sequence[float], alpha: float, usual: int = USUAL_ROUNDS) -> bool:
-    """Whether any look at these rounds, in their order, found a difference; once found, it stays found."""
-    for look, found in looks(ratios):
-        low, high = found.interval(level_at(alpha, look, usual))
+    """Whether any interim analysis of these rounds, in their order, found a difference; once found, it stays found."""
+    for rounds, found in interim_estimates(ratios):
+        low, high = found.interval(level_at(alpha, rounds, usual))
         if low > 0 or high < 0:
             return True
     return False
@@ -205,7 +204,7 @@ class Shift:
 
 
 def shift(base: Sequence[float], head: Sequence[float]) -> Shift | None:
-    """Return the change from BASE's samples to HEAD's; None for fewer than :data:`LEAST_SAMPLES` a side.
+    """Return the change from BASE's samples to HEAD's; None for fewer than :data:`LEAST_SAMPLES` of each.
 
     A peak hardly varies, so few samples do, and their order matters to nothing: the ratios of rounds are not used.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,26 @@ from asv.config import Config
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots
 from alb_core.rounds import canary
-from alb_core.rounds.cases import STANDARD, check, selected
-from alb_core.rounds.measure import Measured, measure
+from alb_core.rounds.bench import Bench
+from alb_core.rounds.installed_commits import InstalledCommit, base_and_head, commits_of, dependencies
+from alb_core.rounds.measure import MeasuringSummary, measure
+from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import Rounds
 from alb_core.rounds.results.store import Store
-from alb_core.rounds.session import Bench, blank, discovered, session
-from alb_core.rounds.sides import Side, commits_of, dependencies, pair_of
-from alb_core.verdicts import calibrated, counters
-from alb_core.verdicts.counters import Counts, counted_by, counters_of
+from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
+from alb_core.rounds.selections import VERDICT, check, selected
+from alb_core.verdicts import calibration_file, counter_runs
+from alb_core.verdicts.counter_runs import CounterRuns, counted_by, counters_of
 from alb_core.verdicts.judge import Judge, Verdict
-from alb_core.verdicts.report import Context
 from alb_core.verdicts.statistics import planned
+from alb_core.verdicts.verdict_text import Context
 
 #: Seconds that are spent where nothing else is asked for.
 BUDGET = 600.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class VerdictRequest:
     """What is asked of a verdict."""
 
     #: Names of commits of the history.
@@ -39,52 +42,56 @@ class Asked:
     #: Seconds to measure, builds and canary apart.
     budget: float = BUDGET
     #: Regular expressions of benchmarks; the standard ones by default.
-    patterns: tuple[str, ...] = STANDARD
+    patterns: tuple[str, ...] = VERDICT.patterns
     #: Relative change that is called none below it; None for the calibration's, or the default.
     threshold: float | None = None
     #: Name; None for asv's own choice.
     machine: str | None = None
     #: Whether a commit may be measured against itself.
     same: bool = False
-    #: Whether the canary looks first.
-    look: bool = True
-    #: Whether counters are looked at after the rounds.
-    count: bool = False
+    #: Whether the canary runs first.
+    run_canary: bool = True
+    #: Whether counters run after the rounds.
+    run_counters: bool = False
     #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
-def run(asked: Asked) -> tuple[Verdict, Context]:
+def run(request: VerdictRequest) -> tuple[Verdict, Context]:
     """Measure two commits side by side and judge them."""
-    check(asked.patterns)
-    with session(asked.machine, environment_roots()) as (conf, repo, machine):
-        known = calibrated.load(Path(conf.results_dir), machine)
-        names = (asked.base, asked.base) if asked.same and asked.head == "HEAD" else (asked.base, asked.head)
+    check(request.patterns)
+    with session(request.machine, environment_roots()) as (conf, repo, machine):
+        known = calibration_file.load(Path(conf.results_dir), machine)
+        names = (
+            (request.base, request.base) if request.same and request.head == "HEAD" else (request.base, request.head)
+        )
         commits = commits_of(conf, repo, names)
-        if (commits[0] == commits[1]) is not asked.same:
+        if (commits[0] == commits[1]) is not request.same:
             raise _unlike(names, commits)
-        base, head = pair_of(conf, names, commits)
-        for side in (base, head):
-            side.install(conf, repo)
+        base, head = base_and_head(conf, names, commits)
+        for commit in (base, head):
+            commit.install(conf, repo)
         benchmarks = discovered(conf, repo, head)
-        cases = selected(conf, benchmarks, asked.patterns)
+        cases = selected(conf, benchmarks, request.patterns)
         benchmarks.save()
-        seen = canary.look(known.canary if known else None) if asked.look else None
+        seen = canary.look(known.canary if known else None) if request.run_canary else None
         if seen is not None:
             print(f"alb: {seen.said}", file=sys.stderr)
-        store = Store(Path(conf.results_dir), machine, blank(repo, head, machine), benchmarks, base.commit, head.commit)
-        rounds = Rounds.of(cases)
-        for case in cases:
-            rounds.pairs[case] += store.pairs(case)
+        empty = empty_results(repo, head.environment, machine)
+        store = Store(Path(conf.results_dir), machine, empty, benchmarks, commits)
+        rounds = Rounds({case: store.pairs(base.commit, head.commit, case) for case in cases})
         recorded = sum(map(len, rounds.pairs.values()))
-        judge = judge_of(asked.threshold, known)
-        bench = Bench(conf, (base, head), benchmarks, store, dict(asked.attributes or {}))
-        done = measure(bench, store, rounds, asked.budget, judge.still_open)
+        judge = judge_of(request.threshold, known)
+        schedule = PairSchedule(rounds, judge.still_open)
+        bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
+        done = measure(bench, schedule, partial(store.keep_pair, base.commit, head.commit), request.budget)
+        if not done.interrupted:
+            schedule.require_one_round(done.seconds, request.budget)
         verdict = judge.verdict(rounds)
-        if not asked.same:
+        if not request.same:
             verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head)))
-        if asked.count and not asked.same:
-            verdict, done.interrupted = _with_causes(conf, (base, head), benchmarks, store, verdict, rounds, done)
+        if request.run_counters and not request.same:
+            verdict, done.interrupted = _with_counters(conf, (base, head), benchmarks, store, verdict, rounds, done)
     context = Context(
         base=base.name,
         head=head.name,
@@ -92,7 +99,7 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
         head_commit=head.commit,
         machine=machine,
         seconds=done.seconds,
-        budget=asked.budget,
+        budget=request.budget,
         recorded=recorded,
         interrupted=done.interrupted,
         canary=seen,
@@ -101,35 +108,34 @@ def run(asked: Asked) -> tuple[Verdict, Context]:
     return verdict, context
 
 
-def judge_of(threshold: float | None, known: calibrated.Calibration | None) -> Judge:
+def judge_of(threshold: float | None, known: calibration_file.Calibration | None) -> Judge:
     """Return the rule for a machine: what its calibration says is no change, and how many rounds it has to spend on."""
     if known is None:
         return Judge(threshold)
     return Judge(threshold, known.thresholds(), usual=planned(known.verdict_rounds))
 
 
-def _with_causes(
+def _with_counters(
     conf: Config,
-    sides: tuple[Side, Side],
+    commits: tuple[InstalledCommit, InstalledCommit],
     benchmarks: Mapping[str, dict[str, Any]],
     store: Store,
     verdict: Verdict,
     rounds: Rounds,
-    done: Measured,
+    done: MeasuringSummary,
 ) -> tuple[Verdict, bool]:
     """Say beside a verdict what the counters did; and whether the user ended it."""
     interrupted = done.interrupted
+    base, head = (each.commit for each in commits)
     by_row = counters_of(benchmarks, [case for case, pairs in rounds.pairs.items() if pairs])
-    counted = Rounds.of([case for cases in by_row.values() for case in cases])
-    for case in counted.pairs:
-        counted.pairs[case] += store.pairs(case)
+    counted = Rounds({case: store.pairs(base, head, case) for cases in by_row.values() for case in cases})
     if counted.pairs and not interrupted:
         try:
-            counter = next(iter(counted.pairs)).benchmark
-            Counts(counted_by(conf, sides, counter), store, counted, by_row).look(verdict)
+            count = counted_by(conf, commits, next(iter(counted.pairs)).benchmark)
+            CounterRuns(count, partial(store.add_pair, base, head), counted, by_row).run(verdict)
         except KeyboardInterrupt:
             interrupted = True
-    said = (*verdict.moved, *counters.told(verdict, counted, by_row))
+    said = (*verdict.moved, *counter_runs.told(verdict, counted, by_row))
     return replace(verdict, moved=said), interrupted
 
 

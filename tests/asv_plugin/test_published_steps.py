@@ -7,13 +7,13 @@ from recorded import BASE, BENCHMARKS, CASES, TIME
 
 from alb_core.asv_plugin import publishers
 from alb_core.base.errors import AlbError
-from alb_core.verdicts import calibrated as calibrated_module
-from alb_core.verdicts.calibrated import Calibration, Known, Rate
+from alb_core.verdicts import calibration_file
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 
 
 def calibrated(results, machine, **step_by_name):
-    named = {CASES[int(name[1:])].name: Known(Rate(0, 9), step=step) for name, step in step_by_name.items()}
-    calibrated_module.save(results, Calibration(machine, "2026-11-22", BASE, 600.0, {}, named, Known(Rate(0, 9))))
+    named = {CASES[int(name[1:])].name: VerdictRates(Rate(0, 9), step=step) for name, step in step_by_name.items()}
+    calibration_file.save(results, Calibration(machine, "2026-11-22", BASE, 600.0, {}, named, VerdictRates(Rate(0, 9))))
 
 
 class Graph:

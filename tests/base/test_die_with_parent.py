@@ -95,7 +95,7 @@ def test_who_comes_too_late_ends_at_once(server):
 def test_a_polite_end_is_taken_as_ctrl_c():
     program = """
 import os, signal
-from alb_core.rounds.session import stop_like_interrupt
+from alb_core.rounds.measuring_session import stop_like_interrupt
 stop_like_interrupt()
 try:
     os.kill(os.getpid(), signal.SIGTERM)

@@ -7,7 +7,7 @@ import pytest
 import timed_code
 
 from alb_core.cases import counters
-from alb_core.rounds.cases import STANDARD
+from alb_core.rounds.selections import VERDICT
 
 #: Where the class of each counted one is.
 EFFECTS = {"ReadChunks": "read_chunks", "DataLoader": "data_loader", "LoaderContexts": "contexts", "Peers": "peers"}
@@ -30,7 +30,7 @@ def test_what_is_counted_is_part_of_what_is_timed(cls):
 @pytest.mark.parametrize(("cls", "count"), [("ReadChunks", 3), ("DataLoader", 2)])
 def test_what_a_verdict_looks_at_by_itself_is_counted(cls, count):
     everything = names(cls, itertools.product(*timed_code.benchmark_class(f"{EFFECTS[cls]}.{cls}").params))
-    standard = {name for name in everything if any(re.search(pattern, name) for pattern in STANDARD)}
+    standard = {name for name in everything if any(re.search(pattern, name) for pattern in VERDICT.patterns)}
     counted = names(cls, itertools.product(*timed_code.benchmark_class(f"counters.{cls}").params))
     assert len(standard) == count and standard <= counted
 

@@ -1,22 +1,21 @@
 """`alb campaign` as typed: what is refused before anything is made, and what a plan says."""
 
-import itertools
-import json
-import re
 from types import SimpleNamespace
 
 import pytest
 
-from alb_core.base.paths import suite_root
 from alb_core.cli.main import main
 from alb_core.commits.history import releases_lock
-from alb_core.rounds.campaign_rounds import Measured, in_words
-from alb_core.rounds.cases import Case, Kind, check
-from alb_core.rounds.schedule import Grid
-from alb_core.rounds.selections import STANDARD
+from alb_core.rounds.cases import BenchmarkCase, Kind
+from alb_core.rounds.installed_commits import release_root
+from alb_core.rounds.measure import MeasuringSummary
+from alb_core.rounds.release_schedule import ReleaseSchedule
 from alb_core.verdicts import campaign as campaign_module
+from alb_core.verdicts.campaign import releases_in
+from alb_core.verdicts.campaign_text import lines
 
-CASE = Case("read.Read.time_epoch", 0, ("'table'",), Kind.TIME)
+RELEASES = releases_lock.load()
+CASE = BenchmarkCase("read.Read.time_epoch", 0, ("'table'",), Kind.TIME)
 
 
 @pytest.mark.parametrize(
@@ -49,30 +48,17 @@ def test_a_plan_changes_nothing_and_tells_what_there_is_to_do(tmp_path, monkeypa
     assert "to install 4 releases" in said and "for an unknown time: nothing is measured yet" in said
 
 
-def test_every_part_of_the_standard_is_a_benchmark_of_the_committed_list():
-    check(STANDARD)
-    listed = json.loads((suite_root() / "data" / "results" / "benchmarks.json").read_text())
-    names = [
-        f"{name}({', '.join(parameters)})"
-        for name, entry in listed.items()
-        if name != "version"
-        for parameters in itertools.product(*entry["params"])
-    ]
-    for pattern in STANDARD:
-        assert any(re.search(pattern, name) for name in names), f"{pattern}: `asv run --bench just-discover` lists anew"
-
-
-def campaign(grid, **changes):
+def campaign(schedule, **changes):
     return campaign_module.Campaign(
-        "m", grid, **{"missing": [], "installing": 60.0, "measured": Measured(600.0, 3), **changes}
+        "m", schedule, **{"missing": [], "installing": 60.0, "measured": MeasuringSummary(600.0, 3), **changes}
     )
 
 
 def test_a_report_says_where_it_stands():
-    grid = Grid(["1", "2", "3"], [CASE], 3, counts={("1", CASE): 2}, cost={("1", CASE): 30.0})
-    grid.out["3"] = "it cannot be imported"
-    grid.failures["2", CASE] = "ValueError: no"
-    found = list(campaign_module.lines(campaign(grid, missing=["0"])))
+    schedule = ReleaseSchedule(["1", "2", "3"], [CASE], 3, counts={("1", CASE): 2}, cost={("1", CASE): 30.0})
+    schedule.unusable["3"] = "it cannot be imported"
+    schedule.failures["2", CASE] = "ValueError: no"
+    found = list(lines(campaign(schedule, missing=["0"])))
     assert found == [
         "machine    m",
         "releases   3, 1 to 3",
@@ -83,16 +69,16 @@ def test_a_report_says_where_it_stands():
         "failed     read.Read.time_epoch('table') at 2: ValueError: no",
         "left       1 processes are left, about 30 s; the same command goes on",
     ]
-    assert campaign_module.exit_status(campaign(grid)) == 1
+    assert campaign(schedule).exit_status == 1
 
 
 def test_exit_statuses():
-    whole = Grid(["1"], [CASE], 1, counts={("1", CASE): 1})
-    assert campaign_module.exit_status(campaign(whole)) == 0
-    assert campaign_module.exit_status(campaign(whole, measured=Measured(1.0, 0, interrupted=True))) == 130
-    assert campaign_module.exit_status(campaign(whole, measured=None)) == 0
-    assert campaign_module.exit_status(campaign(Grid(["1"], [CASE], 1))) == 3
-    assert campaign_module.exit_status(campaign(whole, missing=["2"])) == 1
+    whole = ReleaseSchedule(["1"], [CASE], 1, counts={("1", CASE): 1})
+    assert campaign(whole).exit_status == 0
+    assert campaign(whole, measured=MeasuringSummary(1.0, 0, interrupted=True)).exit_status == 130
+    assert campaign(whole, measured=None).exit_status == 0
+    assert campaign(ReleaseSchedule(["1"], [CASE], 1)).exit_status == 3
+    assert campaign(whole, missing=["2"]).exit_status == 1
 
 
 def test_another_history_is_named_with_what_to_type(monkeypatch):
@@ -104,15 +90,34 @@ def test_another_history_is_named_with_what_to_type(monkeypatch):
         campaign_module._require_releases()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (89, "89 s"), (95, "2 min"), (3599, "1 h 00 min"), (9000, "2 h 30 min")]
-)
-def test_times_in_words(seconds, words):
-    assert in_words(seconds) == words
-
-
 def test_the_environments_of_releases_have_paths_of_one_length():
-    from alb_core.rounds.sides import root_of
-
-    places = {str(root_of(release)) for release in releases_lock.load()}
+    places = {str(release_root(release)) for release in releases_lock.load()}
     assert len(places) == len(releases_lock.load()) and len({len(place) for place in places}) == 1
+
+
+def versions(words):
+    return [release.version for release in releases_in(words, RELEASES)]
+
+
+def test_a_range_holds_both_of_its_ends():
+    everything = [release.version for release in RELEASES]
+    assert versions("..") == everything and versions(" .. ") == everything
+    assert versions("1.12.0..1.12.3") == ["1.12.0", "1.12.1", "1.12.2", "1.12.3"]
+    assert versions("2.3.0") == versions("2.3.0..2.3.0") == ["2.3.0"]
+    assert versions("2.2.0..")[:2] == ["2.2.0", "2.3.0"] and versions("..1.8.1") == ["1.7.3", "1.8.1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("1.0.0..", "no release 1.0.0 in the lock, expected one of 1.7.3 to"),
+        ("main", "no release main"),
+        ("2.0.0..1.8.1", "the range '2.0.0..1.8.1' is empty: 2.0.0 is newer than 1.8.1, so type 1.8.1..2.0.0"),
+        ("1.8.1..2.0.0..2.3.0", "no release 2.0.0..2.3.0"),
+        ("", "no release  in the lock"),
+    ],
+)
+def test_what_is_no_range_is_refused(words, said):
+    with pytest.raises(campaign_module.AlbError) as refused:
+        releases_in(words, RELEASES)
+    assert said in str(refused.value)

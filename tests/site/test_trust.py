@@ -5,8 +5,8 @@ import json
 from asv_site import BENCHMARK
 
 from alb_core.site import trust
-from alb_core.verdicts import calibrated
-from alb_core.verdicts.calibrated import Calibration, Known, Rate
+from alb_core.verdicts import calibration_file
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 
 
 def written(site):
@@ -31,10 +31,12 @@ def test_rates_come_with_their_intervals_and_unknown_ones_are_empty(tmp_path):
     results = tmp_path / "results"
     machine(results)
     drawn = {"resampled_false_alarms": Rate(20, 1000), "resampled_power": {"25%": Rate(900, 1000)}}
-    cases = {f"{BENCHMARK}(1)": Known(Rate(0, 0), {"25%": Rate(5, 10)}, "1", 0.075, **drawn, visible=0.12, step=0.2)}
-    whole = Known(Rate(1, 100), {"10%": Rate(9, 10)})
+    cases = {
+        f"{BENCHMARK}(1)": VerdictRates(Rate(0, 0), {"25%": Rate(5, 10)}, "1", 0.075, **drawn, visible=0.12, step=0.2)
+    }
+    whole = VerdictRates(Rate(1, 100), {"10%": Rate(9, 10)})
     times = "2026-11-22T10:00:00", "c" * 40, 600.0
-    calibrated.save(results, Calibration("m", *times, {"sort": 0.1}, cases, whole, rounds=60, verdict_rounds=12))
+    calibration_file.save(results, Calibration("m", *times, {"sort": 0.1}, cases, whole, rounds=60, verdict_rounds=12))
     assert trust.write(tmp_path, results) == []
     [found] = written(tmp_path)
     assert found["calibration"] == {

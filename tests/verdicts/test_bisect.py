@@ -10,14 +10,14 @@ from recorded import CASES, PEAKS, peaks, quiet
 from alb_core.base.errors import AlbError
 from alb_core.cli.main import main
 from alb_core.rounds.cases import Kind
+from alb_core.rounds.installed_commits import CouldNotMeasureError
 from alb_core.rounds.pairs import Rounds
-from alb_core.rounds.sides import CouldNotMeasureError
 from alb_core.verdicts import bisect, bisect_search
-from alb_core.verdicts.bisect import Asked, Found, between, text
+from alb_core.verdicts.bisect import BisectRequest, BisectResult, between, text
 from alb_core.verdicts.bisect_search import Search
 
 COMMITS = [letter * 40 for letter in "0123456789"]
-ASKED = Asked("good", "bad", ("time",))
+ASKED = BisectRequest("good", "bad", ("time",))
 
 
 class History:
@@ -52,7 +52,7 @@ class History:
 
 
 def searched(history, cases=CASES[:1], count=10):
-    found = Found(Search(COMMITS[:count]), "m")
+    found = BisectResult(Search(COMMITS[:count]), "m")
     bisect._search(found, cases, bisect_search.error_of_each(count - 1), history.rounds_of)
     return found
 

@@ -7,7 +7,7 @@ import pytest
 from recorded import CASES, COUNTS, PEAKS
 
 from alb_core.cli.main import main
-from alb_core.verdicts import campaign
+from alb_core.verdicts import campaign, campaign_text
 from alb_core.verdicts.change_points import lines
 
 VERSIONS = [release.version for release in campaign.releases_lock.load()]
@@ -107,7 +107,7 @@ def test_the_command_prints_what_was_found(monkeypatch, capsys):
         main(["history", "steps", "--json", "--threshold", "50%"])
     [line] = json.loads(capsys.readouterr().out)
     assert line["steps"] == [] and line["case"]["benchmark"] == CASES[0].benchmark
-    assert list(campaign.history([])) == ["no step over the noise"]
+    assert list(campaign_text.step_lines([])) == ["no step over the noise"]
 
 
 def test_a_machine_without_a_campaign_is_told(capsys):

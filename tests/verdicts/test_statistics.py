@@ -23,11 +23,11 @@ log_ratios = st.lists(st.floats(-2, 2), min_size=LEAST_ROUNDS, max_size=30)
 
 
 def crossings(sequences, alpha):
-    """Which of many sequences some look finds a difference in: all at once what ``crossed`` does one by one."""
+    """Which of many sequences some analysis finds a difference in: all at once what ``crossed`` does one by one."""
     hit = np.zeros(len(sequences), bool)
-    for look in (look for look in pairs_module.LOOKS if look <= sequences.shape[1]):
-        mean, error = statistics._trimmed(sequences[:, :look])
-        hit |= np.abs(mean) / error > stats.t.isf(statistics.level_at(alpha, look) / 2, statistics._freedom(look))
+    for rounds in (count for count in pairs_module.INTERIM_ROUNDS if count <= sequences.shape[1]):
+        mean, error = statistics._trimmed(sequences[:, :rounds])
+        hit |= np.abs(mean) / error > stats.t.isf(statistics.level_at(alpha, rounds) / 2, statistics._freedom(rounds))
     return hit
 
 
@@ -189,17 +189,17 @@ def test_ratios_of_many_runs_at_once_are_as_one_by_one():
 
 
 @pytest.mark.parametrize(
-    ("rounds", "look"), [(0, 25), (5, 6), (6, 6), (14, 13), (18, 16), (21, 20), (24, 20), (30, 25), (119, 25)]
+    ("rounds", "analysis"), [(0, 25), (5, 6), (6, 6), (14, 13), (18, 16), (21, 20), (24, 20), (30, 25), (119, 25)]
 )
-def test_a_machine_spends_most_by_the_last_look_of_its_ten_minutes(rounds, look):
-    assert statistics.planned(rounds) == look
+def test_a_machine_spends_most_by_the_last_analysis_of_its_ten_minutes(rounds, analysis):
+    assert statistics.planned(rounds) == analysis
 
 
 @pytest.mark.parametrize("usual", [6, 13, 20])
 def test_a_slow_machine_spends_earlier_and_no_more(usual):
-    levels = [statistics.level_at(ALPHA, look, usual) for look in pairs_module.LOOKS]
+    levels = [statistics.level_at(ALPHA, count, usual) for count in pairs_module.INTERIM_ROUNDS]
     assert all(level > 0 for level in levels) and sum(levels) < ALPHA
-    assert sum(levels[: pairs_module.LOOKS.index(usual) + 1]) == pytest.approx(0.8 * ALPHA)
+    assert sum(levels[: pairs_module.INTERIM_ROUNDS.index(usual) + 1]) == pytest.approx(0.8 * ALPHA)
 
 
 def test_a_slow_machine_finds_more_and_alarms_as_rarely():
@@ -212,19 +212,21 @@ def test_a_slow_machine_finds_more_and_alarms_as_rarely():
 
 
 @given(st.floats(1e-4, 0.2))
-def test_looks_spend_what_is_allowed_and_no_more(alpha):
-    levels = [statistics.level_at(alpha, look) for look in pairs_module.LOOKS]
+def test_interim_analyses_spend_what_is_allowed_and_no_more(alpha):
+    levels = [statistics.level_at(alpha, count) for count in pairs_module.INTERIM_ROUNDS]
     assert all(0 < level < alpha for level in levels)
-    assert sum(levels) == pytest.approx(alpha * statistics.spent(pairs_module.MOST_ROUNDS)) and sum(levels) < alpha
+    assert (
+        sum(levels) == pytest.approx(alpha * statistics.alpha_spent(pairs_module.MOST_ROUNDS)) and sum(levels) < alpha
+    )
 
 
-def test_a_word_is_said_at_looks_alone():
-    looked = [look for look, _ in statistics.looks([0.1] * 30)]
-    assert looked == [6, 8, 10, 13, 16, 20, 25] and statistics.USUAL_ROUNDS in looked
+def test_a_word_is_said_at_interim_analyses_alone():
+    analysed = [count for count, _ in statistics.interim_estimates([0.1] * 30)]
+    assert analysed == [6, 8, 10, 13, 16, 20, 25] and statistics.USUAL_ROUNDS in analysed
 
 
 def test_the_spending_ends_at_one_and_never_sinks():
-    shares = [statistics.spent(n) for n in range(200)]
+    shares = [statistics.alpha_spent(n) for n in range(200)]
     assert shares[LEAST_ROUNDS - 1] == 0 and shares[statistics.USUAL_ROUNDS] == pytest.approx(0.8)
     assert all(one <= other for one, other in itertools.pairwise(shares)) and 0.95 < shares[-1] < 1
 

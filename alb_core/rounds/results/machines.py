@@ -23,7 +23,7 @@ from alb_core.base.errors import AlbError
 HARDWARE = ("arch", "cpu", "num_cpu", "ram")
 
 
-#: What is known of verdicts on a machine, beside its results (:mod:`alb_core.verdicts.calibrated`).
+#: What is known of verdicts on a machine, beside its results (:mod:`alb_core.verdicts.calibration_file`).
 CALIBRATION = "calibration.json"
 
 #: Loaders side by side on a machine, beside its results (:mod:`alb_core.peers.compare.saved`).

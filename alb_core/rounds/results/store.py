@@ -15,7 +15,7 @@ import math
 import re
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,16 +26,17 @@ from asv.results import Results
 from asv.runner import BenchmarkResult
 
 from alb_core.base.errors import AlbError
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results import carried_versions
+from alb_core.rounds.schedules import TurnResult
 
 _ENTRY = re.compile(
     r"<(?P<label>verdict [0-9a-f]{40}|campaign) (?P<benchmark>\S+?)-(?P<index>\d+) (?P<session>\d+) "
     r"(?P<offset>\d+)\+(?P<count>\d+)x(?P<size>\d+) (?P<digest>[0-9a-f]{12})>"
 )
 
-#: Label of the rounds of a campaign (:mod:`alb_core.rounds`).
+#: Label of the rounds of a campaign.
 CAMPAIGN = "campaign"
 
 
@@ -94,7 +95,7 @@ class CommitResults:
         self.path = results / empty._filename
         self._results = self._load(empty)
 
-    def rounds(self, label: str, case: Case) -> dict[int, list[tuple[float, ...]]]:
+    def rounds(self, label: str, case: BenchmarkCase) -> dict[int, list[tuple[float, ...]]]:
         """Rounds of a case by session, each in the order in which it was measured."""
         samples = self._column(Results.get_result_samples, case)
         found: dict[int, list[tuple[float, ...]]] = {}
@@ -104,7 +105,7 @@ class CommitResults:
                 found.setdefault(segment.session, []).extend(rounds)
         return found
 
-    def seconds(self, label: str, case: Case) -> float | None:
+    def seconds(self, label: str, case: BenchmarkCase) -> float | None:
         """Seconds that a round of a case took, on average; None where there is none."""
         mine = [segment for segment in self._segments(case) if segment.label == label]
         count = sum(segment.count for segment in mine)
@@ -115,12 +116,18 @@ class CommitResults:
         known = [_Segment.parse(key) for key in self._results.duration]
         return max((segment.session for segment in known if segment is not None), default=0)
 
-    def lacks(self, case: Case) -> bool:
+    def lacks(self, case: BenchmarkCase) -> bool:
         """Whether a campaign found that the commit cannot do a case; asv's NaN alone may mean: not measured."""
         return self._lacking(case) in self._results.duration
 
     def append(
-        self, label: str, session: int, case: Case, samples: tuple[float, ...], started: datetime, seconds: float
+        self,
+        label: str,
+        session: int,
+        case: BenchmarkCase,
+        samples: tuple[float, ...],
+        started: datetime,
+        seconds: float,
     ) -> None:
         """Append a round to the samples of a case, and save."""
         results = self._results
@@ -145,13 +152,13 @@ class CommitResults:
         results.duration[grown.key] = spent + seconds
         self.save()
 
-    def add_absent(self, case: Case, value: float | None, said: str) -> None:
+    def add_absent(self, case: BenchmarkCase, value: float | None, said: str) -> None:
         """Record that the commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
         if self._column(Results.get_result_value, case) is None:
             self._put(case, value, None, None, datetime.now(UTC), None, said)
             self.save()
 
-    def add_lacking(self, case: Case, seconds: float) -> None:
+    def add_lacking(self, case: BenchmarkCase, seconds: float) -> None:
         """Record that a campaign found that the commit cannot do a case."""
         self._results.duration[self._lacking(case)] = seconds
         self.add_absent(case, math.nan, "")
@@ -161,11 +168,11 @@ class CommitResults:
         """Write the file, whole."""
         self._results.save(str(self._root))
 
-    def _lacking(self, case: Case) -> str:
+    def _lacking(self, case: BenchmarkCase) -> str:
         # Another version of the benchmark may do it.
         return f"<{CAMPAIGN} lacks {case.benchmark}-{case.index} {self._benchmarks[case.benchmark]['version']}>"
 
-    def _segments(self, case: Case) -> list[_Segment]:
+    def _segments(self, case: BenchmarkCase) -> list[_Segment]:
         """A case's segments, in the order of their samples."""
         parsed = [segment for segment in map(_Segment.parse, self._results.duration) if segment is not None]
         mine = [segment for segment in parsed if (segment.benchmark, segment.index) == (case.benchmark, case.index)]
@@ -173,7 +180,7 @@ class CommitResults:
 
     def _put(
         self,
-        case: Case,
+        case: BenchmarkCase,
         value: float | None,
         samples: list[float] | None,
         number: int | None,
@@ -200,7 +207,7 @@ class CommitResults:
             append_samples=samples is not None,
         )
 
-    def _column(self, get: Callable[[Results, str, Any], Any], case: Case) -> Any:
+    def _column(self, get: Callable[[Results, str, Any], Any], case: BenchmarkCase) -> Any:
         """What results hold of a case, under the version that is measured now, or one that is the same."""
         benchmark = self._benchmarks[case.benchmark]
         results = carried_versions.view(self._results, case.benchmark)
@@ -229,65 +236,88 @@ class CommitResults:
 
 
 class Store:
-    """asv's results of two commits in one environment on one machine."""
+    """asv's results of some commits in one environment on one machine, for one call of a command."""
 
     def __init__(
         self,
         results: Path,
         machine: str,
-        blank: Callable[[str], Results],
+        empty: Callable[[str], Results],
         benchmarks: Mapping[str, dict[str, Any]],
-        base: str,
-        head: str,
+        commits: Iterable[str],
     ) -> None:
-        self._base, self._head = base, head
         self._results = {
-            commit: CommitResults(results, machine, blank(commit), benchmarks) for commit in dict.fromkeys((base, head))
+            commit: CommitResults(results, machine, empty(commit), benchmarks) for commit in dict.fromkeys(commits)
         }
         # Later than every other of these results: a clock may stand still, or go back.
-        self._session = max(session_now(), *(each.last_session() + 1 for each in self._results.values()))
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        self._session = max([now, *(each.last_session() + 1 for each in self._results.values())])
 
-    def pairs(self, case: Case) -> list[Pair]:
+    def of(self, commit: str) -> CommitResults:
+        """Return the results of a commit."""
+        return self._results[commit]
+
+    def pairs(self, base: str, head: str, case: BenchmarkCase) -> list[Pair]:
         """Return the rounds of a case that stand in both commits' results, oldest first."""
-        base = self._results[self._base].rounds(_verdict(self._head), case)
-        head = self._results[self._head].rounds(_verdict(self._base), case)
-        if self._base == self._head:
-            halves = [(r[: len(r) // 2], r[len(r) // 2 :]) for session in sorted(base) for r in base[session]]
+        bases = self._results[base].rounds(_verdict(head), case)
+        heads = self._results[head].rounds(_verdict(base), case)
+        if base == head:
+            halves = [(r[: len(r) // 2], r[len(r) // 2 :]) for session in sorted(bases) for r in bases[session]]
             return [Pair(one, other) for one, other in halves]
         found = []
-        for session in sorted(base.keys() & head.keys()):
+        for session in sorted(bases.keys() & heads.keys()):
             # A call that was killed between the two files leaves one round more in one of them.
-            found += [Pair(one, other) for one, other in zip(base[session], head[session], strict=False)]
+            found += [Pair(one, other) for one, other in zip(bases[session], heads[session], strict=False)]
         return found
 
-    def add(self, case: Case, pair: Pair, started: datetime, seconds: float) -> None:
-        """Append a round to both commits' results and save them."""
-        if self._base == self._head:
-            self._append(self._base, self._base, case, (*pair.base, *pair.head), started, seconds)
-        else:
-            self._append(self._base, self._head, case, pair.base, started, seconds / 2)
-            self._append(self._head, self._base, case, pair.head, started, seconds / 2)
-
-    def add_absent(self, commit: str, case: Case, value: float | None, said: str) -> None:
-        """Record that a commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
-        self._results[commit].add_absent(case, value, said)
-
-    def seconds(self, case: Case) -> float | None:
-        """Seconds that a round of a case took, on average; None where there is none."""
-        others = {self._base: self._head, self._head: self._base}
-        each = [results.seconds(_verdict(others[commit]), case) for commit, results in self._results.items()]
+    def pair_seconds(self, base: str, head: str, case: BenchmarkCase) -> float | None:
+        """Seconds that a round of a case took on both commits, on average; None where there is none."""
+        others = {base: head, head: base}
+        each = [self._results[commit].seconds(_verdict(other), case) for commit, other in others.items()]
         known = [seconds for seconds in each if seconds is not None]
         return sum(known) if len(known) == len(each) else None
 
-    def _append(
-        self, commit: str, other: str, case: Case, samples: tuple[float, ...], started: datetime, seconds: float
+    def add_pair(
+        self, base: str, head: str, case: BenchmarkCase, pair: Pair, started: datetime, seconds: float
     ) -> None:
-        self._results[commit].append(_verdict(other), self._session, case, samples, started, seconds)
+        """Append a round to both commits' results and save them."""
+        if base == head:
+            self._append(base, _verdict(base), case, (*pair.base, *pair.head), started, seconds)
+        else:
+            self._append(base, _verdict(head), case, pair.base, started, seconds / 2)
+            self._append(head, _verdict(base), case, pair.head, started, seconds / 2)
 
+    def keep_pair(self, base: str, head: str, result: TurnResult) -> None:
+        """Append what a turn of two commits gave, or record why it gave nothing."""
+        case = result.turn.case
+        for commit, process in zip((base, head), result.results, strict=True):
+            if not process.samples:
+                self._results[commit].add_absent(case, math.nan if process.absent else None, process.said)
+        if result.complete:
+            one, other = result.results
+            self.add_pair(base, head, case, Pair(one.samples, other.samples), result.started, result.seconds)
 
-def session_now() -> int:
-    """Return what a call names its rounds by: ms since 1970."""
-    return int(datetime.now(UTC).timestamp() * 1000)
+    def keep_campaign(self, commit: str, result: TurnResult) -> None:
+        """Append what a turn of a release gave in a campaign, or record why it gave nothing."""
+        [process], case = result.results, result.turn.case
+        seconds = result.seconds + result.opening_seconds
+        if process.samples:
+            self._append(commit, CAMPAIGN, case, process.samples, result.started, seconds)
+        elif process.absent:
+            self._results[commit].add_lacking(case, seconds)
+        else:
+            self._results[commit].add_absent(case, None, process.said)
+
+    def _append(
+        self,
+        commit: str,
+        label: str,
+        case: BenchmarkCase,
+        samples: tuple[float, ...],
+        started: datetime,
+        seconds: float,
+    ) -> None:
+        self._results[commit].append(label, self._session, case, samples, started, seconds)
 
 
 def _verdict(other: str) -> str:

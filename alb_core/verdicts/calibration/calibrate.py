@@ -7,6 +7,7 @@ is what others publish results of, and the other commits are nobody's.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,26 +18,35 @@ from typing import Any
 
 import numpy as np
 from asv.benchmarks import Benchmarks
+from asv.config import Config
 from tqdm import tqdm
 
-from alb_core.base.paths import HISTORY_VARIABLE, calibration_root, environment_roots
+from alb_core.base.paths import HISTORY_VARIABLE, calibration_root, data_root, environment_roots
 from alb_core.commits.history import releases
-from alb_core.rounds import session
-from alb_core.rounds.cases import STANDARD, Kind, check, selected
-from alb_core.rounds.measure import Measured, measure
+from alb_core.rounds import canary
+from alb_core.rounds.bench import Bench
+from alb_core.rounds.cases import Kind
+from alb_core.rounds.installed_commits import CouldNotMeasureError, InstalledCommit, environments_of
+from alb_core.rounds.measure import MeasuringSummary, measure
+from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import LEAST_ROUNDS, Rounds
 from alb_core.rounds.results.store import Store
-from alb_core.rounds.sides import CouldNotMeasureError
-from alb_core.verdicts import calibrated, verdict
-from alb_core.verdicts.calibrated import Calibration
-from alb_core.verdicts.calibration import injected, rates, replay, schedule
-from alb_core.verdicts.calibration.injected import NOTHING
+from alb_core.rounds.schedules import BASE, HEAD, InjectedSchedule, TurnResult, injected_cases
+from alb_core.rounds.selections import VERDICT, check, selected
+from alb_core.verdicts import calibration_file, verdict
+from alb_core.verdicts.calibration import injected, rates, replay
+from alb_core.verdicts.calibration.injected import NOTHING, SHARES
+from alb_core.verdicts.calibration.machine_state import MachineState
+from alb_core.verdicts.calibration_file import Calibration
 from alb_core.verdicts.judge import Judge
-from alb_core.verdicts.statistics import planned
+from alb_core.verdicts.statistics import USUAL_ROUNDS, planned
+
+#: Directories of the commits' environments: names as long as those of a verdict's, because a path's length counts.
+_ROOTS = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class CalibrationRequest:
     """What is asked of a calibration."""
 
     #: Name; None for asv's own choice.
@@ -44,19 +54,19 @@ class Asked:
     #: To measure; none to judge again what is recorded.
     seconds: float = 3600.0
     #: Regular expressions of benchmarks; the standard ones by default.
-    patterns: tuple[str, ...] = STANDARD
+    patterns: tuple[str, ...] = VERDICT.patterns
     #: Of the verdicts that are judged (s).
     budget: float = verdict.BUDGET
     #: Verdicts of each size from rounds drawn anew.
     draws: int = 200
-    #: Whether the canary looks.
-    look: bool = True
+    #: Whether the canary runs.
+    run_canary: bool = True
     #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
-class Done:
+class CalibrationResult:
     """How a call went."""
 
     #: What is known of the machine now.
@@ -64,7 +74,7 @@ class Done:
     #: The file with it.
     path: Path
     #: What this call measured.
-    measured: Measured
+    measured: MeasuringSummary
     #: Cases that failed or are n/a, in words.
     failures: tuple[str, ...]
 
@@ -78,100 +88,129 @@ class _Recorded:
     results: Path
     rounds: Rounds
     seconds: Mapping[Kind, float]
-    seen: calibrated.State
+    state: MachineState
     benchmarks: Benchmarks
-    measured: Measured
+    measured: MeasuringSummary
 
 
-def run(asked: Asked) -> Done:
+def run(request: CalibrationRequest) -> CalibrationResult:
     """Measure rounds for as long as is asked, judge all that there are, and write the machine's calibration."""
-    check(asked.patterns)
-    found = _recorded(asked)
+    check(request.patterns)
+    found = _recorded(request)
     if found.measured.interrupted:
         print("alb: the rounds are kept, and the same command goes on", file=sys.stderr)
         raise KeyboardInterrupt
     rounds = found.rounds
     failures = tuple(f"{case.name}: failed on {said}" for case, said in rounds.failures.items())
     failures += tuple(f"{case.name}: n/a on {said}" for case, said in rounds.absent.items())
-    streams = schedule.streams(rounds)
+    streams = replay.streams(rounds)
     if not streams:
         raise CouldNotMeasureError(f"no benchmark could be measured: {failures[0]}")
-    known = _known(asked, found, streams)
-    return Done(known, calibrated.save(found.results, known), found.measured, failures)
+    known = _known(request, found, streams)
+    return CalibrationResult(known, calibration_file.save(found.results, known), found.measured, failures)
 
 
-def _recorded(asked: Asked) -> _Recorded:
+def _recorded(request: CalibrationRequest) -> _Recorded:
     """Add rounds to those that there are."""
     place = releases.place()
-    with (
-        _history(place),
-        session.session(asked.machine, [*environment_roots(), *schedule.roots()]) as (conf, repo, machine),
-    ):
+    roots = [*environment_roots(), *(data_root() / name for name in _ROOTS.values())]
+    with _history(place), session(request.machine, roots) as (conf, repo, machine):
         results = Path(conf.results_dir)
         # Before an hour is spent: what stands where the result goes must be one.
-        calibrated.load(results, machine)
-        commits = injected.commit_all(place)
-        base = schedule.base_side(conf, commits)
+        calibration_file.load(results, machine)
+        injected_commits = injected.commit_all(place)
+        version, by_size = injected_commits.release.version, injected_commits.by_size
+        # The release lies where a verdict has its BASE.
+        base = InstalledCommit(BASE, version, by_size[NOTHING], environments_of(conf, environment_roots())[1])
         base.install(conf, repo)
-        benchmarks = session.discovered(conf, repo, base)
-        wanted = schedule.arms_of(selected(conf, benchmarks, asked.patterns))
-        heads = {size: schedule.head_side(conf, commits, size) for size in dict.fromkeys(arm.size for arm in wanted)}
-        for side in heads.values():
-            side.install(conf, repo)
-        blank = session.blank(repo, base, machine)
+        benchmarks = discovered(conf, repo, base)
+        cases = injected_cases(selected(conf, benchmarks, request.patterns), SHARES)
+        heads = {size: _head(conf, version, by_size, size) for size in dict.fromkeys(case.size for case in cases)}
+        for head in heads.values():
+            head.install(conf, repo)
+        empty = empty_results(repo, base.environment, machine)
         stores = {
-            size: Store(_place(size), machine, blank, benchmarks, base.commit, heads[size].commit) for size in heads
+            size: Store(_place(size), machine, empty, benchmarks, (base.commit, head.commit))
+            for size, head in heads.items()
         }
-        rounds = Rounds.of(wanted)
-        for arm in wanted:
-            rounds.pairs[arm] += stores[arm.size].pairs(arm.case)
-        kept = calibration_root() / f"{machine}.json"
-        seen = calibrated.load_state(kept)
-        measured = Measured()
-        if asked.seconds:
-            attributes = dict(asked.attributes or {})
-            pairs = {
-                size: session.Bench(conf, (base, heads[size]), benchmarks, stores[size], attributes) for size in heads
-            }
-            many = schedule.Bench(conf, repo, base, heads, pairs, seen, kept, asked.look)
-            measured = measure(many, schedule.Keeper(stores), rounds, asked.seconds, schedule.due, option="--minutes")
-        cases = [arm.case for arm in wanted if arm.size == NOTHING]
-        seconds = {
-            kind: sum(stores[NOTHING].seconds(case) or 0.0 for case in cases if case.kind is kind) for kind in Kind
-        }
-    return _Recorded(machine, base.commit, results, rounds, seconds, seen, benchmarks, measured)
+        rounds = Rounds({case: stores[case.size].pairs(base.commit, heads[case.size].commit, case) for case in cases})
+        state_file = calibration_root() / f"{machine}.json"
+        state = MachineState.load(state_file)
+        measured = MeasuringSummary()
+        if request.seconds:
+            commits = {BASE: base, **heads}
+
+            def install_again(rounds_before: int) -> None:
+                # Where files lie favours one commit or the other for as long as they lie there, and those of a verdict
+                # lie somewhere else. A verdict has about as many rounds.
+                if rounds_before % USUAL_ROUNDS == 0:
+                    for commit in commits.values():
+                        commit.install_again(conf, repo)
+                    if request.run_canary:
+                        state.canaries.append(dict(canary.look().spread))
+
+            def keep_opening(seconds: float) -> None:
+                # Of two commits, as in a verdict.
+                state.openings.append(seconds / math.ceil(len(commits) / 2))
+                state.save(state_file)
+
+            def keep(result: TurnResult) -> None:
+                size = result.turn.commits[1]
+                stores[size].keep_pair(base.commit, heads[size].commit, result)
+
+            schedule = InjectedSchedule(rounds, SHARES)
+            bench = Bench(conf, commits, benchmarks, request.attributes)
+            measured = measure(
+                *(bench, schedule, keep, request.seconds), before_group=install_again, after_start=keep_opening
+            )
+            if not measured.interrupted:
+                schedule.require_one_round(measured.seconds, request.seconds, option="--minutes")
+        seconds = dict.fromkeys(Kind, 0.0)
+        for case in cases:
+            if case.size == NOTHING:
+                found = stores[NOTHING].pair_seconds(base.commit, heads[NOTHING].commit, case)
+                seconds[case.kind] += found or 0.0
+    return _Recorded(machine, base.commit, results, rounds, seconds, state, benchmarks, measured)
 
 
-def _known(asked: Asked, found: _Recorded, streams: Mapping[str, replay.Stream]) -> Calibration:
+def _head(conf: Config, version: str, by_size: Mapping[str, str], size: str) -> InstalledCommit:
+    """Return a commit in an environment of its own; the release again lies where a verdict has its HEAD."""
+    first = environment_roots()[0]
+    name = version if size == NOTHING else f"{version} worse by {size}"
+    places = [first] if size == NOTHING else [first, data_root() / _ROOTS[size]]
+    return InstalledCommit(HEAD, name, by_size[size], environments_of(conf, places)[-1])
+
+
+def _known(request: CalibrationRequest, found: _Recorded, streams: Mapping[str, replay.Stream]) -> Calibration:
     """Judge what there is."""
-    if not found.seen.openings or not any(map(any, (stream.values() for stream in streams.values()))):
+    if not found.state.openings or not any(map(any, (stream.values() for stream in streams.values()))):
         raise CouldNotMeasureError(f"nothing is recorded of these benchmarks on {found.machine} yet: give --minutes")
-    opening = float(np.median(found.seen.openings))
-    most = replay.rounds_in(asked.budget, opening, found.seconds[Kind.TIME], found.seconds[Kind.MEMORY])
+    opening = float(np.median(found.state.openings))
+    most = replay.rounds_in(request.budget, opening, found.seconds[Kind.TIME], found.seconds[Kind.MEMORY])
     if most < LEAST_ROUNDS:
         raise CouldNotMeasureError(
-            f"a verdict of {asked.budget:.0f} s has {most} rounds on this machine, and says nothing with fewer than "
+            f"a verdict of {request.budget:.0f} s has {most} rounds on this machine, and says nothing with fewer than "
             f"{LEAST_ROUNDS}: give a larger --budget, or fewer benchmarks by -b. The rounds are kept"
         )
     few = {size: stream for size, stream in streams.items() if not replay.enough(stream, most)}
     if few:
         raise CouldNotMeasureError(_too_few(few, most, found.measured))
-    with tqdm(total=len(streams) * asked.draws, desc="verdicts", disable=None) as bar:
+    with tqdm(total=len(streams) * request.draws, desc="verdicts", disable=None) as bar:
         benchmarks, whole = rates.count(
             streams,
             Judge(usual=planned(most)),
             most,
-            asked.draws,
+            request.draws,
             versions={name: str(benchmark["version"]) for name, benchmark in found.benchmarks.items()},
             runs={name: _processes(benchmark) for name, benchmark in found.benchmarks.items()},
             told=bar.update,
         )
-    spreads = found.seen.canaries
+    spreads = found.state.canaries
     return Calibration(
         machine=found.machine,
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=found.commit,
-        budget=asked.budget,
+        budget=request.budget,
         canary={part: float(np.median([seen[part] for seen in spreads])) for part in (spreads[0] if spreads else ())},
         benchmarks=benchmarks,
         whole=whole,
@@ -180,11 +219,11 @@ def _known(asked: Asked, found: _Recorded, streams: Mapping[str, replay.Stream])
     )
 
 
-def _too_few(few: Mapping[str, replay.Stream], most: int, measured: Measured) -> str:
+def _too_few(few: Mapping[str, replay.Stream], most: int, measured: MeasuringSummary) -> str:
     words = ", ".join(
         f"{size}: {length} of {kind}" for size, stream in few.items() for kind, length in replay.lengths(stream).items()
     )
-    pace = f", which took {measured.seconds / measured.rounds:.0f} s each" if measured.rounds else ""
+    pace = f", which took {measured.seconds / measured.groups:.0f} s each" if measured.groups else ""
     return (
         f"too few rounds for one verdict of {most} rounds ({words}{pace}): they are kept, and the same command "
         "goes on; or give a smaller --budget"

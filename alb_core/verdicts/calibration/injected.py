@@ -16,6 +16,8 @@ from alb_core.commits.history import releases_lock
 from alb_core.commits.history.git import Objects, git, tip
 from alb_core.commits.history.package import Packages
 from alb_core.commits.history.releases_lock import Release
+from alb_core.rounds.cases import Kind
+from alb_core.rounds.schedules import Shares
 
 #: What is called in tiledbsoma for the next part of a read, whatever becomes of it then.
 READER = "ArrowTableRead"
@@ -23,7 +25,7 @@ READER = "ArrowTableRead"
 #: The file with it, below the package's directory.
 FILE = "src/tiledbsoma/_read_iters.py"
 
-#: The size of no change: the release itself, on both sides.
+#: The size of no change: the release against itself.
 NOTHING = "0%"
 
 #: Lines by the size of the change.
@@ -34,13 +36,23 @@ CHANGES = {
     "200MB": f"keep_more({READER}, 200_000_000)",
 }
 
+#: In how many of :data:`~alb_core.rounds.schedules.OUT_OF` rounds a kind of case is measured, by size of the change. A
+#: verdict takes up to eight samples of memory, and rounds of time as many as it has.
+SHARES: Shares = {
+    NOTHING: {Kind.TIME: 20, Kind.MEMORY: 8},
+    "5%": {Kind.TIME: 20},
+    "10%": {Kind.TIME: 20},
+    "25%": {Kind.TIME: 20},
+    "200MB": {Kind.MEMORY: 8},
+}
+
 _REFERENCES = "refs/alb/calibration"
 _IDENTITY = "arrayloader-benchmarks <calibration@arrayloader-benchmarks.invalid>"
 
 
 @dataclass(frozen=True)
-class Commits:
-    """What is measured."""
+class InjectedCommits:
+    """A release and the commits on top of it."""
 
     #: What the others stand on.
     release: Release
@@ -56,7 +68,7 @@ def base_of(releases: list[Release]) -> Release:
     return usable[-1]
 
 
-def commit_all(repository: Path, release: Release | None = None) -> Commits:
+def commit_all(repository: Path, release: Release | None = None) -> InjectedCommits:
     """Make the commits where they are not there yet."""
     release = release or base_of(releases_lock.load())
     with Objects(repository) as objects:
@@ -66,7 +78,7 @@ def commit_all(repository: Path, release: Release | None = None) -> Commits:
     if f"class {READER}(".encode() not in before:
         raise AlbError(f"release {release.version} has no class {READER} in {path}: nothing can be injected there")
     made = {size: _commit(repository, release, path, before + _text(line), size) for size, line in CHANGES.items()}
-    return Commits(release, {NOTHING: release.commit, **made})
+    return InjectedCommits(release, {NOTHING: release.commit, **made})
 
 
 def _text(line: str) -> bytes:

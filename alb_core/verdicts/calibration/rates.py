@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Rounds
 from alb_core.verdicts import statistics
-from alb_core.verdicts.calibrated import Effect, Known, Rate
 from alb_core.verdicts.calibration import replay
 from alb_core.verdicts.calibration.injected import NOTHING
 from alb_core.verdicts.calibration.replay import Stream
+from alb_core.verdicts.calibration_file import Effect, Rate, VerdictRates
 from alb_core.verdicts.judge import THRESHOLD, Change, Judge, Verdict
 from alb_core.verdicts.statistics import Word
 
@@ -37,11 +37,11 @@ class Tally:
     #: How many of them had the word that counts.
     whole: int = 0
     #: The same for each case.
-    cases: Counter[Case] = field(default_factory=Counter)
+    cases: Counter[BenchmarkCase] = field(default_factory=Counter)
     #: The smallest change that each case's rounds could have shown, a verdict each.
-    visible: dict[Case | None, list[float]] = field(default_factory=dict)
+    visible: dict[BenchmarkCase | None, list[float]] = field(default_factory=dict)
 
-    def add(self, verdict: Verdict, cases: Iterable[Case], words: set[Word]) -> None:
+    def add(self, verdict: Verdict, cases: Iterable[BenchmarkCase], words: set[Word]) -> None:
         """Count a verdict."""
         self.verdicts += 1
         self.whole += verdict.word in words
@@ -55,11 +55,11 @@ class Tally:
         if seen:
             self.visible.setdefault(None, []).append(min(seen))
 
-    def of(self, case: Case | None) -> Rate:
+    def of(self, case: BenchmarkCase | None) -> Rate:
         """The rate of a case, or of the whole."""
         return Rate(self.whole if case is None else self.cases[case], self.verdicts)
 
-    def seen(self, case: Case | None) -> float | None:
+    def seen(self, case: BenchmarkCase | None) -> float | None:
         """The median of what could be seen of a case, or anywhere."""
         return plain.median(self.visible[case]) if case in self.visible else None
 
@@ -72,7 +72,7 @@ def count(
     versions: Mapping[str, str],
     runs: Mapping[str, int],
     told: Callable[[], object] = lambda: None,
-) -> tuple[dict[str, Known], Known]:
+) -> tuple[dict[str, VerdictRates], VerdictRates]:
     """Count what verdicts of known changes say."""
     apart: dict[str, Tally] = {}
     drawn: dict[str, Tally] = {}
@@ -94,17 +94,17 @@ def count(
 
 
 def _known(
-    case: Case | None,
+    case: BenchmarkCase | None,
     streams: Mapping[str, Stream],
     apart: Mapping[str, Tally],
     drawn: Mapping[str, Tally],
     versions: Mapping[str, str],
     runs: Mapping[str, int],
-) -> Known:
+) -> VerdictRates:
     sizes = [size for size, stream in streams.items() if case is None or case in stream]
     injected = [size for size in sizes if size != NOTHING]
     nothing = NOTHING in sizes
-    return Known(
+    return VerdictRates(
         false_alarms=apart[NOTHING].of(case) if nothing else Rate(0, 0),
         power={size: apart[size].of(case) for size in injected},
         resampled_false_alarms=drawn[NOTHING].of(case) if nothing else Rate(0, 0),
@@ -116,7 +116,7 @@ def _known(
     )
 
 
-def _effects(case: Case, streams: Mapping[str, Stream], sizes: Iterable[str]) -> dict[str, Effect]:
+def _effects(case: BenchmarkCase, streams: Mapping[str, Stream], sizes: Iterable[str]) -> dict[str, Effect]:
     """What each change was measured to be, by all rounds: a read that is slower is not all of an epoch."""
     found = {}
     for size in sizes:
@@ -135,7 +135,7 @@ def _effects(case: Case, streams: Mapping[str, Stream], sizes: Iterable[str]) ->
     return found
 
 
-def _base_samples(case: Case, streams: Mapping[str, Stream]) -> list[list[tuple[float, ...]]]:
+def _base_samples(case: BenchmarkCase, streams: Mapping[str, Stream]) -> list[list[tuple[float, ...]]]:
     """What processes of the release gave, a sequence for each size."""
     return [[pair.base for pair in stream[case]] for stream in streams.values() if case in stream]
 
@@ -156,6 +156,6 @@ def step(sequences: Sequence[Sequence[tuple[float, ...]]], run: int) -> float | 
     return max(THRESHOLD, math.ceil(100 * math.expm1(float(np.quantile(differences, _QUIET)))) / 100)
 
 
-def _change_of(verdict: Verdict, case: Case) -> Change | None:
+def _change_of(verdict: Verdict, case: BenchmarkCase) -> Change | None:
     row = next((row for row in verdict.rows if not row.together and row.name == case.row), None)
     return None if row is None else row.time if case.kind is Kind.TIME else row.memory

@@ -6,16 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from alb_core.rounds.cases import Case, Kind
-from alb_core.rounds.pairs import LEAST_ROUNDS, LOOKS, MOST_ROUNDS, Pair, Rounds
+from alb_core.rounds.cases import BenchmarkCase, Kind
+from alb_core.rounds.pairs import INTERIM_ROUNDS, LEAST_ROUNDS, MOST_ROUNDS, Pair, Rounds
+from alb_core.rounds.schedules import injected_cases_in
 from alb_core.verdicts.judge import MOST_SAMPLES, Judge
 from alb_core.verdicts.statistics import LEAST_SAMPLES
 
 #: Rounds of one size, by case; all cases of a kind have as many.
-Stream = Mapping[Case, Sequence[Pair]]
+Stream = Mapping[BenchmarkCase, Sequence[Pair]]
 
 #: Successive rounds that are drawn together: what the machine does lasts longer than a round.
 BLOCK = 5
+
+
+def streams(rounds: Rounds) -> dict[str, dict[BenchmarkCase, Sequence[Pair]]]:
+    """Return the rounds of each size, cut to what all its cases of a kind have; cases that failed are left out."""
+    cases = injected_cases_in(rounds)
+    broken = {case.case for case in cases if case in rounds.failures or case in rounds.absent}
+    kept = [case for case in cases if case.case not in broken]
+    found: dict[str, dict[BenchmarkCase, Sequence[Pair]]] = {}
+    for case in kept:
+        shortest = min(len(rounds.pairs[o]) for o in kept if (o.size, o.kind) == (case.size, case.kind))
+        found.setdefault(case.size, {})[case.case] = rounds.pairs[case][:shortest]
+    return found
 
 
 def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:
@@ -27,10 +40,10 @@ def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:
 def replay(stream: Stream, judge: Judge, most: int) -> Rounds:
     """Take rounds, in their order, until the judge needs no more of a case, or a verdict's rounds are used up."""
     rounds = Rounds.of(list(stream))
-    cases: list[Case] = []
+    cases: list[BenchmarkCase] = []
     for done in range(max(most, MOST_SAMPLES)):
-        # Between looks no answer of time changes, and memory needs few.
-        if done <= MOST_SAMPLES or done in LOOKS:
+        # Between interim analyses no answer of time changes, and memory needs few.
+        if done <= MOST_SAMPLES or done in INTERIM_ROUNDS:
             cases = judge.still_open(rounds)
         for case in cases:
             if done < min(_most(case.kind, most), len(stream[case])):

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from asv.results import Results
 from asv.runner import BenchmarkResult
-from recorded import BASE, CASES, HEAD, MACHINE, TIME, benchmark, blank
+from recorded import BASE, CASES, MACHINE, TIME, benchmark, blank, store
 
 from alb_core.rounds import asv_patches
-from alb_core.rounds.cases import Case, Kind
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results import carried_versions
-from alb_core.rounds.results.store import Store
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 VALUES = [1.0, 2.0, 3.0, 4.0]
@@ -107,18 +106,19 @@ def test_rounds_of_a_verdict_count_on(says, tmp_path):
     (results / MACHINE).mkdir(parents=True)
     (results / MACHINE / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))
 
-    def store(of):
-        return Store(results, MACHINE, blank, {TIME: of}, BASE, HEAD)
+    def pairs_of(entry):
+        return store(results, benchmarks={TIME: entry})
 
     for case in (CASES[0], CASES[2]):
-        store(benchmark(TIME, "time", "seconds")).add(case, Pair((1.0,), (2.0,)), NOW, 1.0)
+        pairs_of(benchmark(TIME, "time", "seconds")).add(case, Pair((1.0,), (2.0,)), NOW, 1.0)
     now = [
-        Case(TIME, index, parameters, Kind.TIME) for index, parameters in ((0, ("'table'", "64")), (2, ("'csr'", "64")))
+        BenchmarkCase(TIME, index, parameters, Kind.TIME)
+        for index, parameters in ((0, ("'table'", "64")), (2, ("'csr'", "64")))
     ]
-    assert [len(store(NOW_TIMED).pairs(case)) for case in now] == [0, 1]
+    assert [len(pairs_of(NOW_TIMED).pairs(case)) for case in now] == [0, 1]
     for case in now:
-        store(NOW_TIMED).add(case, Pair((1.5,), (2.5,)), NOW, 1.0)
-    assert [len(store(NOW_TIMED).pairs(case)) for case in now] == [1, 2]
+        pairs_of(NOW_TIMED).add(case, Pair((1.5,), (2.5,)), NOW, 1.0)
+    assert [len(pairs_of(NOW_TIMED).pairs(case)) for case in now] == [1, 2]
 
 
 def test_results_of_other_parameters_are_passed_over(says):

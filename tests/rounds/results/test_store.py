@@ -9,11 +9,11 @@ from asv.results import Results, iter_results_for_machine_and_hash
 from asv.runner import BenchmarkResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded import BASE, BENCHMARKS, CASES, COUNTS, HEAD, MACHINE, OTHER, PEAK, PEAKS, TIME, benchmark, blank
+from recorded import BASE, BENCHMARKS, CASES, COUNTS, HEAD, MACHINE, OTHER, PEAK, PEAKS, TIME, benchmark, blank, store
 
 from alb_core.base.errors import AlbError
 from alb_core.rounds.pairs import Pair
-from alb_core.rounds.results.store import CommitResults, Store
+from alb_core.rounds.results.store import CommitResults
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -24,10 +24,6 @@ def results(tmp_path):
     place.mkdir(parents=True)
     (place / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))
     return tmp_path / "results"
-
-
-def store(results, base=BASE, head=HEAD, benchmarks=BENCHMARKS):
-    return Store(results, MACHINE, blank, benchmarks, base, head)
 
 
 def pair(n):
@@ -213,10 +209,10 @@ def test_results_of_another_machine_are_refused(results):
 
 def test_a_failure_never_takes_the_place_of_a_result(results):
     kept = store(results)
-    kept.add_absent(HEAD, CASES[1], None, "it crashed")
-    kept.add_absent(HEAD, CASES[3], float("nan"), "")
+    kept.of(HEAD).add_absent(CASES[1], None, "it crashed")
+    kept.of(HEAD).add_absent(CASES[3], float("nan"), "")
     kept.add(CASES[0], pair(0), NOW, 1.0)
-    kept.add_absent(HEAD, CASES[0], None, "it crashed")
+    kept.of(HEAD).add_absent(CASES[0], None, "it crashed")
     values = Results.load(str(file_of(results, HEAD)), MACHINE).get_result_value(TIME, BENCHMARKS[TIME]["params"])
     assert values[0] == 2.25 and values[1] is None and values[3] != values[3]
     assert store(results).pairs(CASES[0]) == [pair(0)]

@@ -9,42 +9,42 @@ from streams import streams
 
 from alb_core.base.paths import HISTORY_VARIABLE, data_root, history_root
 from alb_core.rounds.cases import Kind
-from alb_core.rounds.measure import Measured
+from alb_core.rounds.installed_commits import CouldNotMeasureError
+from alb_core.rounds.measure import MeasuringSummary
 from alb_core.rounds.pairs import Rounds
-from alb_core.rounds.sides import CouldNotMeasureError
-from alb_core.verdicts import calibrated as calibrated_module
-from alb_core.verdicts import verdict
-from alb_core.verdicts.calibrated import State
-from alb_core.verdicts.calibration import calibrate, report, schedule
-from alb_core.verdicts.calibration.injected import CHANGES, NOTHING
-from alb_core.verdicts.calibration.schedule import Arm
+from alb_core.rounds.schedules import injected_cases
+from alb_core.verdicts import calibration_file, verdict
+from alb_core.verdicts.calibration import calibrate, calibration_text
+from alb_core.verdicts.calibration.injected import CHANGES, NOTHING, SHARES
+from alb_core.verdicts.calibration.machine_state import MachineState
 
 
 def recorded(tmp_path, count, openings=(3.0, 4.0, 50.0)):
     """Rounds of two cases, as a call leaves them."""
     known = streams(np.random.default_rng(0), count)
-    rounds = Rounds.of(schedule.arms_of([*CASES[:2], *PEAKS[:2]]))
-    for arm in rounds.pairs:
-        assert isinstance(arm, Arm)
-        rounds.pairs[arm] = known[arm.size][arm.case]
+    rounds = Rounds.of(injected_cases([*CASES[:2], *PEAKS[:2]], SHARES))
+    for case in rounds.pairs:
+        rounds.pairs[case] = known[case.size][case.case]
     seconds = {Kind.TIME: 10.0, Kind.MEMORY: 8.0, Kind.COUNT: 0.0}
-    seen = State(
+    state = MachineState(
         list(openings), [{"numpy": 0.1, "read": 0.3}, {"numpy": 0.2, "read": 0.3}, {"numpy": 0.12, "read": 0.9}]
     )
     benchmarks = {name: {**benchmark, "rounds": 4} for name, benchmark in BENCHMARKS.items()}
-    return calibrate._Recorded(MACHINE, BASE, tmp_path, rounds, seconds, seen, benchmarks, Measured(120.0, 8, 4))
+    return calibrate._Recorded(
+        MACHINE, BASE, tmp_path, rounds, seconds, state, benchmarks, MeasuringSummary(120.0, 8, 4)
+    )
 
 
 def calibrated(tmp_path, count, monkeypatch, **asked):
     found = recorded(tmp_path, count)
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
-    return calibrate.run(calibrate.Asked(draws=10, **asked))
+    return calibrate.run(calibrate.CalibrationRequest(draws=10, **asked))
 
 
 def test_a_machine_s_file_holds_counts_of_verdicts_of_the_budget(tmp_path, monkeypatch, capsys):
     done = calibrated(tmp_path, 60, monkeypatch, budget=300.0)
     assert done.path == tmp_path / MACHINE / "calibration.json" and done.failures == ()
-    known = calibrated_module.load(tmp_path, MACHINE)
+    known = calibration_file.load(tmp_path, MACHINE)
     assert known == done.known and (known.commit, known.budget) == (BASE, 300.0)
     # (300 - 4 * 8) / (4 + 10) rounds; the median of what was seen.
     assert (known.rounds, known.verdict_rounds) == (60, 19) and known.canary == {"numpy": 0.12, "read": 0.3}
@@ -77,7 +77,7 @@ def test_the_same_rounds_give_the_same_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("form", ["plain", "github"])
 def test_it_is_printed(tmp_path, monkeypatch, form):
     known = calibrated(tmp_path, 60, monkeypatch, budget=300.0).known
-    lines = report.text(known, form).splitlines()
+    lines = calibration_text.text(known, form).splitlines()
     row = next(line for line in lines if CASES[0].name in line)
     counts = known.benchmarks[CASES[0].name]
     for apart, drawn in (
@@ -105,16 +105,16 @@ def test_too_few_rounds_say_how_many_and_leave_the_file_alone(tmp_path, monkeypa
 
 def test_what_failed_is_named_and_the_rest_is_judged(tmp_path, monkeypatch):
     found = recorded(tmp_path, 60)
-    arm = next(arm for arm in found.rounds.pairs if isinstance(arm, Arm) and (arm.case, arm.size) == (CASES[0], "5%"))
-    found.rounds.failures[arm] = "HEAD: ValueError: no"
+    case = next(case for case in found.rounds.pairs if (case.case, case.size) == (CASES[0], "5%"))
+    found.rounds.failures[case] = "HEAD: ValueError: no"
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
-    done = calibrate.run(calibrate.Asked(draws=2, budget=300.0))
+    done = calibrate.run(calibrate.CalibrationRequest(draws=2, budget=300.0))
     assert done.failures == (f"{CASES[0].name}: failed on HEAD: ValueError: no",)
     assert set(done.known.benchmarks) == {case.name for case in [CASES[1], *PEAKS[:2]]}
     for every in found.rounds.pairs:
         found.rounds.failures[every] = "BASE: ImportError: torch"
     with pytest.raises(CouldNotMeasureError, match=r"no benchmark could be measured: .*ImportError: torch"):
-        calibrate.run(calibrate.Asked(budget=300.0))
+        calibrate.run(calibrate.CalibrationRequest(budget=300.0))
 
 
 def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkeypatch, capsys):
@@ -122,7 +122,7 @@ def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkey
     found.measured.interrupted = True
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
     with pytest.raises(KeyboardInterrupt):
-        calibrate.run(calibrate.Asked(draws=2))
+        calibrate.run(calibrate.CalibrationRequest(draws=2))
     assert not (tmp_path / MACHINE).exists() and "the rounds are kept" in capsys.readouterr().err
 
 

@@ -6,14 +6,14 @@ import pytest
 from recorded import BASE, CASES
 
 from alb_core.base.errors import AlbError
-from alb_core.verdicts import calibrated, verdict
-from alb_core.verdicts.calibrated import Calibration, Effect, Known, Rate
+from alb_core.verdicts import calibration_file, verdict
+from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates
 from alb_core.verdicts.judge import Judge
 
 
 @pytest.fixture
 def known():
-    own = Known(
+    own = VerdictRates(
         *(Rate(0, 200), {"5%": Rate(16, 20), "200MB": Rate(20, 20)}),
         version="1",
         threshold=0.08,
@@ -23,16 +23,18 @@ def known():
         effects={"5%": Effect(0.04, 0.03, 0.05)},
         step=0.12,
     )
-    other = Known(Rate(1, 200), {"5%": Rate(3, 20)}, version="1")
+    other = VerdictRates(Rate(1, 200), {"5%": Rate(3, 20)}, version="1")
     names = {CASES[0].name: own, CASES[1].name: other}
-    return Calibration("m", "2026-11-22T12:00:00Z", BASE, 600.0, {"numpy": 0.03}, names, Known(Rate(4, 200)), 300, 20)
+    return Calibration(
+        "m", "2026-11-22T12:00:00Z", BASE, 600.0, {"numpy": 0.03}, names, VerdictRates(Rate(4, 200)), 300, 20
+    )
 
 
 def test_it_is_read_as_it_was_written(tmp_path, known):
-    path = calibrated.save(tmp_path, known)
+    path = calibration_file.save(tmp_path, known)
     assert path == tmp_path / "m" / "calibration.json"
-    assert calibrated.load(tmp_path, "m") == known
-    assert calibrated.load(tmp_path, "other") is None
+    assert calibration_file.load(tmp_path, "m") == known
+    assert calibration_file.load(tmp_path, "other") is None
     # Counts, so that anyone may compute another interval.
     assert json.loads(path.read_text())["whole"]["false_alarms"] == {"count": 4, "of": 200}
 
@@ -62,27 +64,27 @@ def test_a_rate_has_the_interval_of_clopper_and_pearson():
         (lambda c: {**c, "schema_version": 9}, "is no calibration .schema_version is 9, expected 1"),
         (lambda c: {**c, "whole": {"false_alarms": {"count": 3, "of": 2}, "power": {}}}, "3 of 2"),
         (lambda c: {k: v for k, v in c.items() if k != "canary"}, "it lacks canary"),
-        (lambda c: {**c, "benchmarks": {"x": 1}}, "benchmarks.x is 1, expected Known"),
+        (lambda c: {**c, "benchmarks": {"x": 1}}, "benchmarks.x is 1, expected VerdictRates"),
         (lambda c: [c], "is no calibration"),
     ],
 )
 def test_another_content_is_refused_and_left_alone(tmp_path, known, change, said):
-    path = calibrated.save(tmp_path, known)
+    path = calibration_file.save(tmp_path, known)
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     before = path.read_bytes()
     with pytest.raises(AlbError, match=said):
-        calibrated.load(tmp_path, "m")
+        calibration_file.load(tmp_path, "m")
     assert path.read_bytes() == before
 
 
 def test_a_file_of_counts_alone_is_read(tmp_path, known):
-    path = calibrated.save(tmp_path, known)
+    path = calibration_file.save(tmp_path, known)
     content = json.loads(path.read_text())
     for entry in (content["whole"], *content["benchmarks"].values()):
         for name in ("resampled_false_alarms", "resampled_power", "visible", "effects", "step"):
             del entry[name]
     path.write_text(json.dumps(content))
-    read = calibrated.load(tmp_path, "m")
+    read = calibration_file.load(tmp_path, "m")
     assert read.whole.false_alarms == Rate(4, 200) and read.benchmarks[CASES[0].name].step is None
 
 
@@ -90,4 +92,4 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "calibration.json").write_text("{")
     with pytest.raises(AlbError, match=r"calibration\.json is no calibration"):
-        calibrated.load(tmp_path, "m")
+        calibration_file.load(tmp_path, "m")

@@ -1,5 +1,6 @@
 """The budget: rounds in alternating order, until every answer is clear or the time is spent."""
 
+import contextlib
 import itertools
 from dataclasses import dataclass, field
 
@@ -8,58 +9,56 @@ from asv.util import UserError
 from recorded import CASES, PEAKS
 
 from alb_core.base.errors import AlbError
+from alb_core.rounds.cases import ProcessResult
 from alb_core.rounds.measure import measure
 from alb_core.rounds.pairs import Pair, Rounds
-from alb_core.rounds.sides import Outcome
+from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
 from alb_core.verdicts.judge import Judge
 
 
 @dataclass
 class Machine:
-    """Two sides whose times are known, and a clock that they move."""
+    """BASE and HEAD, whose times are known, and a clock that they move."""
 
     seconds: dict
     now: float = 0.0
     ran: list = field(default_factory=list)
-    opened: int = 0
     fail: dict = field(default_factory=dict)
     interrupt_at: int | None = None
     error: type = KeyboardInterrupt
 
-    def open(self):
-        self.opened += 1
+    @contextlib.contextmanager
+    def started(self, commits):
+        assert commits == (BASE, HEAD)
         self.now += 0.5
+        yield
 
-    def close(self):
-        pass
-
-    def run(self, case, base_first):
-        if self.interrupt_at is not None and len(self.ran) == self.interrupt_at:
+    def run(self, commit, case):
+        if self.interrupt_at is not None and len(self.ran) == 2 * self.interrupt_at:
             raise self.error("Interrupted.")
-        self.ran.append((case, base_first))
-        self.now += sum(self.seconds[case])
-        if case in self.fail:
-            return self.fail[case]
+        place = (BASE, HEAD).index(commit)
+        pairs = len(self.ran) // 2 + 1
+        self.ran.append((case, commit))
+        self.now += self.seconds[case][place]
         # A percent of noise, the same for whoever comes first.
-        wiggle = 1 + 0.01 * (len(self.ran) * 7 % 5 - 2)
-        base, head = self.seconds[case]
-        return Outcome((base * wiggle,)), Outcome((head / wiggle,))
+        wiggle = 1 + 0.01 * (pairs * 7 % 5 - 2)
+        seconds = self.seconds[case][place] * (1 / wiggle if place else wiggle)
+        return self.fail.get(case, {}).get(commit, ProcessResult((seconds,)))
 
     def clock(self):
         return self.now
 
 
-@dataclass
-class Kept:
-    pairs: list = field(default_factory=list)
-
-    def add(self, case, pair, started, seconds):
-        self.pairs.append((case, pair))
-
-
 def run(machine, rounds, budget, judge=None):
-    kept = Kept()
-    done = measure(machine, kept, rounds, budget, (judge or Judge()).still_open, clock=machine.clock)
+    """Measure; how it went, and the cases of the pairs that were kept."""
+    kept = []
+    schedule = PairSchedule(rounds, (judge or Judge()).still_open)
+    done = measure(
+        *(machine, schedule, lambda result: kept.append(result.turn.case) if result.complete else None, budget),
+        clock=machine.clock,
+    )
+    if not done.interrupted:
+        schedule.require_one_round(done.seconds, budget)
     return done, kept
 
 
@@ -68,7 +67,7 @@ def test_clear_answers_end_it_early():
     rounds = Rounds.of(CASES[:2])
     done, kept = run(machine, rounds, 10_000)
     assert 6 <= len(rounds.pairs[CASES[0]]) <= 10 and done.seconds < 100
-    assert done.added == len(kept.pairs) == sum(map(len, rounds.pairs.values()))
+    assert done.turns == len(kept) == sum(map(len, rounds.pairs.values()))
     assert Judge().still_open(rounds) == []
 
 
@@ -84,7 +83,7 @@ def test_each_case_alternates_which_side_is_first(count):
     machine = Machine(dict.fromkeys(CASES, (1.0, 1.03)))
     run(machine, Rounds.of(CASES[:count]), 20.0 * count, Judge(threshold=0.001))
     for case in CASES[:count]:
-        first = [base_first for ran, base_first in machine.ran if ran is case]
+        first = [commit for ran, commit in machine.ran[::2] if ran is case]
         assert len(first) >= 4 and all(one != other for one, other in itertools.pairwise(first))
 
 
@@ -93,7 +92,7 @@ def test_a_second_call_goes_on_with_the_other_side_first():
     rounds = Rounds.of(CASES[:1])
     rounds.pairs[CASES[0]] += [Pair((1.0,), (1.0,))]
     run(machine, rounds, 3.0, Judge(threshold=0.001))
-    assert machine.ran[0] == (CASES[0], False)
+    assert machine.ran[0] == (CASES[0], HEAD)
 
 
 def test_the_budget_is_kept():
@@ -102,18 +101,11 @@ def test_the_budget_is_kept():
     assert 50 < done.seconds <= 60
 
 
-def test_each_round_forks_from_new_processes():
-    machine = Machine(dict.fromkeys(CASES, (1.0, 1.02)))
-    done, _ = run(machine, Rounds.of(CASES), 60.0, Judge(threshold=0.001))
-    assert machine.opened == done.rounds > 3
-
-
 def test_a_budget_too_small_for_one_round_says_what_one_takes_and_keeps_what_there_is():
     machine = Machine(dict.fromkeys(CASES, (10.0, 10.0)))
-    kept = Kept()
     with pytest.raises(AlbError, match=r"25 s is too small for one round of 4 .*\(2 were measured.*about 8\d s.*-b"):
-        measure(machine, kept, Rounds.of(CASES), 25.0, Judge().still_open, clock=machine.clock)
-    assert len(kept.pairs) == 2
+        run(machine, Rounds.of(CASES), 25.0)
+    assert len(machine.ran) == 4
 
 
 def test_a_small_budget_is_enough_where_rounds_are_recorded():
@@ -121,7 +113,7 @@ def test_a_small_budget_is_enough_where_rounds_are_recorded():
     rounds = Rounds.of(CASES[:1])
     rounds.pairs[CASES[0]] += [Pair((10.0,), (10.0,))] * 3
     done, _ = run(machine, rounds, 1e-9)
-    assert done.added == 0 and not done.interrupted
+    assert done.turns == 0 and not done.interrupted
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
@@ -129,7 +121,7 @@ def test_an_interrupt_keeps_what_is_done(error):
     machine = Machine(dict.fromkeys(CASES, (1.0, 1.02)), interrupt_at=6, error=error)
     rounds = Rounds.of(CASES)
     done, kept = run(machine, rounds, 1000.0, Judge(threshold=0.001))
-    assert done.interrupted and len(kept.pairs) == 6 == sum(map(len, rounds.pairs.values()))
+    assert done.interrupted and len(kept) == 6 == sum(map(len, rounds.pairs.values()))
 
 
 def test_another_fault_of_asv_is_no_interrupt():
@@ -143,8 +135,8 @@ def test_another_fault_of_asv_is_no_interrupt():
 
 
 def test_a_case_that_fails_is_named_and_left_out():
-    failed = Outcome(said="Traceback\nValueError: rows 3, expected 4\n")
-    fail = {CASES[1]: (Outcome((1.0,)), failed), CASES[2]: (failed, failed)}
+    failed = ProcessResult(said="Traceback\nValueError: rows 3, expected 4\n")
+    fail = {CASES[1]: {HEAD: failed}, CASES[2]: {BASE: failed, HEAD: failed}}
     machine = Machine(dict.fromkeys(CASES, (1.0, 2.0)), fail=fail)
     rounds = Rounds.of(CASES[:3])
     run(machine, rounds, 1000.0)
@@ -152,11 +144,11 @@ def test_a_case_that_fails_is_named_and_left_out():
         CASES[1]: "HEAD: ValueError: rows 3, expected 4",
         CASES[2]: "BASE and HEAD: ValueError: rows 3, expected 4",
     }
-    assert len(rounds.pairs[CASES[0]]) >= 6 and [case for case, _ in machine.ran].count(CASES[1]) == 1
+    assert len(rounds.pairs[CASES[0]]) >= 6 and [case for case, _ in machine.ran].count(CASES[1]) == 2
 
 
 def test_what_a_commit_cannot_do_is_absent():
-    machine = Machine({PEAKS[0]: (1.0, 1.0)}, fail={PEAKS[0]: (Outcome(absent=True), Outcome((1.0,)))})
+    machine = Machine({PEAKS[0]: (1.0, 1.0)}, fail={PEAKS[0]: {BASE: ProcessResult(absent=True)}})
     rounds = Rounds.of(PEAKS[:1])
     run(machine, rounds, 100.0)
     assert rounds.absent == {PEAKS[0]: "BASE"} and rounds.failures == {}

@@ -1,9 +1,7 @@
-"""Counters of both sides, each in a run of its own: asv's cache of ``benchmarks/counters.py``, made for a few cases.
+"""Counters of BASE and HEAD, each in a run of its own, and what is said of them beside a verdict.
 
-asv would fork a process for each figure; here they are read out of the cache that those processes share, and appended
-to asv's results as rounds like any others.
-
-What moved with a change, and what moved without one: counters in words. Pure.
+asv would fork a process for each figure. Here all of them are read out of the cache of ``benchmarks/counters.py`` that
+those processes share, and appended to asv's results as rounds like any others.
 """
 
 from __future__ import annotations
@@ -28,10 +26,9 @@ from asv.runner import Spawner
 from tqdm import tqdm
 
 from alb_core.rounds import pairs
-from alb_core.rounds.cases import Case, Kind
-from alb_core.rounds.measure import Keeper
+from alb_core.rounds.cases import BenchmarkCase, Kind
+from alb_core.rounds.installed_commits import InstalledCommit
 from alb_core.rounds.pairs import Pair, Rounds
-from alb_core.rounds.sides import Side
 from alb_core.verdicts import statistics
 from alb_core.verdicts.judge import Verdict
 from alb_core.verdicts.statistics import Word
@@ -40,7 +37,7 @@ from alb_core.verdicts.statistics import Word
 LEVEL = 0.05
 
 
-def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[Case]]) -> list[str]:
+def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[BenchmarkCase]]) -> list[str]:
     """Say what the counters of each row did."""
     found = []
     for row in verdict.rows:
@@ -62,7 +59,7 @@ def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[Case]]
     return found
 
 
-def _moved(counted: Rounds, case: Case) -> str | None:
+def _moved(counted: Rounds, case: BenchmarkCase) -> str | None:
     """How a counter moved, in words; None where nothing says that it did."""
     base, head = counted.flat(case)
     if case.kind is Kind.TIME:
@@ -82,32 +79,34 @@ def _moved(counted: Rounds, case: Case) -> str | None:
     return f"{_name(case)} {before:,.10g} -> {after:,.10g}{share}"
 
 
-def _name(case: Case) -> str:
+def _name(case: BenchmarkCase) -> str:
     return case.benchmark.rpartition(".track_")[2].replace("_", " ")
 
 
 #: What alb_core.cases.counters looks for in the environment; that module needs tiledbsoma, which a verdict does not.
 CHOSEN = "ALB_COUNT"
 
-#: Seconds that the counted epochs of a side may take.
+#: Seconds that the counted epochs of a commit may take.
 TIMEOUT = 900
 
 #: asv's module of counters.
 MODULE = "counters"
 
-#: Looks at a count that differs: of equal commits, nothing but three such pairs apart in a row is told.
-COUNTS = 3
+#: Runs of a count that differs: of equal commits, nothing but three such pairs apart in a row is told.
+RUNS_OF_DIFFERING = 3
 
-#: Rows whose seconds of reading, converting and waiting are looked at closely, those that changed most.
-CLOSELY = 4
+#: Rows whose seconds of reading, converting and waiting are judged, those that changed most.
+JUDGED_ROWS = 4
 
 #: Figures of each combination by counter, or words for why there are none.
 Figures = Mapping[str, Mapping[str, Any]]
 
 
-def counters_of(benchmarks: Mapping[str, dict[str, Any]], cases: Iterable[Case]) -> dict[str, list[Case]]:
+def counters_of(
+    benchmarks: Mapping[str, dict[str, Any]], cases: Iterable[BenchmarkCase]
+) -> dict[str, list[BenchmarkCase]]:
     """Return, by row, the counters of some cases; rows outside the part of the grid that is counted have none."""
-    found: dict[str, list[Case]] = {}
+    found: dict[str, list[BenchmarkCase]] = {}
     for case in cases:
         if case.row in found:
             continue
@@ -117,27 +116,27 @@ def counters_of(benchmarks: Mapping[str, dict[str, Any]], cases: Iterable[Case])
             combinations = list(itertools.product(*benchmark["params"]))
             if name.startswith(f"{MODULE}.{cls}.track_") and case.parameters in combinations:
                 kind = Kind.TIME if benchmark["unit"] == "seconds" else Kind.COUNT
-                own.append(Case(name, combinations.index(case.parameters), case.parameters, kind))
+                own.append(BenchmarkCase(name, combinations.index(case.parameters), case.parameters, kind))
         if own:
             found[case.row] = own
     return found
 
 
-class Counts:
-    """Counts epochs of both sides."""
+class CounterRuns:
+    """Runs the counters of both commits, and keeps what they count."""
 
     def __init__(
         self,
         count: Callable[[Sequence[str], bool], tuple[Figures, Figures]],
-        keeper: Keeper,
+        keep: Callable[[BenchmarkCase, Pair, datetime, float], None],
         rounds: Rounds,
-        by_row: Mapping[str, Sequence[Case]],
+        by_row: Mapping[str, Sequence[BenchmarkCase]],
     ) -> None:
-        self._count, self._keeper, self._rounds, self._by_row = count, keeper, rounds, by_row
+        self._count, self._keep, self._rounds, self._by_row = count, keep, rounds, by_row
 
-    def look(self, verdict: Verdict) -> None:
+    def run(self, verdict: Verdict) -> None:
         """Count once, again what differs, and often enough to judge seconds what became slower."""
-        with tqdm(total=None, unit="look", desc="counting", disable=None, leave=False) as bar:
+        with tqdm(total=None, unit=" runs", desc="counting", disable=None, leave=False) as bar:
             for _ in range(pairs.LEAST_ROUNDS):
                 rows = self._open(verdict)
                 if not rows:
@@ -146,23 +145,23 @@ class Counts:
                 bar.update()
 
     def _open(self, verdict: Verdict) -> list[str]:
-        """Rows that another look could say more of."""
+        """Rows of which another run could say more."""
         slower = [row for row in verdict.rows if row.time and row.time.word is Word.WORSE and not row.together]
         slower.sort(key=lambda row: -(row.time.change or 0.0) if row.time else 0.0)
-        closely = {row.name for row in slower[:CLOSELY]}
+        judged = {row.name for row in slower[:JUDGED_ROWS]}
         return [
             row
             for row, cases in self._by_row.items()
-            if any(len(self._rounds.pairs[case]) < self._wanted(case, row in closely) for case in cases)
+            if any(len(self._rounds.pairs[case]) < self._wanted(case, row in judged) for case in cases)
         ]
 
-    def _wanted(self, case: Case, closely: bool) -> int:
+    def _wanted(self, case: BenchmarkCase, judged: bool) -> int:
         if case in self._rounds.failures or case in self._rounds.absent:
             return 0
         if case.kind is Kind.TIME:
-            return pairs.LEAST_ROUNDS if closely else 1
+            return pairs.LEAST_ROUNDS if judged else 1
         base, head = self._rounds.flat(case)
-        return COUNTS if base != head else 1
+        return RUNS_OF_DIFFERING if base != head else 1
 
     def _once(self, rows: Sequence[str]) -> None:
         names = {row: _combination(self._by_row[row][0]) for row in rows}
@@ -176,30 +175,30 @@ class Counts:
                 self._take(case, one, other, started, each)
 
     def _take(
-        self, case: Case, base: Mapping[str, Any], head: Mapping[str, Any], started: datetime, seconds: float
+        self, case: BenchmarkCase, base: Mapping[str, Any], head: Mapping[str, Any], started: datetime, seconds: float
     ) -> None:
-        failed = [side for side, figures in (("BASE", base), ("HEAD", head)) if "failed" in figures]
+        failed = [label for label, figures in (("BASE", base), ("HEAD", head)) if "failed" in figures]
         values = [figures.get(_counter(case)) for figures in (base, head)]
         if failed:
             self._rounds.failures[case] = " and ".join(failed)
         elif values[0] is None or values[1] is None:
-            self._rounds.absent[case] = "a side"
+            self._rounds.absent[case] = "a commit"
         else:
             pair = Pair((float(values[0]),), (float(values[1]),))
-            self._keeper.add(case, pair, started, seconds)
+            self._keep(case, pair, started, seconds)
             self._rounds.pairs[case].append(pair)
 
 
 def counted_by(
-    conf: Config, sides: Sequence[Side], counter: str
+    conf: Config, commits: Sequence[InstalledCommit], counter: str
 ) -> Callable[[Sequence[str], bool], tuple[Figures, Figures]]:
-    """Return what runs epochs of some combinations on both sides, a process each."""
+    """Return what runs epochs of some combinations on both commits, a process each."""
 
     def count(names: Sequence[str], base_first: bool) -> tuple[Figures, Figures]:
         found: dict[str, Figures] = {}
-        for side in sides if base_first else reversed(sides):
+        for commit in commits if base_first else reversed(commits):
             with _chosen(names):
-                found[side.label] = _cache_of(conf, side, counter)
+                found[commit.label] = _cache_of(conf, commit, counter)
         return found["BASE"], found["HEAD"]
 
     return count
@@ -214,12 +213,12 @@ def _chosen(names: Sequence[str]) -> Iterator[None]:
         del os.environ[CHOSEN]
 
 
-def _cache_of(conf: Config, side: Side, counter: str) -> Figures:
-    """What asv's cache of the counters holds for a side; nothing, with a word about it, where it cannot be made."""
-    spawner = Spawner(side.environment, conf.benchmark_dir)
+def _cache_of(conf: Config, commit: InstalledCommit, counter: str) -> Figures:
+    """What asv's cache of the counters holds for a commit; nothing, with a word about it, where it cannot be made."""
+    spawner = Spawner(commit.environment, conf.benchmark_dir)
     place, said = spawner.create_setup_cache(f"{counter}-0", TIMEOUT, "{}")
     if place is None:
-        print(f"alb: nothing could be counted on {side.label}:\n{said}", file=sys.stderr)
+        print(f"alb: nothing could be counted on {commit.label}:\n{said}", file=sys.stderr)
         return {}
     try:
         found: dict[str, dict[str, Any]] = pickle.loads((Path(place) / "cache.pickle").read_bytes())
@@ -227,17 +226,17 @@ def _cache_of(conf: Config, side: Side, counter: str) -> Figures:
         util.long_path_rmtree(place, True)
     for name, figures in found.items():
         if "failed" in figures:
-            print(f"alb: {name} cannot be counted on {side.label}:\n{figures['failed']}", file=sys.stderr)
+            print(f"alb: {name} cannot be counted on {commit.label}:\n{figures['failed']}", file=sys.stderr)
     return {
         name: {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in one.items()}
         for name, one in found.items()
     }
 
 
-def _combination(case: Case) -> str:
+def _combination(case: BenchmarkCase) -> str:
     """A combination's name as alb_core.cases.counters has it."""
     return f"{case.benchmark.split('.')[-2]}({', '.join(case.parameters)})"
 
 
-def _counter(case: Case) -> str:
+def _counter(case: BenchmarkCase) -> str:
     return case.benchmark.rpartition(".track_")[2]

@@ -11,7 +11,9 @@ import pytest
 from asv.config import Config
 
 from alb_core.base.errors import AlbError
-from alb_core.rounds import sides
+from alb_core.rounds import page_cache
+from alb_core.rounds.bench import spawners
+from alb_core.rounds.installed_commits import InstalledCommit
 
 SITE = "lib/python3.11/site-packages"
 
@@ -45,13 +47,13 @@ def cached(path):
 
 def drop(path):
     with path.open("rb") as file:
-        sides._drop(file.fileno())
+        page_cache._drop(file.fileno())
     if cached(path) > 0:
         pytest.skip("this file system keeps everything in memory")
 
 
-def test_it_is_what_the_commit_brings_and_not_what_both_sides_share(environment):
-    found = [str(path.relative_to(environment / SITE)) for path in sides.libraries(environment)]
+def test_it_is_what_the_commit_brings_and_not_what_all_share(environment):
+    found = [str(path.relative_to(environment / SITE)) for path in page_cache.libraries(environment)]
     assert sorted(found) == [
         "tiledb/deep/down/core.so",
         "tiledbsoma.libs/libtiledb-2c1e.so.2.30",
@@ -70,33 +72,33 @@ def test_a_file_that_was_just_written_comes_from_the_disk(environment):
     path = environment / SITE / "tiledbsoma" / "native.cpython-311.so"
     assert cached(path) == 1
     drop(path)
-    sides.read_anew([path])
+    page_cache.read_anew([path])
     for _ in range(2):
         before = read_from_disk()
-        sides.read_anew([path])
+        page_cache.read_anew([path])
         assert cached(path) == 1 and read_from_disk() - before >= path.stat().st_size
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="only Linux can be told to drop a file")
 def test_a_round_begins_with_them_read_again(environment):
-    mine = list(sides.libraries(environment))
+    mine = list(page_cache.libraries(environment))
     shared = environment / SITE / "torch/lib/libtorch.so"
     for path in [*mine, shared]:
         drop(path)
-    side = sides.Side("BASE", "main", "a" * 40, SimpleNamespace(path=environment))
+    commit = InstalledCommit("BASE", "main", "a" * 40, SimpleNamespace(path=environment))
     conf = Config()
     conf.launch_method = "spawn"  # which starts nothing before there is a benchmark
-    with sides.spawners([side], conf):
+    with spawners([commit], conf):
         assert [*map(cached, mine), cached(shared)] == [1, 1, 1, 0]
 
 
 def test_every_byte_stays_what_it_was(environment):
-    mine = list(sides.libraries(environment))
+    mine = list(page_cache.libraries(environment))
     before = [path.read_bytes() for path in mine]
-    sides.read_anew(mine)
+    page_cache.read_anew(mine)
     assert [path.read_bytes() for path in mine] == before
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(AlbError, match=r"gone\.so cannot be read: No such file"):
-        sides.read_anew([tmp_path / "gone.so"])
+        page_cache.read_anew([tmp_path / "gone.so"])

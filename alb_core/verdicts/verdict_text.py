@@ -11,9 +11,9 @@ from tabulate import tabulate
 
 from alb_core.rounds import pairs
 from alb_core.rounds.canary import Canary
-from alb_core.verdicts import calibrated
-from alb_core.verdicts.calibrated import Calibration
-from alb_core.verdicts.judge import Change, Row, Verdict
+from alb_core.verdicts import calibration_file
+from alb_core.verdicts.calibration_file import Calibration
+from alb_core.verdicts.judge import Change, Verdict, VerdictRow
 from alb_core.verdicts.statistics import Word
 
 HEADERS = ("benchmark", "time", "95 % interval", "verdict", "visible", "rounds", "peak memory", "verdict")
@@ -99,7 +99,7 @@ def as_json(verdict: Verdict, context: Context) -> str:
     return json.dumps(content, indent=1)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: VerdictRow) -> list[str]:
     time = ["", "", "", "", ""] if row.time is None else _time(row.time)
     memory = ["", ""] if row.memory is None else [_memory(row.memory), str(row.memory.word)]
     return [row.name, *time, *memory]
@@ -137,7 +137,7 @@ def _remarks(verdict: Verdict, context: Context) -> list[str]:
         found.append(f"{context.recorded} pairs of earlier calls count")
     if context.canary is not None and context.canary.noisy:
         found.append(context.canary.said)
-    found += calibrated.said(context.calibration, context.machine, context.budget)
+    found += calibration_file.said(context.calibration, context.machine, context.budget)
     if context.interrupted:
         found.append("interrupted: the rounds are kept, and the same command goes on")
     return found

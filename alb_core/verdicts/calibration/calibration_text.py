@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from alb_core.verdicts.calibrated import Calibration, Effect, Known, Rate, rate_said
 from alb_core.verdicts.calibration.injected import CHANGES, NOTHING
+from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates, rate_said
 
 
 def text(known: Calibration, form: str = "plain") -> str:
@@ -28,7 +28,7 @@ def text(known: Calibration, form: str = "plain") -> str:
     )
 
 
-def _cells(name: str, known: Known) -> list[str]:
+def _cells(name: str, known: VerdictRates) -> list[str]:
     found = [name, _counts(known.false_alarms, known.resampled_false_alarms)]
     for size in CHANGES:
         there = known.power.get(size), known.resampled_power.get(size)
@@ -51,7 +51,7 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.0f} %"
 
 
-def _said(known: Known, size: str) -> str:
+def _said(known: VerdictRates, size: str) -> str:
     if size == NOTHING:
         return rate_said(known.false_alarms, known.resampled_false_alarms)
     return rate_said(known.power[size], known.resampled_power[size])

@@ -7,10 +7,10 @@ from recorded import BASE, CASES, COUNTS, HEAD, PEAKS, peaks, quiet, rounds_of
 
 from alb_core.rounds import canary
 from alb_core.rounds.pairs import Pair
-from alb_core.verdicts import report
-from alb_core.verdicts.calibrated import Calibration, Known, Rate
+from alb_core.verdicts import verdict_text
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 from alb_core.verdicts.judge import Judge
-from alb_core.verdicts.report import Context
+from alb_core.verdicts.verdict_text import Context
 
 
 def context(**other):
@@ -28,7 +28,7 @@ def worse():
 
 
 def test_text_ends_with_one_line_for_the_whole(worse):
-    lines = report.text(worse, context(recorded=12)).splitlines()
+    lines = verdict_text.text(worse, context(recorded=12)).splitlines()
     assert lines[0].split()[:2] == ["benchmark", "time"] and "visible" in lines[0]
     assert lines[-1] == (
         "WORSE: HEAD (bbbbbbbb) against main (aaaaaaaa) on m: 4 worse, 1 no change; together: "
@@ -42,14 +42,14 @@ def test_text_ends_with_one_line_for_the_whole(worse):
 
 
 def test_every_row_of_the_text_has_the_word_of_its_change(worse):
-    text = report.text(worse, context())
+    text = verdict_text.text(worse, context())
     for row in worse.rows:
         [line] = [line for line in text.splitlines() if line.startswith(f"{row.name}  ")]
         assert str(row.time.word) in line
 
 
 def test_markdown_is_a_table_under_the_line_for_the_whole(worse):
-    lines = report.markdown(worse, context(interrupted=True)).splitlines()
+    lines = verdict_text.markdown(worse, context(interrupted=True)).splitlines()
     assert lines[0].startswith("### WORSE: HEAD (bbbbbbbb)") and lines[2].startswith("| benchmark")
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(worse.rows) and len({line.count("|") for line in table}) == 1
@@ -59,7 +59,7 @@ def test_markdown_is_a_table_under_the_line_for_the_whole(worse):
 
 def test_json_holds_everything(worse):
     seen = canary.seen({"numpy": [1.0, 1.0, 1.1], "read": [2.0, 2.0, 9.0]}, {"read": 0.4})
-    content = json.loads(report.as_json(worse, context(canary=seen)))
+    content = json.loads(verdict_text.as_json(worse, context(canary=seen)))
     assert (content["verdict"], content["exit_status"]) == ("worse", 1)
     assert content["headline"].startswith("WORSE: ") and content["counts"]["no change"] == 1
     assert (content["base_commit"], content["machine"]) == (BASE, "m")
@@ -70,40 +70,40 @@ def test_json_holds_everything(worse):
 
 def test_what_could_not_be_measured_says_why():
     few = Judge().verdict(rounds_of(CASES_0=quiet(3)))
-    assert report.headline(few, context()).startswith("COULD NOT MEASURE HEAD (bbbbbbbb)")
-    assert "6 rounds; give a larger --budget" in report.text(few, context())
+    assert verdict_text.headline(few, context()).startswith("COULD NOT MEASURE HEAD (bbbbbbbb)")
+    assert "6 rounds; give a larger --budget" in verdict_text.text(few, context())
     rounds = rounds_of(CASES_0=[])
     rounds.failures[CASES[0]] = "BASE: ImportError: torch"
-    assert report.headline(Judge().verdict(rounds), context()).endswith("BASE: ImportError: torch")
-    assert json.loads(report.as_json(few, context()))["verdict"] == "could not measure"
+    assert verdict_text.headline(Judge().verdict(rounds), context()).endswith("BASE: ImportError: torch")
+    assert json.loads(verdict_text.as_json(few, context()))["verdict"] == "could not measure"
 
 
 def test_a_huge_change_is_not_spelt_out():
     found = Judge().verdict(rounds_of(CASES_0=quiet(8, 40.0)))
-    assert "> +999 %" in report.text(found, context())
+    assert "> +999 %" in verdict_text.text(found, context())
 
 
 def test_a_calibration_and_a_noisy_machine_are_told(worse):
     drawn = {"resampled_false_alarms": Rate(7, 200), "resampled_power": {"10%": Rate(190, 200)}}
-    known = Known(Rate(1, 100), {"10%": Rate(19, 20)}, **drawn, visible=0.062)
+    known = VerdictRates(Rate(1, 100), {"10%": Rate(19, 20)}, **drawn, visible=0.062)
     calibration = Calibration("m", "2026-11-22", BASE, 600.0, {}, {}, known)
     seen = canary.seen({"numpy": [1.0, 2.0, 3.0]}, {})
-    text = report.text(worse, context(calibration=calibration, canary=seen))
+    text = verdict_text.text(worse, context(calibration=calibration, canary=seen))
     lines = [
         "by calibration (2026-11-22), verdicts of m give a false alarm in 1 of 100 (0.0 to 5.4 %); resampled 7 of 200",
         "they find 10% more in 19 of 20 (75.1 to 99.9 %); resampled 190 of 200",
         "the smallest change that they show in 95 of 100 is about 6 %",
     ]
     assert set(lines) <= set(text.splitlines())
-    assert json.loads(report.as_json(worse, context(calibration=calibration)))["calibration"]["visible"] == 0.062
-    short = report.text(worse, context(calibration=calibration, budget=120.0))
+    assert json.loads(verdict_text.as_json(worse, context(calibration=calibration)))["calibration"]["visible"] == 0.062
+    short = verdict_text.text(worse, context(calibration=calibration, budget=120.0))
     assert "verdicts of m of 10 min (this one: 2 min) give a false alarm in" in short
     assert "too noisy right now" in text
 
 
 def test_a_machine_that_nobody_calibrated_is_told(worse):
-    assert "machine m is not calibrated" in report.text(worse, context())
-    assert json.loads(report.as_json(worse, context()))["calibration"] is None
+    assert "machine m is not calibrated" in verdict_text.text(worse, context())
+    assert json.loads(verdict_text.as_json(worse, context()))["calibration"] is None
 
 
 def test_counters_alone_are_no_rows():

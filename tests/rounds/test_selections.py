@@ -1,4 +1,4 @@
-"""Which benchmarks a verdict looks at."""
+"""Which cases are selected, by regular expressions and by name."""
 
 import pytest
 from asv.benchmarks import Benchmarks
@@ -7,7 +7,8 @@ from recorded import BENCHMARKS, PEAK, TIME
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
-from alb_core.rounds.cases import STANDARD, Case, Kind, selected
+from alb_core.rounds.cases import BenchmarkCase, Kind
+from alb_core.rounds.selections import CAMPAIGN, VERDICT, check, selected
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def chosen(conf, *patterns):
 
 def test_a_pattern_matches_names_with_their_parameters_as_in_asv(conf):
     [case] = chosen(conf, r"time_epoch\('csr', 64\)")
-    assert case == Case(TIME, 2, ("'csr'", "64"), Kind.TIME) and case.name == "read.Read.time_epoch('csr', 64)"
+    assert case == BenchmarkCase(TIME, 2, ("'csr'", "64"), Kind.TIME) and case.name == "read.Read.time_epoch('csr', 64)"
     assert [case.benchmark for case in chosen(conf, "'csr', 64")] == [PEAK, TIME, "read.Read.track_tiles"]
     assert len(chosen(conf, "peakmem", "track")) == 8
 
@@ -37,10 +38,22 @@ def test_nothing_is_named_with_what_there_is(conf):
         chosen(conf, "x", "y")
 
 
-def test_the_standard_ones_are_in_the_grid():
+@pytest.fixture
+def listed():
+    """The suite's configuration and its committed list of benchmarks."""
     conf = Config.load(str(suite_root() / "asv.conf.json"))
     conf.results_dir = str(suite_root() / conf.results_dir)
-    cases = selected(conf, Benchmarks.load(conf), STANDARD)
+    return conf, Benchmarks.load(conf)
+
+
+def test_what_a_verdict_measures_is_in_the_grid(listed):
+    cases = selected(*listed, VERDICT.patterns)
     for kind in (Kind.TIME, Kind.MEMORY):
         assert len([case for case in cases if case.kind is kind]) == 5
     assert {case.benchmark.partition(".")[0] for case in cases} == {"read_chunks", "data_loader"}
+
+
+@pytest.mark.parametrize("pattern", [*VERDICT.patterns, *CAMPAIGN.patterns])
+def test_each_pattern_selects_something(listed, pattern):
+    check([pattern])
+    assert selected(*listed, [pattern]), "`asv run --bench just-discover` lists anew"

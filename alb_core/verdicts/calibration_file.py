@@ -2,54 +2,19 @@
 
 ``alb calibrate`` writes it; ``alb verdict`` takes thresholds, the canary's usual spread and what to say of its own
 word from it, and the published site the size of a step. A rate is two counts; its interval follows from them.
-
-What a calibration keeps beside asv's results of its rounds: how the machine was meanwhile.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scipy import stats
 
-from alb_core.base.documents import DamagedDocumentError, Format
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
-from alb_core.rounds.canary import Canary
 from alb_core.rounds.results.machines import CALIBRATION
-from alb_core.rounds.results.store import set_aside
-
-
-@dataclass
-class State:
-    """How the machine was."""
-
-    #: Seconds until the two sides of a round were ready, a round each.
-    openings: list[float] = field(default_factory=list)
-    #: Spread of the canary's parts, by part, at each look.
-    canaries: list[dict[str, float]] = field(default_factory=list)
-
-    def looked(self, canary: Canary) -> None:
-        """Add a look of the canary."""
-        self.canaries.append(dict(canary.spread))
-
-    def save(self, path: Path) -> None:
-        """Write it, whole or not at all."""
-        _STATE.write(path, self)
-
-
-_STATE = Format(State, "state of a calibration", ("version", 1), indent=None)
-
-
-def load_state(path: Path) -> State:
-    """Read what was saved; a damaged file is set aside with a word about it, and what it held is seen anew."""
-    try:
-        return _STATE.read(path) or State()
-    except DamagedDocumentError as error:
-        print(f"alb: {path} cannot be read ({error.reason}); set aside as {set_aside(path).name}", file=sys.stderr)
-        return State()
 
 
 @dataclass(frozen=True)
@@ -89,7 +54,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Known:
+class VerdictRates:
     """How good verdicts of a benchmark, or of all together, are."""
 
     #: Verdicts of equal commits that said worse or better; no two of them share a round.
@@ -100,7 +65,7 @@ class Known:
     version: str = ""
     #: Relative change to be called none below it; None for the default.
     threshold: float | None = None
-    #: The same of verdicts from rounds drawn anew, in which the sides of equal commits change places. They have rounds
+    #: The same of verdicts from rounds drawn anew, in which equal commits change places. They have rounds
     #: in common: there are many more of them, and no interval follows from their number.
     resampled_false_alarms: Rate = Rate(0, 0)
     resampled_power: Mapping[str, Rate] = field(default_factory=dict)
@@ -120,16 +85,16 @@ class Calibration:
     machine: str
     #: When, ISO 8601.
     measured: str
-    #: The commit that stood on both sides, and below the injected changes.
+    #: The release that was measured against itself, and below the injected changes.
     commit: str
     #: Seconds of each verdict.
     budget: float
-    #: Spread of the canary's parts meanwhile: the median of its looks.
+    #: Spread of the canary's parts meanwhile: the median of its runs.
     canary: Mapping[str, float]
     #: By asv's name of a case, ``module.Class.time_epoch('table', 1024, 'none')``.
-    benchmarks: Mapping[str, Known]
+    benchmarks: Mapping[str, VerdictRates]
     #: Of the verdict as a whole.
-    whole: Known
+    whole: VerdictRates
     #: Rounds of equal commits that all of it stands on.
     rounds: int = 0
     #: Rounds that a verdict of the budget has.

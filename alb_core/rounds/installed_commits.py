@@ -1,0 +1,184 @@
+"""Commits under measurement, each installed in an environment of its own.
+
+An environment is one of asv's, made from the same configuration in a directory of its own; results go by the name that
+asv gives it, which all of them share. It stays as it is from round to round: rounds spend no time on installing.
+The stack is linked from asv's own environment, so a commit takes the room of its own wheels alone. The paths of
+environments that are compared are equally long: how much of the stack the variables of a process take has been seen to
+move its speed by percents (Mytkowicz et al. 2009).
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from asv import util
+from asv.config import Config
+from asv.environment import get_environments
+from asv.repo import NoSuchNameError, Repo
+from tqdm import tqdm
+
+from alb_core.base.certificate import PACKAGE, certificate
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import campaign_root, environment_roots
+from alb_core.commits.history.releases_lock import Release
+from alb_core.rounds.asv_environment import StackEnvironment
+
+#: Environments that are made at once: one waits for the index or the disk while another one computes.
+_MADE_AT_ONCE = 2
+
+#: Label of a release in a campaign.
+RELEASE = "release"
+
+
+class CouldNotMeasureError(AlbError):
+    """The input was good, and still nothing could be measured."""
+
+    exit_status = 3
+
+
+@dataclass
+class InstalledCommit:
+    """A commit and the environment that holds it, once it is installed."""
+
+    #: ``BASE``, ``HEAD`` or ``release``.
+    label: str
+    #: The commit as it was typed, or the version of a release.
+    name: str
+    #: Its full object name.
+    commit: str
+    #: asv's environment.
+    environment: StackEnvironment
+
+    @property
+    def place(self) -> str:
+        """Where something happened, in words."""
+        return f"at release {self.name}" if self.label == RELEASE else f"on {self.label}"
+
+    @property
+    def installed(self) -> bool:
+        """Whether its environment holds it now."""
+        return bool(self.environment.installed_commit_hash == self.commit)
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Exact version of each installed package, tiledbsoma's own included, as asv's results have them."""
+        found: dict[str, str] = certificate(self.environment.path)["packages"]
+        return found
+
+    def install(self, conf: Config, repo: Repo, quietly: bool = False) -> None:
+        """Build the commit where it is not built, and install it; say so, unless ``quietly``."""
+        if not self.installed and not quietly:
+            print(f"alb: installing {self.label} {self.name} ({self.commit[:8]})", file=sys.stderr, flush=True)
+        try:
+            self.environment.install_project(conf, repo, self.commit)
+        except util.ProcessError as error:
+            lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
+            reasons = [line.removeprefix("alb: ") for line in lines if line.startswith("alb: ")] or lines[-1:]
+            raise CouldNotMeasureError(
+                f"{self.label} {self.name} ({self.commit[:8]}) cannot be built or installed: "
+                f"{reasons[-1] if reasons else error}"
+            ) from error
+
+    def install_again(self, conf: Config, repo: Repo) -> None:
+        """Replace the commit's files by new ones."""
+        self.environment.forget_commit()
+        self.install(conf, repo, quietly=True)
+
+
+def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
+    """Return the commits that names stand for."""
+    found = []
+    for name in names:
+        try:
+            found.append(str(repo.get_hash_from_name(name)))
+        except (NoSuchNameError, util.ProcessError) as error:
+            raise AlbError(f"{name!r} is no commit of {conf.repo}: expected a branch, a tag or a hash of it") from error
+    return found
+
+
+def base_and_head(
+    conf: Config, names: tuple[str, str], commits: Sequence[str]
+) -> tuple[InstalledCommit, InstalledCommit]:
+    """Return BASE and HEAD, each with its environment and stack; neither commit is installed yet."""
+    first, second = environments_of(conf, environment_roots())
+    head, base = first, second
+    # An environment that has a commit already keeps it.
+    if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
+        head, base = second, first
+    return InstalledCommit("BASE", names[0], commits[0], base), InstalledCommit("HEAD", names[1], commits[1], head)
+
+
+def dependencies(base: InstalledCommit, head: InstalledCommit) -> list[str]:
+    """Say which packages two commits have in other versions, tiledbsoma itself apart; a sentence or none."""
+    one, other = base.packages, head.packages
+    names = sorted((one.keys() | other.keys()) - {PACKAGE}, key=str.lower)
+    moved = [f"{name} {one.get(name, 'none')} -> {other.get(name, 'none')}" for name in names]
+    moved = [words for words, name in zip(moved, names, strict=True) if one.get(name) != other.get(name)]
+    return [f"dependencies differ: {', '.join(moved)}"] if moved else []
+
+
+def release_root(release: Release) -> Path:
+    """Directory that holds a release's environment."""
+    return campaign_root() / release.commit[:8]
+
+
+def release_commits(conf: Config, releases: Sequence[Release]) -> list[InstalledCommit]:
+    """Return releases as they are measured, their environments made or not."""
+    return [
+        InstalledCommit(RELEASE, release.version, release.commit, environment_at(conf, release_root(release)))
+        for release in releases
+    ]
+
+
+def install_releases(conf: Config, repo: Repo, releases: Sequence[InstalledCommit]) -> dict[str, str]:
+    """Make the environments that are missing, and install each release; return by version why one cannot be."""
+    base = environment_at(conf, Path(conf.env_dir))
+    base.create()
+    failures: dict[str, str] = {}
+
+    def made(release: InstalledCommit) -> tuple[InstalledCommit, str | None]:
+        try:
+            release.environment.create_from(base)
+            release.install(conf, repo)
+        except AlbError as error:
+            return release, str(error)
+        # asv keeps each wheel that it installs; the suite's own cache has it already.
+        shutil.rmtree(release.environment.path / "asv-build-cache", ignore_errors=True)
+        return release, None
+
+    missing = [release for release in releases if not release.installed]
+    bar = tqdm(total=len(missing), desc="installing", unit=" releases", disable=None)
+    with ThreadPoolExecutor(_MADE_AT_ONCE) as pool, bar:
+        for release, reason in pool.map(made, missing):
+            if reason is not None:
+                failures[release.name] = reason
+            bar.update()
+    if len(failures) == len(releases):
+        version, reason = next(iter(failures.items()))
+        raise AlbError(f"none of the releases can be installed; {version}: {reason}")
+    return failures
+
+
+def environments_of(conf: Config, roots: Sequence[Path]) -> list[StackEnvironment]:
+    """Return asv's environment in each of some directories, with the stack; others are made of the first."""
+    first, *others = [environment_at(conf, root) for root in roots]
+    first.create()
+    for other in others:
+        other.create_from(first)
+    return [first, *others]
+
+
+def environment_at(conf: Config, root: Path) -> StackEnvironment:
+    """Return asv's environment in a directory of environments, made or not."""
+    own = copy.copy(conf)
+    own.env_dir = str(root)
+    found = list(get_environments(own, None, verbose=False))
+    if len(found) != 1 or not isinstance(found[0], StackEnvironment):
+        raise AlbError(f"asv.conf.json describes {len(found)} environments, expected one")
+    return found[0]

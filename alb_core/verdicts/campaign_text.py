@@ -1,0 +1,73 @@
+"""A campaign as text: where it stands, and the steps that its rounds show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from alb_core.commits.history import releases_lock
+from alb_core.rounds.cases import Kind
+from alb_core.rounds.release_schedule import duration_in_words, wanted_rounds
+from alb_core.verdicts.campaign import Campaign
+from alb_core.verdicts.change_points import Line, Step
+
+
+def lines(campaign: Campaign) -> Iterator[str]:
+    """Yield where a campaign stands, or what one would do."""
+    schedule = campaign.schedule
+    first, last = (schedule.versions[0], schedule.versions[-1]) if schedule.versions else ("none", "none")
+    yield f"machine    {campaign.machine}"
+    yield f"releases   {len(schedule.versions)}, {first} to {last}"
+    for count in sorted({wanted_rounds(case, schedule.rounds) for case in schedule.cases}, reverse=True):
+        cases = [case for case in schedule.cases if wanted_rounds(case, schedule.rounds) == count]
+        fewest, most = schedule.spread(cases)
+        there = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        kinds = " and ".join(sorted({case.kind.value for case in cases}, reverse=True))
+        yield f"rounds     {there} of {count} for each of {len(cases)} benchmarks of {kinds}"
+    if campaign.measured is None:
+        if campaign.missing:
+            yield f"to install {len(campaign.missing)} releases, on top of that"
+    else:
+        done = campaign.measured
+        yield (
+            f"this call  {done.turns:,} processes in {duration_in_words(done.seconds)}, "
+            f"after {duration_in_words(campaign.installing)} of installing"
+        )
+        for version in campaign.missing:
+            yield f"left out   {version}, which cannot be installed (above)"
+    for version, reason in schedule.unusable.items():
+        yield f"left out   {version}: {reason}"
+    absent = sorted({case.name for _, case in schedule.absent})
+    for name in absent:
+        versions = [version for version, case in schedule.absent if case.name == name]
+        yield f"n/a        {name} at {len(versions)} releases"
+    for (version, case), reason in schedule.failures.items():
+        yield f"failed     {case.name} at {version}: {reason}"
+    again = "" if campaign.measured is None or not schedule.remaining().processes else "; the same command goes on"
+    yield f"left       {schedule.remaining().said}{again}"
+
+
+def step_lines(found: Sequence[Line]) -> Iterator[str]:
+    """Yield the steps of all cases by release, then the noise of each case."""
+    steps = [step for line in found for step in line.steps]
+    releases = list(dict.fromkeys(release.version for release in releases_lock.load()))
+    for step in sorted(steps, key=lambda step: releases.index(step.version)):
+        interval = f"{_change(step, step.change)} ({_change(step, step.low)} to {_change(step, step.high)})"
+        levels = f"{_level(step, step.old)} -> {_level(step, step.new)}"
+        yield f"{step.version:8} {step.case.name}: {interval}, {levels}, since {step.before}"
+    if not steps:
+        yield "no step over the noise"
+    for line in found:
+        noise = _bytes(line.noise) if line.case.kind is Kind.COUNT else f"{line.noise:.1%}"
+        yield f"noise    {line.case.name}: {noise} a round, {line.rounds} rounds or more"
+
+
+def _change(step: Step, value: float) -> str:
+    return _bytes(value, "+") if step.case.kind is Kind.COUNT else f"{value:+.1%}"
+
+
+def _level(step: Step, value: float) -> str:
+    return f"{value:.3g} s" if step.case.kind is Kind.TIME else _bytes(value)
+
+
+def _bytes(value: float, sign: str = "") -> str:
+    return f"{value / 2**20:{sign}.3g} MiB"
