@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pytest
 import tiledbsoma
+from s3 import REGION, S3
 
 ONE, OTHER = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-bbbb-4bbb-8bbb-000000000002"
 BUILD_DATE = "2026-01-02"
@@ -32,24 +35,10 @@ X_OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """A source dataset."""
-
-    dataset_id: str
-    collection_id: str
-    cells: int
-
-
-#: In the order of census_info/datasets; their cells lie in another one.
-SOURCES = (
-    Source("d0", OTHER, 150),
-    Source("d1", ONE, 400),
-    Source("d2", ONE, 250),
-    Source("d3", ONE, 300),
-)
-#: The order of the cells.
-LAID = (3, 0, 1, 2)
+#: Collection and number of cells of each source dataset, in the order of census_info/datasets.
+SOURCES = {"d0": (OTHER, 150), "d1": (ONE, 400), "d2": (ONE, 250), "d3": (ONE, 300)}
+#: The order of their cells: another one, so that neither can be taken for the other.
+LAID = ("d3", "d0", "d1", "d2")
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,6 @@ class Census:
     dataset_of: npt.NDArray[np.object_]
     obs: pa.Table
     var: pa.Table
-    sources: Sequence[Source] = field(default=SOURCES)
 
     @property
     def uri(self) -> str:
@@ -97,8 +85,7 @@ def write_census(
     X, to which dataset each cell belongs, and one more column of obs may be given.
     """
     if dataset_of is None:
-        laid = [SOURCES[index] for index in LAID]
-        dataset_of = np.concatenate([np.full(one.cells, one.dataset_id, dtype=object) for one in laid])
+        dataset_of = np.concatenate([np.full(SOURCES[name][1], name, dtype=object) for name in LAID])
     x = counts(len(dataset_of), n_vars) if x is None else x
     obs, var = obs_table(dataset_of, x), var_table(n_vars)
     if obs_column is not None:
@@ -107,12 +94,12 @@ def write_census(
     with tiledbsoma.Collection.create(path.as_uri()) as census:
         info = census.add_new_collection("census_info")
         _add(info, "summary", summary_table())
-        _add(info, "datasets", datasets_table(SOURCES))
+        _add(info, "datasets", datasets_table())
         data = census.add_new_collection("census_data")
         _add_experiment(data, "homo_sapiens", obs, var, x, fragments)
         _add_experiment(data, "mus_musculus", mice, var, x[:10], 1)
     _fill(path / "census_info" / "summary", summary_table())
-    _fill(path / "census_info" / "datasets", datasets_table(SOURCES))
+    _fill(path / "census_info" / "datasets", datasets_table())
     for organism, cells in (("homo_sapiens", obs), ("mus_musculus", mice)):
         _fill(path / "census_data" / organism / "obs", cells)
         _fill(path / "census_data" / organism / "ms" / "RNA" / "var", var)
@@ -127,17 +114,17 @@ def summary_table() -> pa.Table:
     )
 
 
-def datasets_table(sources: Sequence[Source]) -> pa.Table:
+def datasets_table() -> pa.Table:
     """Return census_info/datasets."""
     return pa.table(
         {
-            "soma_joinid": pa.array(range(len(sources)), pa.int64()),
-            "collection_id": [one.collection_id for one in sources],
-            "collection_name": ["a collection"] * len(sources),
-            "dataset_id": [one.dataset_id for one in sources],
-            "dataset_title": [f"dataset {one.dataset_id}" for one in sources],
-            "dataset_h5ad_path": [f"{one.dataset_id}.h5ad" for one in sources],
-            "dataset_total_cell_count": pa.array([one.cells for one in sources], pa.int64()),
+            "soma_joinid": pa.array(range(len(SOURCES)), pa.int64()),
+            "collection_id": [collection for collection, _ in SOURCES.values()],
+            "collection_name": ["a collection"] * len(SOURCES),
+            "dataset_id": list(SOURCES),
+            "dataset_title": [f"dataset {name}" for name in SOURCES],
+            "dataset_h5ad_path": [f"{name}.h5ad" for name in SOURCES],
+            "dataset_total_cell_count": pa.array([cells for _, cells in SOURCES.values()], pa.int64()),
         }
     )
 
@@ -185,6 +172,19 @@ def coo(x: npt.NDArray[np.float32], first: int = 0) -> pa.Table:
             "soma_data": pa.array(x[rows, columns], pa.float32()),
         }
     )
+
+
+def serve_versions(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the Census's package find its directory of versions on S3: one version, in ``census-bucket``."""
+    client = s3.client()
+    client.create_bucket(Bucket="versions")
+    place = {"relative_uri": "/census", "s3_region": REGION}
+    version = {"release_date": None, "release_build": BUILD_DATE, "soma": place, "h5ads": place}
+    mirror = {"provider": "S3", "base_uri": "s3://census-bucket", "region": REGION}
+    for name, body in (("RELEASE", {BUILD_DATE: version}), ("MIRRORS", {"default": "here", "here": mirror})):
+        client.put_object(Bucket="versions", Key=name, Body=json.dumps(body).encode(), ACL="public-read")
+        constant = f"cellxgene_census._release_directory.CELL_CENSUS_{name}_DIRECTORY_URL"
+        monkeypatch.setattr(constant, f"http://{s3.endpoint}/versions/{name}")
 
 
 def _add_experiment(

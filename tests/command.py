@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tiny import Tiny, write_tiny
 
 from alb_core.base.checksum import dense_checksum
 from alb_core.base.paths import DATA_VARIABLE
+from alb_core.cli.main import main
 from alb_core.datasets.manifest import Manifest, fingerprint, save
 
 #: Where the programs that tests run lie.
@@ -51,6 +53,23 @@ def alb(
         timeout=200,
         preexec_fn=preexec,
     )
+
+
+def typed(*words: str) -> int:
+    """Type ``alb`` in this process; returns its exit status."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Return the one line with which ``alb`` refuses."""
+    capsys.readouterr()
+    assert typed(*words) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), err[:5]) == ("", 1, "alb: "), err
+    return err
 
 
 def dataset(path: Path, spec: Mapping[str, Any] | None = None, **tiny: Any) -> Tiny:

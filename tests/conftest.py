@@ -17,6 +17,8 @@ from s3 import ENVIRONMENT, S3, Proxy, proxied, served
 from suite_copy import SmallSuite, Suite
 from tiny import Tiny, write_tiny
 
+from alb_core.base.paths import DATA_VARIABLE, data_root
+
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
@@ -37,6 +39,30 @@ def pytest_collection_finish() -> None:
     """Leave what the imports made alone: a million objects, through which each collection in a test would look."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory that is not even made yet."""
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def writers() -> Path:
+    """Where the writer's environment is: installed once in the checkout, and kept."""
+    from alb_core.datasets.writer.environment import ensure_writer
+
+    ensure_writer()
+    return data_root() / "writers"
+
+
+@pytest.fixture
+def writable(writers: Path, data: Path) -> Path:
+    """A data directory with the writer's environment in it."""
+    data.mkdir()
+    (data / "writers").symlink_to(writers)
+    return data
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from typing import Any
 
 from census import ONE
 
-from alb_core.datasets.census.download import download, spool_path
+from alb_core.datasets.census.download import download, parts_path
 from alb_core.datasets.find import list_datasets
 from alb_core.datasets.manifest import Manifest
-from alb_core.datasets.retry import Patience
+from alb_core.datasets.retry import Retry
 from alb_core.datasets.spec import CensusSlice
 
 #: The figures that say what a dataset holds.
@@ -26,8 +26,8 @@ def slice_of(uri: str, **options: Any) -> CensusSlice:
 
 
 def downloaded(uri: str, root: Path, **options: Any) -> Path:
-    """Download the slice of these tests, without a word and without patience."""
-    options = {"name": "mine", "report": lambda line: None, "patience": Patience(()), **options}
+    """Download the slice of these tests, without a word and without retry."""
+    options = {"name": "mine", "report": lambda line: None, "retry": Retry(()), **options}
     asked = options.pop("asked", None) or slice_of(uri)
     return download(asked, root, **options)
 
@@ -37,7 +37,7 @@ def content(manifest: Manifest) -> tuple[object, ...]:
 
 
 def parts(root: Path) -> list[Path]:
-    return sorted(spool_path(root / "mine").glob("part-*.arrow"))
+    return sorted(parts_path(root / "mine").glob("part-*.arrow"))
 
 
 def nothing_counts(root: Path) -> bool:

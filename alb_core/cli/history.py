@@ -1,7 +1,4 @@
-"""``alb history``: the git history of tiledb-soma that is measured, and how its commits are built.
-
-``alb history steps``: what the history of releases shows.
-"""
+"""``alb history``: the git history of tiledb-soma, how its commits are built, and what campaigns saw in it."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from alb_core.commits.builds import cache
 from alb_core.commits.builds import plan as plan_module
 from alb_core.commits.builds.plan import Planner
 from alb_core.commits.history import active, releases, releases_lock
-from alb_core.commits.history.active import Shown
+from alb_core.commits.history.active import ActiveHistory
 from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Packages
 from alb_core.rounds.results import machines
@@ -175,7 +172,7 @@ def _since_results(root: Path, machine: str) -> str:
     return "main^!"
 
 
-def _say(shown: Shown) -> None:
+def _say(shown: ActiveHistory) -> None:
     click.echo(f"history  {shown.path} ({shown.kind})")
     click.echo(f"main     {shown.main or 'none: `asv continuous main HEAD` needs a branch of that name'}")
     click.echo(f"HEAD     {shown.head or 'none'} ({shown.branch}, {shown.commits} commits)")

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         print("alb: interrupted", file=sys.stderr)
         if left_behind():
-            # In a read that nothing can stop: nobody waits for it, and TileDB must not be taken down under it.
+            # A thread is in a read of TileDB, which cannot be stopped: end without waiting for it or cleaning up.
             sys.stdout.flush()
             os._exit(130)
         sys.exit(130)

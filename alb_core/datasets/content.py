@@ -1,12 +1,10 @@
-"""Checksum of a table's content, whatever its order, chunks, dictionaries or string widths.
+"""Checksum of a table, whatever its order, chunks, dictionaries or string widths; and the exact sum of float32 values.
 
-Rows are taken in the order of ``soma_joinid`` and columns in the order of their names. For each column the digest
-takes the name, the kind of value (bool, int, float or string) and the row count; then, 65,536 rows at a time, which
-values are null (one byte each) and the values: bool as one byte, integers as 8 bytes, floats as 8 bytes, all little
-endian; strings as the lengths in bytes of their UTF-8 (8 bytes each) and then the UTF-8 itself. A null counts as
-zero, or as the empty string. Dictionary-encoded columns count as their values.
-
-The exact sum of float32 values, in whatever order they come.
+The checksum takes rows in the order of ``soma_joinid`` and columns in the order of their names. For each column the
+digest takes the name, the kind of value (bool, int, float or string) and the row count; then, 65,536 rows at a time,
+which values are null (one byte each) and the values: bool as one byte, integers as 8 bytes, floats as 8 bytes, all
+little endian; strings as the lengths in bytes of their UTF-8 (8 bytes each) and then the UTF-8 itself. A null counts
+as zero, or as the empty string. Dictionary-encoded columns count as their values.
 """
 
 from __future__ import annotations
@@ -23,7 +21,9 @@ import pyarrow.compute as pc
 
 from alb_core.base.errors import AlbError
 
-#: Bits of a float32's mantissa, and its lowest exponent: every value is a whole multiple of 2**(_LOWEST - _BITS).
+#: Rows that are added to a digest at once; part of what a checksum is.
+_ROWS = 65_536
+#: Bits of a float32's mantissa, and its lowest exponent: every value is a multiple of 2**(_LOWEST - _BITS).
 _BITS, _LOWEST = 24, -148
 
 
@@ -47,9 +47,6 @@ class ExactSum:
         return int(total) if total.denominator == 1 else float(total)
 
 
-_ROWS = 65_536
-
-
 def table_checksum(table: pa.Table) -> str:
     """Checksum of an obs or var table."""
     order = pc.sort_indices(table, sort_keys=[("soma_joinid", "ascending")])
@@ -64,7 +61,7 @@ def table_checksum(table: pa.Table) -> str:
 def columns_checksum(
     schema: pa.Schema, n_rows: int, values: Callable[[str], Iterable[pa.Array | pa.ChunkedArray]]
 ) -> str:
-    """Checksum of a table that is not whole in memory: the same figure as :func:`table_checksum`."""
+    """Checksum of a table that is too large for the memory: the same figure as :func:`table_checksum`."""
     require_kinds(schema)
     digest = hashlib.sha256()
     for name in sorted(schema.names):
@@ -81,7 +78,7 @@ def require_kinds(schema: pa.Schema) -> None:
 
 
 def _parts(pieces: Iterable[pa.Array | pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
-    """Cut the pieces of a column anew, into _ROWS rows each."""
+    """Cut a column into parts of _ROWS rows each, whatever pieces it comes in."""
     pending: list[pa.Array] = []
     held = 0
     for piece in pieces:

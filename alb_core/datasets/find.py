@@ -1,14 +1,13 @@
-"""Find a dataset by its name or its path. Standard library only.
+"""Find a dataset by its name or its path, and list those that there are. Standard library only.
 
 Synthetic datasets lie in ``soma/`` of the data directory, downloaded ones in the data directory itself.
-
-Which datasets there are, and in what state. Standard library only.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,52 +15,6 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import data_root, datasets_root
 from alb_core.datasets.manifest import MANIFEST_NAME, quick_check, size_on_disk
 from alb_core.datasets.spec import KNOWN, checked_name
-
-
-@dataclass(frozen=True)
-class Row:
-    """A dataset in the list."""
-
-    #: Of the dataset.
-    name: str
-    #: Rows and columns of X; None when not known.
-    cells: int | None
-    vars: int | None
-    #: Non-zeros; None when it is not made, or refused.
-    nnz: int | None
-    #: Of all its files, in bytes; None when it is not made.
-    size: int | None
-    #: Of X/raw; empty when not known.
-    layout: str
-    #: ``ready``, ``not made``, or ``refused`` and why.
-    state: str
-
-
-def list_datasets() -> list[Row]:
-    """Return the known datasets, made or not, then the others that are there, by name; then the downloads."""
-    root = datasets_root()
-    try:
-        present = {entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
-    except FileNotFoundError:
-        present = set()
-    except OSError as error:
-        raise AlbError(f"cannot list {root}: {error.strerror}") from error
-    paths = [root / name for name in (*KNOWN, *sorted(present - set(KNOWN)))]
-    return [_row(path) for path in (*paths, *downloads())]
-
-
-def _row(path: Path) -> Row:
-    """Look at one dataset."""
-    known = KNOWN.get(path.name)
-    cells, n_vars, layout = (known.cells, known.vars, known.layout) if known else (None, None, "")
-    if not path.is_dir():
-        return Row(path.name, cells, n_vars, None, None, layout, "not made")
-    try:
-        manifest = quick_check(path)
-    except (AlbError, OSError) as error:
-        return Row(path.name, cells, n_vars, None, size_on_disk(path), layout, f"refused: {error}")
-    layout = str(manifest.spec.get("layout", ""))
-    return Row(path.name, manifest.n_obs, manifest.n_vars, manifest.nnz, size_on_disk(path), layout, "ready")
 
 
 def dataset_path(word: str) -> Path:
@@ -73,15 +26,15 @@ def dataset_path(word: str) -> Path:
         if not here.exists():
             raise AlbError(f"no dataset at {here}")
         return here
-    for place in (datasets_root() / word, data_root() / word, here):
-        if word and place.is_dir():
-            return place
+    for path in (datasets_root() / word, data_root() / word, here):
+        if word and path.is_dir():
+            return path
     name = checked_name(word)
     raise AlbError(f"no dataset {name} in {datasets_root()} or {data_root()}: {_command(name)} makes it")
 
 
 def location(word: str) -> str:
-    """Where the experiment is that a word of the command line means."""
+    """Path or URI of the experiment that a word of the command line means."""
     scheme, separator, rest = word.partition("://")
     if not separator or scheme == "file":
         return str(dataset_path(rest or word))
@@ -98,14 +51,51 @@ def _command(name: str) -> str:
     return f"alb data make {name}" + ("" if name in KNOWN else " --cells N")
 
 
-def downloads() -> list[Path]:
-    """Datasets in the data directory itself, by name: what has a manifest and is not hidden."""
-    root = data_root()
+@dataclass(frozen=True)
+class ListedDataset:
+    """A dataset in the list."""
+
+    name: str
+    #: Rows and columns of X; None where that is not known.
+    cells: int | None
+    vars: int | None
+    #: Non-zeros; None for a dataset that is not made, or refused.
+    nnz: int | None
+    #: Of all its files, in bytes; None for a dataset that is not made.
+    size: int | None
+    #: Of X/raw; empty where that is not known.
+    layout: str
+    #: ``ready``, ``not made``, or ``refused`` and why.
+    state: str
+
+
+def list_datasets() -> list[ListedDataset]:
+    """Return the known datasets, made or not, then the others that are there, by name; then the downloads."""
+    present = {path.name for path in _entries(datasets_root(), Path.is_dir)}
+    paths = [datasets_root() / name for name in (*KNOWN, *sorted(present - set(KNOWN)))]
+    downloads = _entries(data_root(), lambda path: (path / MANIFEST_NAME).is_file())
+    return [_listed(path) for path in (*paths, *downloads)]
+
+
+def _entries(root: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """Entries of a directory that are not hidden, by name; none where there is no directory."""
     try:
-        return sorted(
-            entry for entry in root.iterdir() if not entry.name.startswith(".") and (entry / MANIFEST_NAME).is_file()
-        )
+        return sorted(path for path in root.iterdir() if not path.name.startswith(".") and wanted(path))
     except FileNotFoundError:
         return []
     except OSError as error:
         raise AlbError(f"cannot list {root}: {error.strerror}") from error
+
+
+def _listed(path: Path) -> ListedDataset:
+    """Look at one dataset."""
+    known = KNOWN.get(path.name)
+    cells, n_vars, layout = (known.cells, known.vars, known.layout) if known else (None, None, "")
+    if not path.is_dir():
+        return ListedDataset(path.name, cells, n_vars, None, None, layout, "not made")
+    try:
+        manifest = quick_check(path)
+    except (AlbError, OSError) as error:
+        return ListedDataset(path.name, cells, n_vars, None, size_on_disk(path), layout, f"refused: {error}")
+    layout = str(manifest.spec.get("layout", ""))
+    return ListedDataset(path.name, manifest.n_obs, manifest.n_vars, manifest.nnz, size_on_disk(path), layout, "ready")

@@ -1,10 +1,8 @@
-"""The manifest of a dataset: what it holds, and whether it still does. Standard library only.
+"""The manifest of a dataset: what the dataset holds, and whether it still does. Standard library only.
 
 ``manifest.json`` lies in the directory of the SOMA experiment, where TileDB takes no notice of it. Checksums prove
-the content (:mod:`alb_core.datasets.verify` recomputes them); the names and sizes of the files prove in milliseconds
-that nothing was lost, added or cut short.
-
-A dataset takes its place: measured, with its manifest, and instead of the one that it replaces.
+the content (:mod:`alb_core.datasets.verify` computes them again); the names and sizes of the files prove within
+milliseconds that no file was lost, added or cut short.
 """
 
 from __future__ import annotations
@@ -14,82 +12,37 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.base.errors import AlbError
-from alb_core.base.files import sha256_of
+from alb_core.base.files import sha256_of, staged_directory
 from alb_core.base.paths import data_root
 from alb_core.datasets.spec import KNOWN, CensusSlice, RowLayout, Spec
 
-#: Where X lies in an experiment.
-X_PATH = Path("ms", "RNA", "X", "raw")
-
-
-def seal(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figures: Any) -> Manifest:
-    """Measure the files of an experiment that has been written, and add its manifest to them."""
-    files, digest = fingerprint(stage)
-    manifest = Manifest(
-        name=name,
-        kind=kind,
-        spec=spec,
-        x_bytes=size_on_disk(stage / X_PATH),
-        files=files,
-        files_digest=digest,
-        bytes_digest=bytes_digest(stage),
-        **figures,
-    )
-    save(stage, manifest)
-    return manifest
-
-
-def moved_aside(path: Path) -> Path | None:
-    """Make room for the new dataset; what was there gets a name that the next maker clears away."""
-    if not os.path.lexists(path):
-        return None
-    if not path.is_dir() or path.is_symlink():
-        raise AlbError(f"{path} is not the directory of a dataset: move it away")
-    aside = path.with_name(f".{path.name}.partial-replaced-{os.getpid()}")
-    path.replace(aside)
-    return aside
-
-
-def removed(path: Path) -> None:
-    """Remove a dataset that was replaced."""
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        raise AlbError(f"the new dataset is ready, but the old one at {path} stays: {error.strerror}") from error
-
-
-def summary(manifest: Manifest) -> str:
-    """Size and density in words."""
-    return (
-        f"{manifest.nnz:,} non-zeros, {manifest.nnz / manifest.n_obs:,.0f} per cell, "
-        f"X {manifest.x_bytes / 1e6:,.1f} MB, {manifest.x_bytes / manifest.nnz:.2f} bytes per non-zero"
-    )
-
-
 #: Of the manifest's fields, and of the cells that a specification stands for: raise it with any change to either, so
-#: that datasets of before are refused and made again.
+#: that older datasets are refused and made again.
 MANIFEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 #: The kind of a copy.
 RETILED = "retiled"
+#: Where X lies in an experiment.
+X_PATH = Path("ms", "RNA", "X", "raw")
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What a dataset holds."""
 
-    #: That of the dataset, and of its directory.
+    #: Name of the dataset, and of its directory.
     name: str
     #: Where the cells come from: ``synthetic``, ``census``, or ``retiled``, a copy of another experiment.
     kind: str
     #: What was asked for: the fields of :class:`alb_core.datasets.spec.Spec`; or those of
-    #: :class:`alb_core.datasets.spec.CensusSlice` and what the Census said to them; or those of
+    #: :class:`alb_core.datasets.spec.CensusSlice` and what the Census answered; or those of
     #: :class:`alb_core.datasets.spec.RowLayout`, the ``source``, its ``origin`` (name, kind and spec of the dataset
     #: that it or its own source was made as; None if that is not known) and the checksum of each layer of X.
     spec: Mapping[str, Any]
@@ -99,7 +52,7 @@ class Manifest:
     n_obs: int
     n_vars: int
     nnz: int
-    #: Sum of the counts, exact; where it is no whole number, the nearest float64.
+    #: Exact sum of the counts; where it is no whole number, the nearest float64.
     x_sum: int | float
     #: Checksum of X/raw (:mod:`alb_core.base.checksum`), 16 hex digits.
     x_checksum: str
@@ -124,19 +77,6 @@ def save(path: Path, manifest: Manifest) -> None:
     _FORMAT.write(path / MANIFEST_NAME, manifest)
 
 
-def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
-    """Name, kind and specification of the dataset that the cells were first made or downloaded as."""
-    if manifest.kind != RETILED:
-        return manifest.name, manifest.kind, manifest.spec
-    first = manifest.spec.get("origin")
-    return None if first is None else (first["name"], first["kind"], first["spec"])
-
-
-def manifest_at(path: Path) -> Manifest | None:
-    """Manifest of a directory that may be a dataset of this project or any other experiment; None if it has none."""
-    return quick_check(path) if (path / MANIFEST_NAME).is_file() else None
-
-
 def load(path: Path) -> Manifest:
     """Read the manifest of the dataset at ``path``; look at nothing else."""
     name = path.name
@@ -148,7 +88,7 @@ def load(path: Path) -> Manifest:
         content = error.content if isinstance(error.content, dict) else None
         raise refusal(path, f"has a {MANIFEST_NAME} that cannot be read ({error.reason})", content) from error
     if manifest is None:
-        raise refusal(path, f"has no {MANIFEST_NAME}, so it was never whole")
+        raise refusal(path, f"has no {MANIFEST_NAME}, so it was never complete")
     if manifest.name != name:
         raise refusal(path, f"was made as {manifest.name!r} and has been moved here")
     if name in KNOWN and manifest.spec != KNOWN[name].as_json():
@@ -165,6 +105,62 @@ def quick_check(path: Path) -> Manifest:
     if digest != manifest.files_digest:
         raise refusal(path, "has files of other names or sizes than were written", asdict(manifest))
     return manifest
+
+
+def manifest_at(path: Path) -> Manifest | None:
+    """Manifest of a directory that may be a dataset of this project or any other experiment; None if it has none."""
+    return quick_check(path) if (path / MANIFEST_NAME).is_file() else None
+
+
+def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
+    """Name, kind and specification of the dataset that the cells were first made or downloaded as."""
+    if manifest.kind != RETILED:
+        return manifest.name, manifest.kind, manifest.spec
+    first = manifest.spec.get("origin")
+    return None if first is None else (first["name"], first["kind"], first["spec"])
+
+
+def summary(manifest: Manifest) -> str:
+    """Size and density in words."""
+    return (
+        f"{manifest.nnz:,} non-zeros, {manifest.nnz / manifest.n_obs:,.0f} per cell, "
+        f"X {manifest.x_bytes / 1e6:,.1f} MB, {manifest.x_bytes / manifest.nnz:.2f} bytes per non-zero"
+    )
+
+
+def write_manifest(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any], **figures: Any) -> Manifest:
+    """Measure the files of an experiment that has just been written, and add its manifest to them."""
+    files, digest = fingerprint(stage)
+    manifest = Manifest(
+        name=name,
+        kind=kind,
+        spec=spec,
+        x_bytes=size_on_disk(stage / X_PATH),
+        files=files,
+        files_digest=digest,
+        bytes_digest=bytes_digest(stage),
+        **figures,
+    )
+    save(stage, manifest)
+    return manifest
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A directory that becomes the dataset at ``path`` when the block ends well; an older dataset there is removed."""
+    aside = path.with_name(f".{path.name}.partial-replaced-{os.getpid()}")
+    with staged_directory(path) as stage:
+        yield stage
+        if os.path.lexists(path):
+            if not path.is_dir() or path.is_symlink():
+                raise AlbError(f"{path} is not the directory of a dataset: move it away")
+            # Under a name that the next maker clears away.
+            path.replace(aside)
+    if aside.exists():
+        try:
+            shutil.rmtree(aside)
+        except OSError as error:
+            raise AlbError(f"the new dataset is ready, but the old one at {aside} stays: {error.strerror}") from error
 
 
 def fingerprint(path: Path) -> tuple[int, str]:
@@ -187,7 +183,7 @@ def size_on_disk(path: Path) -> int:
 
 
 def refusal(path: Path, reason: str, content: Mapping[str, Any] | None = None) -> AlbError:
-    """Build the error that refuses a dataset and names the command that repairs it."""
+    """Build the error that refuses a dataset; ``content``, its manifest, gives the command that repairs it."""
     replace = "-f" if _is_download(content) else "--replace"
     return AlbError(f"dataset {path.name} {reason}: {_command(path, content)} {replace} makes it again")
 
@@ -208,12 +204,12 @@ def _command(path: Path, content: Mapping[str, Any] | None) -> str:
             source, layout = "SRC", ""
         return f"alb data retile {source} {shlex.quote(name)}{layout}"
     if _is_download(content):
-        place = "" if path.parent == data_root() else f" -d {shlex.quote(str(path.parent))}"
+        directory = "" if path.parent == data_root() else f" -d {shlex.quote(str(path.parent))}"
         try:
             options = " " + CensusSlice(**{field.name: spec[field.name] for field in fields(CensusSlice)}).options()
         except (AlbError, KeyError, TypeError):
             options = ""
-        return f"alb download{options} -n {shlex.quote(name)}{place}"
+        return f"alb download{options} -n {shlex.quote(name)}{directory}"
     if name in KNOWN:
         return f"alb data make {name}"
     try:

@@ -1,4 +1,4 @@
-"""Reads from far away: what fails is tried again, for a while."""
+"""Reads from S3: what fails is tried again, for a while."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from alb_core.base.errors import AlbError
 
 T = TypeVar("T")
 
-#: What TileDB's messages carry besides what a reader can use: classes, addresses and whole HTTP headers.
+#: Parts of TileDB's messages that help no reader: classes, addresses and HTTP headers.
 _NOISE = re.compile(
     r"\[Headers: .*?\](?= :|$)|\[(Remote IP|Request ID|Error Type): [^\]]*\] ?|\[TileDB::\w+\] |Caught std::exception: "
 )
 _LENGTH = 400
-#: Answers that will not be others the next time: elsewhere, forbidden, not there.
+#: Answers that stay the same at the next attempt: elsewhere, forbidden, not there.
 _FINAL = re.compile(r"Response Code: (301|403|404)|not a SOMA")
 
 
@@ -31,8 +31,8 @@ def in_one_line(error: BaseException) -> str:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to try."""
+class Retry:
+    """How often to try, and when."""
 
     #: Seconds before each further attempt.
     pauses: Sequence[float] = (1, 4, 15)
@@ -40,8 +40,8 @@ class Patience:
     def read(self, attempt: Callable[[], T], uri: str) -> T:
         """Return what ``attempt`` returns; try again what fails from a URI that is not on this machine.
 
-        TileDB itself repeats single requests; this is for what goes wrong for longer than that. What is forbidden or
-        not there is not asked for again.
+        TileDB itself repeats single requests; this is for faults that last longer. What is forbidden or missing is not
+        tried again.
         """
         remote = "://" in uri and not uri.startswith("file://")
         for pause in (*self.pauses, None) if remote else (None,):
@@ -60,7 +60,7 @@ class Patience:
 
 
 def _advice(said: str) -> str:
-    """What may help."""
+    """Say what may help, as a part of the message."""
     if "Response Code: 403" in said:
         return (
             " (requests are unsigned, as the public Census takes them; for a bucket of your own --tiledb "

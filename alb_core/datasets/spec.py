@@ -1,17 +1,18 @@
-"""What a dataset is made of: a synthetic one, or a slice of a Census. Standard library only."""
+"""What a dataset is made of: synthetic cells, a slice of a Census, or a copy. Standard library only."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
 
-#: Layouts of X/raw on disk: as the Census writes it, or as tiledbsoma does when nobody says anything.
+#: Layouts of X/raw on disk: as the Census writes it, or tiledbsoma's default.
 LAYOUTS = ("census", "soma")
 #: Calibrations of the counts, see :mod:`alb_core.datasets.synthetic.profile`.
 PROFILES = ("slice-2:7", "census")
@@ -41,7 +42,7 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class Spec:
-    """A synthetic dataset: the same specification gives the same cells on every machine."""
+    """Specification of a synthetic dataset: it gives the same cells on every machine."""
 
     #: Rows of obs and of var.
     cells: int
@@ -52,7 +53,7 @@ class Spec:
     layout: str = "census"
     #: Fragments of X/raw, each a contiguous range of cells.
     fragments: int = 1
-    #: Of everything that is drawn.
+    #: Of all random numbers.
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,13 +69,10 @@ class Spec:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Spec:
         """Read what :meth:`as_json` wrote."""
-        expected = {field.name: str if field.type == "str" else int for field in fields(cls)}
-        if set(content) != set(expected):
-            raise AlbError(f"the specification has the fields {sorted(content)}, expected {sorted(expected)}")
-        for name, kind in expected.items():
-            if type(content[name]) is not kind:
-                raise AlbError(f"{name} is {content[name]!r} in the specification, expected {kind.__name__}")
-        return cls(**content)
+        try:
+            return Format(cls, "specification").parse(content)
+        except ValueError as error:
+            raise AlbError(f"the specification cannot be read: {error}") from error
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
@@ -128,7 +126,7 @@ class CensusSlice:
         return asdict(self)
 
     def default_name(self) -> str:
-        """Name of the dataset when nobody says otherwise; ``end`` must be known."""
+        """Default name of the dataset; ``end`` must be known."""
         return f"census-benchmark_{'s' if self.sorted_datasets else ''}{self.start}:{self.end}"
 
     def options(self) -> str:
@@ -148,7 +146,7 @@ class CensusSlice:
 
 @dataclass(frozen=True)
 class RowLayout:
-    """How X lies in a copy for shuffled row reads (:mod:`alb_core.datasets.retile.retile`): row by row."""
+    """How X lies in a copy for shuffled reads of rows (:mod:`alb_core.datasets.retile.retile`): row by row."""
 
     #: Non-zeros of a data tile, which are unpacked together: a few whole rows.
     capacity: int = 32_768
@@ -194,7 +192,7 @@ KNOWN: Mapping[str, Spec] = MappingProxyType(
 
 def checked_name(name: str) -> str:
     """Return ``name`` if it can be that of a dataset."""
-    # What is being written lies beside the datasets, under names with this in them.
+    # A dataset that is being written lies beside the others, under such a name.
     if not _NAME.fullmatch(name) or ".partial-" in name:
         raise AlbError(
             f"{name!r} cannot name a dataset: expected 1 to 100 letters, digits and . _ : + -, "
@@ -204,7 +202,7 @@ def checked_name(name: str) -> str:
 
 
 def resolved(name: str, **options: int | str | None) -> Spec:
-    """Specification that a name and the options given with it ask for."""
+    """Specification that a name stands for, with the options given; an unknown name takes at least ``cells``."""
     checked_name(name)
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     if name in KNOWN:

@@ -1,4 +1,4 @@
-"""Prove a dataset: read all of it, with the installed tiledbsoma, and compare with its manifest."""
+"""Prove a dataset: read all of it with the installed tiledbsoma, and compare with its manifest."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Int64 = npt.NDArray[np.int64]
 
 
 @dataclass
-class _Seen:
-    """What X/raw holds, as far as it has been read; rows and columns of synthetic cells alone."""
+class _Totals:
+    """What X/raw holds, as far as it has been read; by row and by column only where the cells are synthetic."""
 
     nnz: int
-    total: ExactSum
+    x_sum: ExactSum
     checksum: int
     row_nnz: Int64
     row_sums: Int64
@@ -39,12 +39,12 @@ class _Seen:
 
 
 def verify(word: str) -> Manifest:
-    """Read a whole dataset and compare it with its manifest, in bounded memory.
+    """Read all of a dataset and compare it with its manifest, in bounded memory.
 
     The files must be those that were written, byte for byte; shape, number of non-zeros, sum and checksum of X/raw,
     and the checksums of obs and var must be those of the manifest. Where the cells are synthetic, the counted columns
-    of obs and var must be those of the cells, too; in a slice of a Census they tell of vars that are not in it, and a
-    copy has those of its source.
+    of obs and var must be those of the cells, too. In a slice of a Census these columns count vars that are not in the
+    slice, and a copy has those of its source.
     """
     path = dataset_path(word)
     manifest = quick_check(path)
@@ -60,7 +60,7 @@ def verify(word: str) -> Manifest:
 
 
 def prove(path: Path, manifest: Manifest) -> None:
-    """Read a whole experiment, and compare it with a manifest."""
+    """Read all of an experiment, and compare it with a manifest."""
     context = tiledbsoma.SOMATileDBContext(tiledb_config={"soma.init_buffer_bytes": _BUFFER})
     try:
         with tiledbsoma.Experiment.open(str(path), context=context) as experiment:
@@ -70,15 +70,17 @@ def prove(path: Path, manifest: Manifest) -> None:
                 _compare(path, manifest, {length: n_rows})
                 found = columns_checksum(frame.schema, n_rows, partial(_column, frame))
                 _compare(path, manifest, {f"{name}_checksum": found})
-            seen = _read(rna.X["raw"].read().tables(), manifest)
-            counted = _counted(obs, rna.var, seen) if manifest.kind == "synthetic" else {}
+            totals = _read(rna.X["raw"].read().tables(), manifest)
+            counted = _counted(obs, rna.var, totals) if manifest.kind == "synthetic" else {}
             others = _others(rna.X, manifest)
     except AlbError:
         raise
     # TileDB's own errors have no common class: bytes that cannot be read are what is looked for here.
     except Exception as error:
         raise refusal(path, f"cannot be read ({' '.join(str(error).split())})", asdict(manifest)) from error
-    _compare(path, manifest, {"nnz": seen.nnz, "x_sum": seen.total.value(), "x_checksum": f"{seen.checksum:016x}"})
+    _compare(
+        path, manifest, {"nnz": totals.nnz, "x_sum": totals.x_sum.value(), "x_checksum": f"{totals.checksum:016x}"}
+    )
     for column, holds in counted.items():
         if not holds:
             raise refusal(path, f"has a column {column} that its cells contradict", asdict(manifest))
@@ -104,40 +106,40 @@ def _checksum(table: pa.Table) -> int:
 
 
 def _column(frame: Any, name: str) -> Iterator[pa.ChunkedArray]:
-    """Read a column in the order of ``soma_joinid``, in pieces."""
+    """Read a column in the order of ``soma_joinid``, as it comes."""
     for table in frame.read(column_names=[name], result_order="row-major"):
         yield table.column(name)
 
 
-def _counted(obs: Any, var: Any, seen: _Seen) -> dict[str, bool]:
-    """Whether each counted column is what was seen."""
-    columns = (("nnz", "obs", obs, seen.row_nnz), ("raw_sum", "obs", obs, seen.row_sums))
+def _counted(obs: Any, var: Any, totals: _Totals) -> dict[str, bool]:
+    """Tell for each counted column whether it is what was read."""
+    columns = (("nnz", "obs", obs, totals.row_nnz), ("raw_sum", "obs", obs, totals.row_sums))
     return {
-        f"{name} in {place}": np.array_equal(np.concatenate(list(_column(frame, name))), expected)
-        for name, place, frame, expected in (*columns, ("nnz", "var", var, seen.column_nnz))
+        f"{name} in {table}": np.array_equal(np.concatenate(list(_column(frame, name))), expected)
+        for name, table, frame, expected in (*columns, ("nnz", "var", var, totals.column_nnz))
     }
 
 
-def _read(tables: Iterator[pa.Table], manifest: Manifest) -> _Seen:
+def _read(tables: Iterator[pa.Table], manifest: Manifest) -> _Totals:
     """Read X/raw, in whatever order it comes."""
     synthetic = manifest.kind == "synthetic"
     n_obs, n_vars = (manifest.n_obs, manifest.n_vars) if synthetic else (0, 0)
-    seen = _Seen(0, ExactSum(), 0, np.zeros(n_obs, np.int64), np.zeros(n_obs, np.int64), np.zeros(n_vars, np.int64))
+    totals = _Totals(0, ExactSum(), 0, np.zeros(n_obs, np.int64), np.zeros(n_obs, np.int64), np.zeros(n_vars, np.int64))
     with tqdm(total=manifest.nnz, desc=manifest.name, unit=" nnz", unit_scale=True, disable=None, leave=False) as bar:
         for table in tables:
             rows, columns, values = (table.column(name).to_numpy() for name in table.column_names)
-            seen.nnz += len(rows)
-            # As the loader hands them out: the layers of a copy have the types of its source.
-            seen.total.add(values.astype(np.float32, copy=False))
-            seen.checksum = combined(seen.checksum, coo_checksum(rows, columns, values))
+            totals.nnz += len(rows)
+            # The loader yields float32; the layers of a copy have the types of its source.
+            totals.x_sum.add(values.astype(np.float32, copy=False))
+            totals.checksum = combined(totals.checksum, coo_checksum(rows, columns, values))
             if len(rows) and synthetic:
                 first, size = int(rows.min()), int(rows.max() - rows.min()) + 1
                 part = slice(first, first + size)
-                seen.row_nnz[part] += np.bincount(rows - first, minlength=size)
-                seen.row_sums[part] += np.bincount(rows - first, values, size).astype(np.int64)
-                seen.column_nnz += np.bincount(columns, minlength=n_vars)
+                totals.row_nnz[part] += np.bincount(rows - first, minlength=size)
+                totals.row_sums[part] += np.bincount(rows - first, values, size).astype(np.int64)
+                totals.column_nnz += np.bincount(columns, minlength=n_vars)
             bar.update(len(rows))
-    return seen
+    return totals
 
 
 def _compare(path: Path, manifest: Manifest, found: dict[str, Any]) -> None:

@@ -15,14 +15,6 @@ from alb_core.cli.main import main
 from alb_core.sweeps import records
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data directory that is not even made yet."""
-    place = tmp_path / "data"
-    monkeypatch.setenv(DATA_VARIABLE, str(place))
-    return place
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory."""

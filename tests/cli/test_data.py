@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command import refused, typed
 from tiny import write_tiny
 
-from alb_core.base.paths import DATA_VARIABLE, data_root
-from alb_core.cli.main import main
-from alb_core.datasets.writer.environment import ensure_writer
+from alb_core.base.paths import DATA_VARIABLE
 
 
 def alb(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(["data", *arguments])
-    assert isinstance(caught.value.code, int)
-    return caught.value.code
+    return typed("data", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -28,19 +24,11 @@ def alb(*arguments: str) -> int:
             "known are mini, mini-soma, mini-32, small, census-2:7, blocks; 'alb data make nothing --cells N'",
         ),
         ("make mini --cells 5", "mini has cells 4096 (not 5): choose a name of your own"),
-        ("make mini --fragments 0", "fragments is 0, expected 1 to the number of cells (4,096)"),
         ("make mine --cells 0", "cells is 0"),
-        ("make mine --cells -1", "cells is -1"),
         ("make mine --cells many", "'many' is not a valid integer"),
-        ("make mine --cells 5 --vars 0", "vars is 0"),
-        ("make mine --cells 5 --vars 2147483649", "vars is 2,147,483,649"),
-        ("make mine --cells 100000000000", "cells is 100,000,000,000, expected 1 to"),
-        ("make mine --cells 5 --fragments 6", "fragments is 6"),
-        ("make mine --cells 5 --seed -1", "seed is -1"),
         ("make mine --cells 5 --layout zarr", "'zarr' is not one of"),
         ("make mine --cells 5 --profile none", "'none' is not one of"),
         ("make ../mine --cells 5", "cannot name a dataset"),
-        ("make .mine --cells 5", "cannot name a dataset"),
         ("retile mini", "Missing argument 'DST'"),
         ("retile mini rows", "alb data make mini makes it"),
         ("retile ../nothing rows", "no dataset at "),
@@ -48,12 +36,10 @@ def alb(*arguments: str) -> int:
         ("retile s3://bucket/mini rows --tiledb nonsense", "expected KEY=VALUE"),
         ("retile mini .rows", "cannot name a dataset"),
         ("retile mini rows --capacity 1", "--capacity is 1, expected 1,024 to 4,194,304"),
-        ("retile mini rows --capacity 5000000", "--capacity is 5,000,000"),
         ("retile mini rows --fragments 0", "--fragments is 0"),
         ("verify census-benchmark_2:7", "alb download -s 2 -e 7 makes it"),
         ("verify census-benchmark_s:7", "alb download -s 0 -e 7 -S makes it"),
         ("verify ../mine", "no dataset at "),
-        ("verify .mine", "cannot name a dataset"),
         ("verify s3://bucket/mine", "is a URI, expected the name or the path"),
         ("verify mini", "alb data make mini makes it"),
         ("verify mine", "alb data make mine --cells N makes it"),
@@ -62,11 +48,7 @@ def alb(*arguments: str) -> int:
 def test_bad_input_is_one_line_and_changes_nothing(
     arguments: str, words: str, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert alb(*arguments.split()) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert words in said.err
+    assert words in refused(capsys, "data", *arguments.split())
     assert not data.exists()
 
 
@@ -90,19 +72,14 @@ def test_a_copy_that_makes_no_sense_is_one_line_and_changes_nothing(
     for place in ("soma/other", "download"):
         (data / place).mkdir()
     before = sorted(data.rglob("*"))
-    assert alb("retile", source.format(data=data), *name.split()) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert words in said.err
+    assert words in refused(capsys, "data", "retile", source.format(data=data), *name.split())
     assert sorted(data.rglob("*")) == before
 
 
-@pytest.mark.parametrize("command", ["make mini", "list", "verify mini"])
+@pytest.mark.parametrize("command", ["data make mini", "data list", "data verify mini", "history releases"])
 def test_a_data_directory_that_is_a_file_is_told(command: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data.write_text("mine")
-    assert alb(*command.split()) == 2
-    assert "is a file, expected the data directory" in capsys.readouterr().err
+    assert "is a file, expected the data directory" in refused(capsys, *command.split())
     assert data.read_text() == "mine"
 
 
@@ -137,17 +114,12 @@ def test_list_tells_why_a_dataset_is_refused(data: Path, capsys: pytest.CaptureF
     (data / "soma" / ".other.partial-1").mkdir()
     assert alb("list") == 0
     said = capsys.readouterr().out
-    assert "refused: dataset mini has no manifest.json, so it was never whole: alb data make mini --replace" in said
+    assert "refused: dataset mini has no manifest.json, so it was never complete: alb data make mini --replace" in said
     assert "partial" not in said
 
 
 @pytest.mark.e2e
-def test_make_list_verify(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv(DATA_VARIABLE)
-    ensure_writer()
-    data.mkdir()
-    (data / "writers").symlink_to(data_root() / "writers")
-    monkeypatch.setenv(DATA_VARIABLE, str(data))
+def test_make_list_verify(writable: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert alb("make", "mine", "--cells", "200", "--vars", "300", "--layout", "soma", "--fragments", "2") == 0
     said = capsys.readouterr()
@@ -159,6 +131,6 @@ def test_make_list_verify(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert row.split()[-2:] == ["soma", "ready"]
     assert alb("verify", "mine") == 0
     assert capsys.readouterr().out.startswith("mine is what its manifest says: 200 cells x 300 vars, ")
-    (data / "soma" / "mine" / "obs" / "stray").write_text("")
+    (writable / "soma" / "mine" / "obs" / "stray").write_text("")
     assert alb("verify", "mine") == 2
     assert "--replace makes it again" in capsys.readouterr().err

@@ -23,13 +23,12 @@ def index(monkeypatch):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(data, tmp_path, monkeypatch):
     """An empty data directory and no lock; returns the data directory."""
-    monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
     path = tmp_path / "releases.json"
     path.write_text('{"lock_version": 1, "releases": []}')
     monkeypatch.setattr(releases_lock, "lock_path", lambda: path)
-    return tmp_path / "data"
+    return data
 
 
 @pytest.fixture

@@ -112,14 +112,10 @@ def test_a_clone_has_main_and_follows_it(place, own, capsys):
     assert git(clone, "rev-parse", "main") == newer
 
 
-def test_a_clone_of_a_repository_without_main_gets_one(place, own):
+def test_a_clone_of_a_repository_without_main_gets_one_and_another_repository_is_refused(place, own, tmp_path):
     own.git("branch", "-m", "trunk")
     active.clone(str(own.path))
     assert active.show().main == own.git("rev-parse", "trunk")
-
-
-def test_a_clone_of_another_repository_is_refused(place, own, tmp_path):
-    active.clone(str(own.path))
     other = Repository(tmp_path / "other")
     other.commit(tree())
     with pytest.raises(AlbError, match=rf"is a clone of {own.path}: move it away, then clone {other.path}"):
@@ -149,10 +145,10 @@ def test_what_is_not_tiledb_soma_is_refused_and_nothing_changes(place, tmp_path,
     if kind == "other repository":
         with pytest.raises(AlbError, match=said):
             active.clone(str(path))
-        assert not active.clone_place().exists() and not list((place / "histories").glob(".clone.partial*"))
+        assert not active.clone_path().exists() and not list((place / "histories").glob(".clone.partial*"))
 
 
 def test_a_clone_that_cannot_be_had_leaves_nothing(place):
     with pytest.raises(AlbError, match="git clone failed"):
         active.clone("http://127.0.0.1:1/repository.git")
-    assert not active.clone_place().exists() and not (place / "tiledb-soma").is_symlink()
+    assert not active.clone_path().exists() and not (place / "tiledb-soma").is_symlink()

@@ -1,5 +1,3 @@
-import subprocess
-
 import pytest
 from local_index import sdist_of
 
@@ -71,15 +69,14 @@ def test_appending_gives_the_hashes_of_making_at_once(tmp_path, releases):
 def test_it_is_an_ordinary_repository(tmp_path, releases):
     history = made(tmp_path / "h", releases)
     (history / "setup.py").write_text("mine\n")
-    identity = ["-c", "user.name=n", "-c", "user.email=e@f"]
-    subprocess.run(["git", "-C", history, "switch", "-qc", "branch"], check=True)
-    subprocess.run(["git", "-C", history, *identity, "commit", "-qam", "mine"], check=True)
+    git(history, "switch", "-qc", "branch")
+    git(history, "-c", "user.name=n", "-c", "user.email=e@f", "commit", "-qam", "mine")
     assert git(history, "rev-parse", "HEAD^") == git_module.tip(history, "main")
-    subprocess.run(["git", "-C", history, "fsck", "--strict"], check=True)
+    git(history, "fsck", "--strict")
 
 
 def test_unknown_commit_is_one_clear_error(tmp_path, releases):
     history = made(tmp_path / "h", releases)
     assert git_module.tip(history, "nothing") is None
     with pytest.raises(AlbError, match="git rev-parse failed"):
-        git_module.tree_of(history, "nothing")
+        git(history, "rev-parse", "--verify", "nothing")

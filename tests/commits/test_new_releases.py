@@ -1,6 +1,5 @@
 import pytest
 from local_index import HERE
-from packaging.version import Version
 
 from alb_core.base.errors import AlbError
 from alb_core.commits.history import releases_lock
@@ -26,14 +25,9 @@ def test_a_late_patch_of_an_old_line_does_not_rewrite_commits(three_releases, pl
     assert [item.version for item in new_releases(standing, place / "wheels")] == ["1.9.5"]
 
 
-def test_a_release_that_the_stack_cannot_hold_is_named():
-    with pytest.raises(AlbError, match=r"tiledbsoma-9.* requires numpy>=2, the stack has numpy 1"):
-        unmet_requirements(["numpy>=2"], {"numpy": Version("1.26.4")}, "tiledbsoma-9.0.0")
-
-
 def test_a_release_with_wheels_that_the_stack_cannot_hold_is_refused(index, place):
     index.release("9.0.0", "2026-01-01T00:00:00Z", ["numpy>=2"])
-    with pytest.raises(AlbError, match=r"tiledbsoma-9.*whl requires numpy>=2"):
+    with pytest.raises(AlbError, match=r"tiledbsoma-9.*whl requires numpy>=2, the stack has numpy 1"):
         new_releases([], place / "wheels")
 
 

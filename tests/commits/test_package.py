@@ -60,20 +60,15 @@ def test_another_requirement_is_another_package_of_the_same_libraries(repository
     assert one.native == two.native and one.key != two.key
 
 
-def test_a_commit_that_is_not_there_and_a_tree_that_is_not_tiledbsoma(repository):
-    repository.commit({"README.md": "else\n"})
+def test_a_commit_that_is_not_there_and_a_tree_that_is_not_tiledbsoma(repository, tmp_path):
+    first = repository.commit({"README.md": "else\n"})
     with pytest.raises(AlbError, match="holds no tiledbsoma: expected apis/python/src/tiledbsoma"):
         package(repository)
     with pytest.raises(AlbError, match=rf"has no commit {'0' * 40}: `git log"):
         package(repository, "0" * 40)
-
-
-def test_a_shallow_clone_without_the_commit_says_so(repository, tmp_path):
-    first = repository.commit(tree())
     repository.commit({"README.md": "x"})
-    shallow = tmp_path / "shallow"
-    repository.git("clone", "-q", "--depth", "1", f"file://{repository.path}", str(shallow))
-    with Objects(shallow) as objects, pytest.raises(AlbError, match="shallow clone: run `git fetch --unshallow`"):
+    repository.git("clone", "-q", "--depth", "1", f"file://{repository.path}", str(tmp_path / "shallow"))
+    with Objects(tmp_path / "shallow") as objects, pytest.raises(AlbError, match="shallow clone: run `git fetch --uns"):
         Packages(objects).of(first)
 
 

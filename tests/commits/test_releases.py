@@ -5,15 +5,18 @@ import pytest
 
 from alb_core.base.errors import AlbError
 from alb_core.commits.history import active, releases, releases_lock
-from alb_core.commits.history import git as git_module
-from alb_core.commits.history.git import git
+from alb_core.commits.history.git import git, tip
+
+
+def commit(root):
+    git(root, "-c", "user.name=n", "-c", "user.email=e@f", "commit", "-q", "--allow-empty", "-m", "mine")
 
 
 def test_ensure_makes_the_history_of_the_lock_once(three_releases, place):
     root = releases.ensure()
     assert root == place / "tiledb-soma"
     assert git(root, "tag").split() == ["1.7.3", "1.8.1"]
-    assert git_module.tip(root, "HEAD") == releases_lock.load()[-1].commit
+    assert tip(root, "HEAD") == releases_lock.load()[-1].commit
     inode = (root / ".git").stat().st_ino
     three_releases.close()
     assert releases.ensure() == root and (root / ".git").stat().st_ino == inode
@@ -32,7 +35,7 @@ def test_two_processes_make_one_history(three_releases, place):
 
 
 def test_a_fault_leaves_no_history(three_releases, place, monkeypatch):
-    monkeypatch.setattr(git_module, "create", lambda *_: (_ for _ in ()).throw(AlbError("disk")))
+    monkeypatch.setattr(releases, "create", lambda *_: (_ for _ in ()).throw(AlbError("disk")))
     with pytest.raises(AlbError, match="disk"):
         releases.ensure()
     assert not (place / "tiledb-soma").exists() and not list(place.glob(".tiledb-soma.partial*"))
@@ -43,27 +46,25 @@ def test_update_appends_to_lock_and_history(three_releases, place):
     before = releases_lock.load()
     assert [item.version for item in releases.update()] == ["1.9.5"]
     assert releases_lock.load()[:2] == before
-    assert git_module.tip(root, "main") == git_module.tip(root, "1.9.5") == releases_lock.load()[-1].commit
+    assert tip(root, "main") == tip(root, "1.9.5") == releases_lock.load()[-1].commit
     assert (root / "src" / "a.py").read_text() == "version = '1.9.5'\n"
     assert releases.update() == []
 
 
 def test_update_leaves_a_main_that_was_gone_on_with(three_releases, place, capsys):
     root = releases.ensure()
-    identity = ["-c", "user.name=n", "-c", "user.email=e@f"]
-    subprocess.run(["git", "-C", root, *identity, "commit", "-q", "--allow-empty", "-m", "mine"], check=True)
-    mine = git_module.tip(root, "main")
+    commit(root)
+    mine = tip(root, "main")
     releases.update()
-    assert git_module.tip(root, "main") == mine
-    assert git_module.tip(root, "1.9.5") == releases_lock.load()[-1].commit
+    assert tip(root, "main") == mine
+    assert tip(root, "1.9.5") == releases_lock.load()[-1].commit
     assert "stays" in capsys.readouterr().err
 
 
 def test_a_users_own_history_is_used_as_it_is(three_releases, place, tmp_path):
     own = tmp_path / "own"
     subprocess.run(["git", "init", "-q", "-b", "main", own], check=True)
-    identity = ["-c", "user.name=n", "-c", "user.email=e@f"]
-    subprocess.run(["git", "-C", own, *identity, "commit", "-q", "--allow-empty", "-m", "mine"], check=True)
+    commit(own)
     place.mkdir(exist_ok=True)
     (place / "tiledb-soma").symlink_to(own)
     before = git(own, "for-each-ref"), git(own, "rev-parse", "HEAD")
@@ -74,20 +75,17 @@ def test_a_users_own_history_is_used_as_it_is(three_releases, place, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "dangling link"])
-def test_foreign_content_is_refused_and_kept(three_releases, place, kind):
+def test_foreign_content_is_refused_and_kept(place, kind):
     root = place / "tiledb-soma"
-    place.mkdir(exist_ok=True)
-    if kind == "file":
-        root.write_text("mine")
-    elif kind == "directory":
-        root.mkdir()
-        (root / "notes").write_text("mine")
-    else:
+    kept = root / "notes" if kind == "directory" else root
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "dangling link":
         root.symlink_to(place / "nowhere")
+    else:
+        kept.write_text("mine")
     with pytest.raises(AlbError, match="tiledb-soma"):
         releases.ensure()
-    assert root.is_symlink() if kind == "dangling link" else root.exists()
-    assert kind != "directory" or (root / "notes").read_text() == "mine"
+    assert root.is_symlink() if kind == "dangling link" else kept.read_text() == "mine"
 
 
 def test_a_commit_that_differs_from_the_lock_is_refused(three_releases, place):
@@ -96,8 +94,3 @@ def test_a_commit_that_differs_from_the_lock_is_refused(three_releases, place):
     with pytest.raises(AlbError, match=r"1\.8\.1 became commit"):
         releases.ensure()
     assert not (place / "tiledb-soma").exists()
-
-
-def test_show_without_a_history(place):
-    with pytest.raises(AlbError, match="alb history releases"):
-        active.show()

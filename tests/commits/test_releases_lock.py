@@ -54,12 +54,12 @@ def test_append_refuses_to_rewrite(tmp_path, again):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"lock_version": 1, "releases": [{}]}', '{"lock_version": 99}'])
-def test_damaged_lock_is_one_clear_error(tmp_path, text):
+def test_a_lock_that_is_damaged_or_missing_is_one_clear_error(tmp_path):
     path = tmp_path / "lock.json"
-    path.write_text(text)
-    with pytest.raises(AlbError, match=r"lock\.json"):
-        releases_lock.load(path)
+    for said in ("there is no such file", r"releases\[0\] lacks commit, "):
+        with pytest.raises(AlbError, match=rf"lock\.json is no lock of releases \({said}.*: restore it with git"):
+            releases_lock.load(path)
+        path.write_text('{"lock_version": 1, "releases": [{}]}')
 
 
 def test_find_names_what_there_is():

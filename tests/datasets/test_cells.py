@@ -67,14 +67,11 @@ def test_cells_do_not_depend_on_how_many_are_held_at_a_time(
     assert_same(joined(tiny, (0, TINY.cells)), expected)
 
 
-def test_layout_and_fragments_do_not_change_the_cells(tiny: Population) -> None:
-    other = Population(Spec(cells=700, vars=301, layout="soma", fragments=9))
-    assert_same(joined(other, (0, 700)), joined(tiny, (0, 700)))
-
-
-def test_another_seed_gives_other_cells(tiny: Population) -> None:
+def test_the_seed_changes_the_cells_and_layout_and_fragments_do_not(tiny: Population) -> None:
+    cells = joined(tiny, (0, 700))
+    assert_same(joined(Population(Spec(cells=700, vars=301, layout="soma", fragments=9)), (0, 700)), cells)
     other = joined(Population(Spec(cells=700, vars=301, seed=1)), (0, 700))
-    assert not np.array_equal(other.columns, joined(tiny, (0, 700)).columns)
+    assert not np.array_equal(other.columns, cells.columns)
 
 
 @settings(max_examples=25, deadline=None)

@@ -65,23 +65,10 @@ def test_other_content_has_another_checksum(
     assert table_checksum(table(content)) != table_checksum(table(other))
 
 
-def test_strings_do_not_run_into_one_another() -> None:
+def test_strings_do_not_run_into_one_another_and_a_renamed_column_shows() -> None:
     one, other = table([(0, "ab", True, 0), (0, "c", True, 0)]), table([(0, "a", True, 0), (0, "bc", True, 0)])
-    assert table_checksum(one) != table_checksum(other)
-
-
-def test_a_renamed_column_shows() -> None:
-    original = table([(0, "a", True, 0)])
-    assert table_checksum(original) != table_checksum(
-        original.rename_columns(["soma_joinid", "n", "word", "flag", "float"])
-    )
-
-
-def test_rows_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = table([(number, str(number), True, 0) for number in range(9)])
-    whole = table_checksum(original)
-    monkeypatch.setattr(content, "_ROWS", 1_000)
-    assert table_checksum(original) == whole
+    renamed = one.rename_columns(["soma_joinid", "n", "word", "flag", "float"])
+    assert len({table_checksum(each) for each in (one, other, renamed)}) == 3
 
 
 @given(rows, st.lists(st.integers(0, 9), max_size=5), st.integers(1, 7))

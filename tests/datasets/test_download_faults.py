@@ -7,13 +7,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from census import ONE, Census
+from command import until
 from s3 import S3, Proxy, answers, drops, stalls
 from slices import FEW, N_VARS, content, downloaded, nothing_counts, parts, slice_of
 
@@ -21,9 +21,9 @@ from alb_core.base.errors import AlbError
 from alb_core.datasets.census import download as download_module
 from alb_core.datasets.census.cells import cells_from
 from alb_core.datasets.census.census import opened
-from alb_core.datasets.census.download import spool_path
+from alb_core.datasets.census.download import parts_path
 from alb_core.datasets.manifest import Manifest, load
-from alb_core.datasets.retry import Patience
+from alb_core.datasets.retry import Retry
 from alb_core.datasets.verify import verify
 
 pytestmark = pytest.mark.e2e
@@ -37,10 +37,10 @@ def uncached(s3: S3, **options: str) -> dict[str, str]:
     return {**s3.tiledb, "vfs.read_ahead_cache_size": "0", "vfs.s3.connect_max_tries": "2", **options}
 
 
-def cells_read(uri: str, config: dict[str, str], patience: Patience) -> list[float]:
+def cells_read(uri: str, config: dict[str, str], retry: Retry) -> list[float]:
     """Values of the tests' slice, read without being written."""
-    with opened(slice_of(uri), config, patience) as chosen:
-        return [value for cells in cells_from(chosen, 0, patience, 2_000) for value in cells.values.tolist()]
+    with opened(slice_of(uri), config, retry) as chosen:
+        return [value for cells in cells_from(chosen, 0, retry, 2_000) for value in cells.values.tolist()]
 
 
 def cells_held(census: Census) -> list[float]:
@@ -56,7 +56,7 @@ def test_a_passing_fault_is_sat_out(
     """TileDB repeats single requests itself."""
     s3_proxy.fails(fault, of=X_FILES, times=3, after=15)
     config = uncached(s3_proxy.s3, **{"vfs.s3.connect_max_tries": "5"})
-    assert cells_read(s3_census, config, Patience(())) == cells_held(census)
+    assert cells_read(s3_census, config, Retry(())) == cells_held(census)
 
 
 def test_a_longer_fault_is_sat_out_too(
@@ -64,7 +64,7 @@ def test_a_longer_fault_is_sat_out_too(
 ) -> None:
     """More 500s than TileDB repeats a request."""
     s3_proxy.fails(answers(500, "InternalError"), of=X_FILES, times=40, after=15)
-    assert cells_read(s3_census, uncached(s3_proxy.s3), Patience([0.01] * 40)) == cells_held(census)
+    assert cells_read(s3_census, uncached(s3_proxy.s3), Retry([0.01] * 40)) == cells_held(census)
     err = capfd.readouterr().err
     assert f"alb: reading {s3_census}/census_data/homo_sapiens/ms/RNA/X/raw failed, again in 0.01 s: " in err
 
@@ -129,23 +129,13 @@ def alb_download(uri: str, config: dict[str, str], **limits: int) -> subprocess.
     )
 
 
-def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if condition():
-            return
-        time.sleep(0.01)
-    process.kill()
-    raise AssertionError(f"it never came to that: {process.communicate()}")
-
-
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_download_goes_on_where_it_stopped(
     writable: Path, s3_proxy: Proxy, s3_census: str, whole: Manifest, death: signal.Signals
 ) -> None:
     s3_proxy.fails(stalls(0.05), of=X_FILES, after=9)
     process = alb_download(s3_census, uncached(s3_proxy.s3))
-    until(lambda: len(parts(writable)) >= 3, process)
+    assert until(lambda: process.poll() is not None or len(parts(writable)) >= 3, 60)
     process.send_signal(death)
     _, said = process.communicate(timeout=60)
     if death == signal.SIGINT:
@@ -168,13 +158,13 @@ def test_a_download_that_is_killed_while_it_writes_reads_nothing_again(
     writable: Path, census: Census, whole: Manifest
 ) -> None:
     process = alb_download(census.uri, {})
-    until(lambda: list(writable.glob(".mine.partial-*")), process)
+    assert until(lambda: process.poll() is not None or list(writable.glob(".mine.partial-*")), 60)
     process.kill()
     process.communicate()
     assert nothing_counts(writable)
     kept = {path: path.stat().st_mtime_ns for path in parts(writable)}
     again = alb_download(census.uri, {})
-    until(lambda: list(writable.glob(f".mine.partial-{again.pid}")), again)
+    assert until(lambda: again.poll() is not None or list(writable.glob(f".mine.partial-{again.pid}")), 60)
     assert {path: path.stat().st_mtime_ns for path in parts(writable)} == kept
     out, _ = again.communicate(timeout=60)
     assert "550 of them read before" in out
@@ -235,7 +225,7 @@ def test_parts_that_a_removal_has_left_are_not_taken(
 ) -> None:
     """Killed while it removed the parts: they are of nobody knows what."""
     interrupted(census, writable, monkeypatch)
-    (spool_path(writable / "mine") / "request.json").unlink()
+    (parts_path(writable / "mine") / "request.json").unlink()
     lines: list[str] = []
     asked = slice_of(census.uri, start=0, end=1)
     path = downloaded(census.uri, writable, asked=asked, report=lines.append)

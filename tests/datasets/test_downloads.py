@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tiledbsoma
-from census import ONE, Census, counts, write_census
-from s3 import REGION, S3
+from census import ONE, Census, counts, serve_versions, write_census
+from s3 import S3
 from slices import FEW, N_VARS, content, downloaded, nothing_counts, slice_of
 
 from alb_core.base.errors import AlbError
-from alb_core.datasets.census import download as download_module
+from alb_core.datasets import obs_var_reader
 from alb_core.datasets.census.download import download
 from alb_core.datasets.find import dataset_path, list_datasets
 from alb_core.datasets.manifest import X_PATH, Manifest, load, manifest_at, quick_check
@@ -129,7 +128,7 @@ def test_a_slice_without_data_is_told(writable: Path, tmp_path: Path) -> None:
 def test_obs_is_written_in_many_fragments_where_it_is_large(
     writable: Path, census: Census, whole: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download_module, "_OBS_ROWS", 100)
+    monkeypatch.setattr(obs_var_reader, "_ROWS", 100)
     path = downloaded(census.uri, writable, max_nnz=FEW)
     assert len(list((path / "obs" / "__fragments").iterdir())) > 3
     assert content(verify(str(path))) == content(whole)
@@ -181,27 +180,6 @@ def test_a_published_version(
     path = downloaded("", writable, asked=asked, config=config)
     assert content(load(path)) == content(whole)
     assert (load(path).spec["census_version"], load(path).spec["census_uri"]) == ("2026-01-02", None)
-
-
-def serve_versions(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = s3.client()
-    client.create_bucket(Bucket="versions")
-    place = {"relative_uri": "/census", "s3_region": REGION}
-    files = {
-        "release.json": {
-            "2026-01-02": {"release_date": None, "release_build": "2026-01-02", "soma": place, "h5ads": place}
-        },
-        "mirrors.json": {
-            "default": "here",
-            "here": {"provider": "S3", "base_uri": "s3://census-bucket", "region": REGION},
-        },
-    }
-    for name, body in files.items():
-        client.put_object(Bucket="versions", Key=name, Body=json.dumps(body).encode(), ACL="public-read")
-    for constant, name in (("RELEASE", "release.json"), ("MIRRORS", "mirrors.json")):
-        address = f"http://{s3.endpoint}/versions/{name}"
-        suffix = "_DIRECTORY_URL"
-        monkeypatch.setattr(f"cellxgene_census._release_directory.CELL_CENSUS_{constant}{suffix}", address)
 
 
 def test_the_same_cells_are_the_same_bytes(writable: Path, census: Census) -> None:

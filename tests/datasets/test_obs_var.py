@@ -7,7 +7,7 @@ import pytest
 from alb_core.datasets.content import table_checksum
 from alb_core.datasets.spec import Spec
 from alb_core.datasets.synthetic.cells import Population
-from alb_core.datasets.synthetic.obs_var import Counted, obs_table, var_table
+from alb_core.datasets.synthetic.obs_var import RunningCounts, obs_table, var_table
 
 SPEC = Spec(cells=600, vars=200, seed=3)
 
@@ -15,7 +15,7 @@ SPEC = Spec(cells=600, vars=200, seed=3)
 @pytest.fixture(scope="module")
 def made() -> tuple[Population, np.ndarray, pa.Table, pa.Table]:
     population = Population(SPEC)
-    counted = Counted(SPEC.cells, SPEC.vars)
+    counted = RunningCounts(SPEC.cells, SPEC.vars)
     dense = np.zeros((SPEC.cells, SPEC.vars))
     for batch in population.batches():
         counted.add(batch)

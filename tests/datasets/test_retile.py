@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -14,8 +13,9 @@ import pyarrow as pa
 import pytest
 import tiledbsoma
 from command import ALB, environment
+from making import gone, leftovers, silent, writer_at
 from s3 import S3
-from test_make import children, gone
+from slices import content
 from tiny import Tiny, coordinates, write_tables, write_tiny
 
 from alb_core.base.errors import AlbError
@@ -33,7 +33,6 @@ from alb_core.loader.dataset import SomaLoader
 pytestmark = pytest.mark.e2e
 
 SOURCE = Spec(cells=300, vars=200)
-SAME = ("n_obs", "n_vars", "nnz", "x_sum", "x_checksum", "obs_checksum", "var_checksum")
 
 READ_AT_THE_FLOOR = """
 import sys, tiledbsoma
@@ -43,21 +42,13 @@ with tiledbsoma.Experiment.open(sys.argv[1]) as experiment:
 """
 
 
-def silent(line: str) -> None:
-    del line
-
-
-def left(data: Path) -> list[str]:
-    return [path.name for path in (data / "soma").iterdir() if ".partial-" in path.name]
-
-
 def test_a_copy_is_the_dataset_in_another_layout(writable: Path) -> None:
     source = make("mine", SOURCE, report=silent)
     lines: list[str] = []
     copy = retile("mine", "copy", RowLayout(2_048, 3), report=lines.append)
     path = writable / "soma" / "copy"
     assert verify("copy") == copy == load(path)
-    assert [getattr(copy, name) for name in SAME] == [getattr(source, name) for name in SAME]
+    assert content(copy) == content(source)
     assert copy.kind == "retiled"
     assert copy.spec["source"] == "mine"
     assert origin(copy) == ("mine", "synthetic", SOURCE.as_json())
@@ -140,16 +131,16 @@ def test_a_layer_that_was_altered_is_found(writable: Path, tmp_path: Path) -> No
     path = write_tables(tmp_path / "mine", joinids, joinids, one, more={"other": one})
     retile(path, "copy", report=silent)
     file = writable / "soma" / "copy" / MANIFEST_NAME
-    content = json.loads(file.read_text())
-    content["spec"]["layers"]["other"] = "0" * 16
-    file.write_text(json.dumps(content))
+    manifest = json.loads(file.read_text())
+    manifest["spec"]["layers"]["other"] = "0" * 16
+    file.write_text(json.dumps(manifest))
     with pytest.raises(AlbError, match=r"has X/other of checksum .*: alb data retile .*mine copy --replace makes it"):
         verify("copy")
-    content["x_checksum"] = "0" * 16
-    file.write_text(json.dumps(content))
+    manifest["x_checksum"] = "0" * 16
+    file.write_text(json.dumps(manifest))
     with pytest.raises(AlbError, match=r"dataset copy has x_checksum .*, its manifest says 0{16}"):
         retile("copy", "copy-of-copy", report=silent)
-    assert left(writable) == []
+    assert leftovers(writable) == []
     assert not (writable / "soma" / "copy-of-copy").exists()
 
 
@@ -163,7 +154,7 @@ def test_a_copy_that_reads_otherwise_is_not_kept(
     monkeypatch.setattr(module, "write_experiment", lambda at, shape, x, *a, **k: write(at, shape, wrong(x), *a, **k))
     with pytest.raises(AlbError, match=r"is not what was read, and is not kept: .* has nnz"):
         retile(str(tmp_path / "mine"), "copy", report=silent)
-    assert left(writable) == []
+    assert leftovers(writable) == []
     assert not (writable / "soma" / "copy").exists()
 
 
@@ -171,19 +162,15 @@ def test_killed_and_typed_again(writable: Path, tmp_path: Path) -> None:
     made = write_tiny(tmp_path / "mine", 3_000, 400, gaps=False)
     words = [*ALB, "data", "retile", made.uri, "copy"]
     process = subprocess.Popen(words, env=environment(writable), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not list((writable / "soma").glob(".copy.partial-*/ms/RNA/X/raw")) and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    (writer,) = children(process.pid)
+    writer = writer_at(process, writable, ".copy.partial-*/ms/RNA/X/raw")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert gone(writer), "the writer outlives its maker"
-    assert left(writable) != []
+    assert leftovers(writable) != []
     assert not (writable / "soma" / "copy").exists()
     assert "copy" not in [row.name for row in list_datasets()]
     retile(made.uri, "copy", report=silent)
-    assert left(writable) == []
+    assert leftovers(writable) == []
     first = verify("copy")
     retile(made.uri, "copy", RowLayout(1_024), report=silent, replace=True)
     assert verify("copy").x_checksum == first.x_checksum

@@ -16,11 +16,10 @@ from tiny import Tiny, coordinates, joinids, write_tables
 
 from alb_core.base.checksum import coo_checksum
 from alb_core.base.errors import AlbError
-from alb_core.datasets.census.cells import Stride
 from alb_core.datasets.content import table_checksum
 from alb_core.datasets.retile import source as module
-from alb_core.datasets.retile.source import Original, opened
-from alb_core.datasets.retry import Patience
+from alb_core.datasets.retile.source import SourceExperiment, opened
+from alb_core.datasets.retry import Retry
 
 KINDS = [pa.float32(), pa.float64(), pa.int8(), pa.int32(), pa.uint16(), pa.int64()]
 COLUMNS: dict[pa.DataType, st.SearchStrategy[Any]] = {
@@ -32,16 +31,16 @@ COLUMNS: dict[pa.DataType, st.SearchStrategy[Any]] = {
 }
 
 
-def x_of(original: Original, place: int = 0) -> pa.Table:
+def x_of(experiment: SourceExperiment, index: int = 0) -> pa.Table:
     """A layer, as it is handed to the writer."""
-    batches = list(original.layers[place].batches(Patience(()), lambda _: None))
+    batches = list(experiment.layers[index].batches(Retry(()), lambda _: None))
     return pa.Table.from_batches(batches) if batches else None
 
 
-def obs_of(original: Original) -> tuple[pa.Table, str]:
+def obs_of(experiment: SourceExperiment) -> tuple[pa.Table, str]:
     """Obs, as it is handed to the writer, and its checksum."""
-    schema, words, checksum = original.obs.plan(Patience(()))
-    return pa.Table.from_batches(list(original.obs.batches(schema, words)), schema), checksum
+    schema, words, checksum = experiment.obs.plan(Retry(()))
+    return pa.Table.from_batches(list(experiment.obs.batches(schema, words)), schema), checksum
 
 
 @st.composite
@@ -77,16 +76,16 @@ def test_all_is_read_as_it_is(tmp_path_factory: pytest.TempPathFactory, data: st
     path = tmp_path_factory.mktemp("drawn") / "experiment"
     write_tables(path, obs, var, coordinates(rows, genes, values, kind), more={"normalized": other})
 
-    with opened(str(path), {}) as original:
-        assert [layer.name for layer in original.layers] == ["raw", "normalized"]
+    with opened(str(path), {}) as experiment:
+        assert [layer.name for layer in experiment.layers] == ["raw", "normalized"]
         for place, expected in ((0, kind), (1, pa.float64())):
-            read, layer = x_of(original, place), original.layers[place]
+            read, layer = x_of(experiment, place), experiment.layers[place]
             assert layer.type == expected == read.schema.field("soma_data").type
             triples = list(zip(*(read.column(name).to_pylist() for name in read.column_names), strict=True))
             assert triples == sorted(zip(rows.tolist(), genes.tolist(), values, strict=True))
-            assert (layer.nnz, layer.total) == (len(values), sum(values))
+            assert (layer.nnz, layer.sum) == (len(values), sum(values))
             assert layer.checksum == f"{coo_checksum(rows, genes, np.array(values, np.float32)):016x}"
-        table, checksum = obs_of(original)
+        table, checksum = obs_of(experiment)
     assert table.to_pydict() == obs.to_pydict()
     assert checksum == table_checksum(table) == table_checksum(obs)
     assert table.schema.field("word").type.ordered == obs.schema.field("word").type.ordered
@@ -98,32 +97,22 @@ def test_all_is_read_as_it_is(tmp_path_factory: pytest.TempPathFactory, data: st
 
 def test_few_rows_at_a_time_are_the_same(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches that overflow are read again in halves; pieces are cut anywhere."""
-    with opened(tiny.uri, {}) as original:
-        whole = x_of(original)
+    with opened(tiny.uri, {}) as experiment:
+        whole = x_of(experiment)
         monkeypatch.setattr(module, "MAX_NNZ", 100)
-        monkeypatch.setattr(module, "_PIECE", 7)
-        few = x_of(original)
+        monkeypatch.setattr(module, "_BATCH_NNZ", 7)
+        few = x_of(experiment)
     assert few.column("soma_dim_0").num_chunks > 100
     assert few.equals(whole)
     assert whole["soma_data"].to_pylist() == tiny.x[tiny.x != 0].tolist()
-
-
-def test_a_stride_grows_and_shrinks() -> None:
-    stride = Stride(1_000)
-    stride.fitted(10, 10)
-    assert stride.rows == 20, "no more than twice as many"
-    stride.fitted(10, 10_000)
-    assert stride.rows == 1
-    stride.too_long(1)
-    assert stride.rows == 1
 
 
 def test_nulls_and_nan_are_told_apart_or_refused(tmp_path: Path) -> None:
     def seen(name: str, values: list[float | None]) -> Any:
         obs = joinids(2).append_column("a", pa.array(values, pa.float64()))
         write_tables(tmp_path / name, obs, joinids(2), coordinates([0], [0], [1]))
-        with opened(str(tmp_path / name), {}) as original:
-            return obs_of(original)[0]
+        with opened(str(tmp_path / name), {}) as experiment:
+            return obs_of(experiment)[0]
 
     null, nan = seen("null", [1, None]), seen("nan", [1, math.nan])
     assert null["a"].to_pylist() == [1, None]
@@ -148,8 +137,8 @@ def test_what_a_dataset_cannot_hold_is_refused(tmp_path: Path, x: pa.Table, word
     """Obs has the joinids 0, 1 and 3, var 0 and 2."""
     obs, var = (pa.table({"soma_joinid": pa.array(ids, pa.int64())}) for ids in ([0, 1, 3], [0, 2]))
     write_tables(tmp_path / "mine", obs, var, x)
-    with opened(str(tmp_path / "mine"), {}) as original, pytest.raises(AlbError, match=words):
-        x_of(original)
+    with opened(str(tmp_path / "mine"), {}) as experiment, pytest.raises(AlbError, match=words):
+        x_of(experiment)
 
 
 def test_other_experiments_are_refused(tmp_path: Path) -> None:
@@ -178,5 +167,5 @@ def test_what_has_no_place_is_named(tmp_path: Path) -> None:
         experiment.add_new_collection("uns").close()
         experiment.ms.add_new_collection("ATAC", tiledbsoma.Measurement).close()
         experiment.ms["RNA"].add_new_collection("obsm").close()
-    with opened(path, {}) as original:
-        assert original.left_out == ("uns", "ms/ATAC", "ms/RNA/obsm")
+    with opened(path, {}) as experiment:
+        assert experiment.left_out == ("uns", "ms/ATAC", "ms/RNA/obsm")

@@ -28,9 +28,7 @@ def test_json_round_trip(spec: Spec) -> None:
     ("field", "value", "words"),
     [
         ("cells", 0, "cells is 0, expected 1 to"),
-        ("cells", -4, "cells is -4"),
         ("cells", 10**12, "cells is 1,000,000,000,000"),
-        ("vars", 0, "vars is 0"),
         ("vars", 2**31 + 1, "vars is 2,147,483,649, expected 1 to 1,000,000"),
         ("fragments", 0, "fragments is 0, expected 1 to the number of cells (10)"),
         ("fragments", 11, "fragments is 11"),
@@ -59,17 +57,12 @@ def test_takes_ordinary_names(name: str) -> None:
     assert checked_name(name) == name
 
 
-def test_known_names_stand_for_their_specification() -> None:
+def test_known_names_stand_for_their_specification_and_unknown_ones_take_cells() -> None:
     assert resolved("mini") == KNOWN["mini"] == resolved("mini", cells=4096, vars=None, seed=0)
     with pytest.raises(AlbError, match=r"mini has cells 4096 \(not 5\), layout census \(not soma\)"):
         resolved("mini", cells=5, layout="soma")
-
-
-def test_unknown_names_take_cells() -> None:
     assert resolved("mine", cells=7, layout="soma") == Spec(cells=7, vars=20_000, layout="soma")
-    with pytest.raises(
-        AlbError, match=r"known are mini, mini-soma, mini-32, small, census-2:7, blocks; 'alb data make mine --cells N'"
-    ):
+    with pytest.raises(AlbError, match=r"known are mini, mini-soma, .*'alb data make mine --cells N'"):
         resolved("mine", vars=5)
 
 

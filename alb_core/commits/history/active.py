@@ -1,6 +1,6 @@
 """Which history is in use: the releases, a clone, or a repository of the user's.
 
-``data/tiledb-soma`` is a link to it. What the suite makes itself lies under ``data/histories``, each in a place of
+``data/tiledb-soma`` is a link to it. What the suite makes itself lies under ``data/histories``, each in a directory of
 its own, so that one never overwrites the other; a repository of the user's stays where it is and is only read.
 """
 
@@ -25,10 +25,10 @@ RELEASES, CLONE, OWN = "releases of the package index", "clone", "your own repos
 
 
 @dataclass(frozen=True)
-class Shown:
+class ActiveHistory:
     """The history in use."""
 
-    #: Where it really lies.
+    #: Its directory; links are followed.
     path: Path
     #: One of :data:`RELEASES`, :data:`CLONE`, :data:`OWN`.
     kind: str
@@ -48,18 +48,18 @@ class Shown:
         return self.kind == RELEASES
 
 
-def releases_place() -> Path:
-    """Where the release history lies, unless an older suite made it at ``data/tiledb-soma`` itself."""
+def releases_path() -> Path:
+    """Directory of the release history, unless an older suite made it at ``data/tiledb-soma`` itself."""
     return data_root() / "histories" / "releases"
 
 
-def clone_place() -> Path:
-    """Where the clone lies."""
+def clone_path() -> Path:
+    """Directory of the clone."""
     return data_root() / "histories" / "clone"
 
 
 def is_repository(root: Path) -> bool:
-    """Whether a git repository stands at the history's place; False where nothing does."""
+    """Whether a git repository stands where the history should be; False where nothing does."""
     if (root / ".git").exists() or (root / "objects").is_dir():
         return True
     if root.is_symlink() and not root.exists():
@@ -70,18 +70,18 @@ def is_repository(root: Path) -> bool:
 
 
 def require() -> Path:
-    """Return the history's place."""
+    """Return the directory of the history in use."""
     root = history_root()
     if not is_repository(root):
         raise AlbError(f"no history at {root} yet: make it with `alb history releases` or `alb history clone`")
     return root
 
 
-def show() -> Shown:
+def show() -> ActiveHistory:
     """Describe the history in use."""
     root = require()
     head = tip(root, "HEAD")
-    return Shown(
+    return ActiveHistory(
         path=root.resolve(),
         kind=kind_of(root),
         main=tip(root, "refs/heads/main"),
@@ -93,8 +93,8 @@ def show() -> Shown:
 
 
 def kind_of(root: Path) -> str:
-    """Return what the history at a place is."""
-    if root.resolve() == clone_place().resolve():
+    """Return what the history in a directory is."""
+    if root.resolve() == clone_path().resolve():
         return CLONE
     return RELEASES if tip(root, RELEASES_REF) is not None else OWN
 
@@ -116,7 +116,7 @@ def uncommitted(root: Path) -> list[str]:
 def point_to(target: Path) -> None:
     """Make ``data/tiledb-soma`` a link to a history; what stood there is kept.
 
-    A release history that an older suite made there in place moves to its own directory first.
+    A release history that an older suite made there moves to its own directory first.
     """
     root = history_root()
     with locked(root.with_name(f".{root.name}.lock"), "it changes the history in use"):
@@ -150,41 +150,41 @@ def use(path: Path) -> None:
 
 def clone(source: str | None) -> Path:
     """Clone a tiledb-soma repository and use it; a clone of the same repository is brought up to date."""
-    place = clone_place()
+    path = clone_path()
     if source is not None and Path(source).exists():
         source = str(_toplevel(Path(source)))
-    with locked(place.with_name(".clone.lock"), f"it clones to {place}"):
-        if place.is_dir():
-            origin = git(place, "config", "remote.origin.url")
+    with locked(path.with_name(".clone.lock"), f"it clones to {path}"):
+        if path.is_dir():
+            origin = git(path, "config", "remote.origin.url")
             if source not in {None, origin}:
-                raise AlbError(f"{place} is a clone of {origin}: move it away, then clone {source}")
+                raise AlbError(f"{path} is a clone of {origin}: move it away, then clone {source}")
             refresh()
         else:
-            _clone(source or PUBLIC, place)
-    point_to(place)
-    return place
+            _clone(source or PUBLIC, path)
+    point_to(path)
+    return path
 
 
 def refresh() -> None:
     """Fetch what is new into the clone, and move its ``main`` forward where nobody works on it."""
-    place = clone_place()
-    git(place, "fetch", "--quiet", "--tags", "--force", "origin")
-    main, theirs = tip(place, "refs/heads/main"), tip(place, "refs/remotes/origin/main")
+    path = clone_path()
+    git(path, "fetch", "--quiet", "--tags", "--force", "origin")
+    main, theirs = tip(path, "refs/heads/main"), tip(path, "refs/remotes/origin/main")
     if main is None or theirs is None or main == theirs:
         return
-    if git(place, "merge-base", main, theirs) != main:
-        print(f"alb: main of {place} has commits of its own and stays", file=sys.stderr)
-    elif git(place, "branch", "--show-current") != "main":
-        git(place, "update-ref", "refs/heads/main", theirs, main)
-    elif uncommitted(place):
-        print(f"alb: {place} has uncommitted changes; its main stays", file=sys.stderr)
+    if git(path, "merge-base", main, theirs) != main:
+        print(f"alb: main of {path} has commits of its own and stays", file=sys.stderr)
+    elif git(path, "branch", "--show-current") != "main":
+        git(path, "update-ref", "refs/heads/main", theirs, main)
+    elif uncommitted(path):
+        print(f"alb: {path} has uncommitted changes; its main stays", file=sys.stderr)
     else:
-        git(place, "merge", "--quiet", "--ff-only", theirs)
+        git(path, "merge", "--quiet", "--ff-only", theirs)
 
 
-def _clone(source: str, place: Path) -> None:
-    with staged_directory(place) as stage:
-        print(f"alb: cloning {source} to {place}", file=sys.stderr, flush=True)
+def _clone(source: str, path: Path) -> None:
+    with staged_directory(path) as stage:
+        print(f"alb: cloning {source} to {path}", file=sys.stderr, flush=True)
         git(stage.parent, "clone", "--quiet", "--no-checkout", "--", source, str(stage))
         _require_package(stage)
         if tip(stage, "refs/heads/main") is None:
@@ -199,15 +199,15 @@ def _clone(source: str, place: Path) -> None:
 
 
 def _adopt(root: Path) -> None:
-    """Move a release history that stands at the place itself to its directory."""
+    """Move a release history that stands in ``data/tiledb-soma`` itself to its own directory."""
     if kind_of(root) != RELEASES:
         raise AlbError(f"{root} is a repository of your own: move it elsewhere, and `alb history use` it from there")
-    place = releases_place()
-    if place.exists():
-        raise AlbError(f"{root} and {place} are both histories of the releases: move one of them away")
-    ensure_directory(place.parent)
-    root.replace(place)
-    print(f"alb: the history of releases lies in {place} now", file=sys.stderr)
+    path = releases_path()
+    if path.exists():
+        raise AlbError(f"{root} and {path} are both histories of the releases: move one of them away")
+    ensure_directory(path.parent)
+    root.replace(path)
+    print(f"alb: the history of releases lies in {path} now", file=sys.stderr)
 
 
 def _toplevel(path: Path) -> Path:

@@ -1,7 +1,8 @@
 """What a build script says, read without running it: what it compiles, and what the package requires.
 
-``setup.py`` of a commit is a program of strangers; its syntax tree says enough. What only describes the package
-(classifiers, requirements, comments) is told apart from what decides the native libraries (flags, sources, steps).
+``setup.py`` of a commit is a program that nobody here has checked; its syntax tree says enough. What only describes the
+package (classifiers, requirements, comments) is kept apart from what decides the native libraries (flags, sources,
+steps).
 """
 
 from __future__ import annotations

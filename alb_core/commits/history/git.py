@@ -1,10 +1,8 @@
-"""The release history as a git repository: one commit per release, the same hashes on every machine.
+"""Git repositories: commands, objects, and the release history as commits.
 
-A commit is its release's source distribution, unpacked; its author, committer and both dates are fixed by the lock,
-so its hash follows from the lock alone. ``git fast-import`` writes the objects: no filter, hook, signature or line
-ending setting of the user's git takes part.
-
-Objects of a git repository, read through one git process: trees by name, blobs by content.
+Each release is one commit: its source distribution, unpacked. The lock of releases fixes its author, committer and
+dates, so its hash is the same on every machine. ``git fast-import`` writes the objects: no filter, hook, signature or
+line ending setting of the user's git takes part.
 """
 
 from __future__ import annotations
@@ -19,14 +17,52 @@ from types import TracebackType
 from alb_core.base.errors import AlbError
 from alb_core.commits.history.releases_lock import Release
 
+#: The line of releases, kept apart from ``main`` so that a user may commit there.
+RELEASES_REF = "refs/alb/releases"
+
 #: git's mode of a directory in a tree.
 DIRECTORY = "40000"
 
+_IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
+
+
+def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
+    """Run git in a repository and return its standard output, stripped unless told otherwise."""
+    command = ["git", "-C", str(repository), *arguments]
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, check=True)
+    except FileNotFoundError as error:
+        raise AlbError("git is not installed or not on PATH: install it") from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
+        complaint = lines[-1].strip()
+        if "safe.directory" in complaint:
+            # git's last line says what to type, and its first one why.
+            complaint = f"{lines[0]}: {complaint}"
+        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}") from error
+    output = done.stdout.decode(errors="replace")
+    return output.strip() if strip else output
+
+
+def tip(repository: Path, name: str) -> str | None:
+    """Return the commit that a name stands for, or None."""
+    try:
+        return git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    except AlbError:
+        return None
+
+
+def absent(repository: Path, name: str) -> str:
+    """Return the message for a commit that a repository lacks; a shallow clone is named as the likely cause."""
+    if git(repository, "rev-parse", "--is-shallow-repository") == "true":
+        return f"{repository} has no commit {name} and is a shallow clone: run `git fetch --unshallow` there"
+    return f"{repository} has no commit {name}: `git log --all` there lists what it has"
+
 
 class Objects:
-    """A reader of git objects; a context manager, because it keeps a git process.
+    """Reads git objects through one git process, which ends with the context.
 
-    Every tree is read once, however many commits share it: that is what makes a thousand commits cheap.
+    Every tree is read once, however many commits share it, so a thousand commits are cheap.
     """
 
     def __init__(self, repository: Path) -> None:
@@ -105,15 +141,6 @@ class Objects:
         raise AlbError(absent(self._repository, name.removesuffix("^{tree}")))
 
 
-def absent(repository: Path, name: str) -> str:
-    """Return the message for a commit that a repository lacks; a shallow clone is named as the likely cause."""
-    asked = ["git", "-C", str(repository), "rev-parse", "--is-shallow-repository"]
-    shallow = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    if shallow == "true":
-        return f"{repository} has no commit {name} and is a shallow clone: run `git fetch --unshallow` there"
-    return f"{repository} has no commit {name}: `git log --all` there lists what it has"
-
-
 def _parsed(content: bytes, size: int) -> dict[str, tuple[str, str]]:
     """Return the entries of git's tree format: mode, blank, name, NUL, object name of ``size`` bytes."""
     entries, at = {}, 0
@@ -123,30 +150,6 @@ def _parsed(content: bytes, size: int) -> dict[str, tuple[str, str]]:
         entries[name] = (content[at:blank].decode(), content[end + 1 : end + 1 + size].hex())
         at = end + 1 + size
     return entries
-
-
-#: The line of releases, kept apart from ``main`` so that a user may commit there.
-RELEASES_REF = "refs/alb/releases"
-
-_IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
-
-
-def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
-    """Run git in a repository and return its standard output, stripped unless told otherwise."""
-    command = ["git", "-C", str(repository), *arguments]
-    try:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=True)
-    except FileNotFoundError as error:
-        raise AlbError("git is not installed or not on PATH: install it") from error
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
-        complaint = lines[-1].strip()
-        if "safe.directory" in complaint:
-            # git's last line is what to type, and its first one why.
-            complaint = f"{lines[0]}: {complaint}"
-        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}") from error
-    said = done.stdout.decode(errors="replace")
-    return said.strip() if strip else said
 
 
 def create(stage: Path, releases: Iterable[tuple[Release, Path]]) -> None:
@@ -163,19 +166,6 @@ def append(repository: Path, releases: Iterable[tuple[Release, Path]]) -> None:
     git(repository, "fast-import", "--quiet", "--done", stdin=stream)
 
 
-def tip(repository: Path, name: str) -> str | None:
-    """Return the commit that a name stands for, or None."""
-    try:
-        return git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    except AlbError:
-        return None
-
-
-def tree_of(repository: Path, commit: str) -> str:
-    """Return the git tree of a commit."""
-    return git(repository, "rev-parse", "--verify", f"{commit}^{{tree}}")
-
-
 def _stream(releases: Iterable[tuple[Release, Path]], parent: str | None) -> Iterator[bytes]:
     """Yield the releases, on top of ``parent``, in git's fast-import format (``git help fast-import``)."""
     for release, sdist in releases:
@@ -185,7 +175,7 @@ def _stream(releases: Iterable[tuple[Release, Path]], parent: str | None) -> Ite
         yield f"author {_IDENTITY} {when}\ncommitter {_IDENTITY} {when}\n".encode()
         yield b"data %d\n%s\n" % (len(message), message)
         if parent:
-            # Later commits of the stream follow its own ref; only the first must be told where it goes on.
+            # Later commits of the stream follow its ref; only the first needs its parent named.
             yield f"from {parent}\n".encode()
             parent = None
         yield b"deleteall\n"

@@ -1,4 +1,4 @@
-"""What is said to the package index: the one that pip is configured for."""
+"""Requests to the package index that pip is configured for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def project_files(project: str) -> list[DistributionPackage]:
 
 
 def download(package: DistributionPackage, file: LockedFile, path: Path) -> None:
-    """Bring one file beside its place, verify it, and move it there; the caller holds its lock."""
+    """Fetch one file beside ``path``, verify it, and move it there; the caller holds its lock."""
     ensure_directory(path.parent)
     part = path.with_name(f".{path.name}.part")
     progress = tqdm_progress_factory(desc=path.name, unit="B", unit_scale=True, leave=False, disable=None)

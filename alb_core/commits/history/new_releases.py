@@ -1,15 +1,16 @@
-"""What a release is, found on the package index: the entries of the lock file."""
+"""New releases on the package index, as entries of the lock."""
 
 from __future__ import annotations
 
-import email
 import re
 import tempfile
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
-from alb_core.commits.history import git
+from alb_core.commits.history.git import create, git
 from alb_core.commits.history.index import fetch, project_files
 from alb_core.commits.history.releases_lock import FLOOR, Companion, LockedFile, Release
 
@@ -60,21 +61,19 @@ def new_releases(standing: list[Release], cache: Path) -> list[Release]:
 
 
 def with_commits(standing: list[Release], fresh: list[Release], cache: Path) -> list[Release]:
-    """Fill in the tree and commit of ``fresh``, by making the history in a temporary place."""
+    """Fill in the tree and commit of ``fresh``, by making the history in a temporary directory."""
     if not fresh:
         return []
     everything = [*standing, *fresh]
     sdists = fetch({"tiledbsoma": [release.sdist for release in everything]}, cache)
     with tempfile.TemporaryDirectory() as name:
         stage = Path(name)
-        git.create(stage, zip(everything, sdists, strict=True))
+        create(stage, zip(everything, sdists, strict=True))
         return [
-            Release(
-                **{
-                    **vars(release),
-                    "commit": git.git(stage, "rev-parse", f"refs/tags/{release.version}"),
-                    "tree": git.tree_of(stage, f"refs/tags/{release.version}"),
-                }
+            replace(
+                release,
+                commit=git(stage, "rev-parse", f"refs/tags/{release.version}"),
+                tree=git(stage, "rev-parse", f"refs/tags/{release.version}^{{tree}}"),
             )
             for release in fresh
         ]
@@ -88,7 +87,7 @@ def stack_pins(path: Path | None = None) -> dict[str, Version]:
 
 
 def unmet_requirements(requires: Iterable[str], stack: dict[str, Version], what: str) -> list[Requirement]:
-    """Requirements that the stack does not answer: what a release or commit alone pins."""
+    """Return the requirements that the stack does not meet: what a release or commit alone pins."""
     unmet = []
     for line in requires:
         try:
@@ -127,8 +126,8 @@ def companion(need: Requirement) -> Companion:
 def _requirements(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         [name] = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
-        metadata = email.message_from_bytes(archive.read(name))
-    return metadata.get_all("Requires-Dist") or []
+        metadata, _ = parse_email(archive.read(name))
+    return metadata.get("requires_dist", [])
 
 
 def _is_measured(file: DistributionPackage) -> bool:

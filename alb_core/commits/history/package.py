@@ -5,7 +5,7 @@ distribution has the package at the top and the library under ``dist_links``. Bo
 so that a commit can be held against a release. Tests, documentation, notebooks and what packing generates are left
 out: they cannot change what is measured.
 
-What each release's package is, from its locked source distribution; computed once and kept in the cache.
+The packages of releases, from their locked source distributions, are computed once and kept in the cache of wheels.
 """
 
 from __future__ import annotations
@@ -26,48 +26,7 @@ from alb_core.commits.history.git import Objects
 from alb_core.commits.history.index import fetch
 from alb_core.commits.history.releases_lock import Release
 
-
-def of_releases(releases: list[Release]) -> tuple[dict[str, Package], list[str]]:
-    """Return the package of each release, and the releases whose package is not known.
-
-    Without the index, those whose source distribution or fingerprint is cached are known all the same.
-    """
-    root = wheels_root()
-    lacking = [item for item in releases if not _kept(item).is_file() and not (root / item.sdist.name).is_file()]
-    if lacking:
-        print(f"alb: fetching the source distributions of {len(lacking)} releases, once", file=sys.stderr, flush=True)
-    known: dict[str, Package] = {}
-    unknown: list[str] = []
-    fault: AlbError | None = None
-    for release in releases:
-        if fault is not None and release in lacking:
-            unknown.append(release.version)
-            continue
-        try:
-            known[release.version] = _of_release(release)
-        except AlbError as error:
-            print(f"alb: {error}", file=sys.stderr, flush=True)
-            unknown.append(release.version)
-            # An index that cannot be reached stands for all: asking again for each would take minutes.
-            fault = error if error.__cause__ is not None else None
-    return known, unknown
-
-
-def _kept(release: Release) -> Path:
-    return wheels_root() / "fingerprints" / f"{release.sdist.sha256}-{FINGERPRINT_VERSION}.json"
-
-
-def _of_release(release: Release) -> Package:
-    path = _kept(release)
-    found = _FORMAT.find(path)
-    if found is None:
-        [sdist] = fetch({"tiledbsoma": [release.sdist]}, wheels_root())
-        found = of_distribution(sdist)
-        _FORMAT.write(path, found)
-    return found
-
-
-#: A new meaning of "equal" needs a new number: fingerprints that were kept are then made again.
+#: Raise it when "equal" gets another meaning: packages that were kept are then computed again.
 FINGERPRINT_VERSION = 1
 
 _NATIVE = frozenset((".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".ipp", ".in", ".cmake", ".pyx", ".pxd"))
@@ -232,3 +191,43 @@ def _is_packaged(path: str, source: Iterable[str]) -> bool:
 @cache
 def _parents(path: str) -> tuple[str, ...]:
     return tuple(str(parent) for parent in PurePosixPath(path).parents if parent.parts)
+
+
+def of_releases(releases: list[Release]) -> tuple[dict[str, Package], list[str]]:
+    """Return the package of each release, and the releases whose package is not known.
+
+    Without the index, those whose source distribution or fingerprint is cached are known all the same.
+    """
+    root = wheels_root()
+    lacking = [item for item in releases if not _kept(item).is_file() and not (root / item.sdist.name).is_file()]
+    if lacking:
+        print(f"alb: fetching the source distributions of {len(lacking)} releases, once", file=sys.stderr, flush=True)
+    known: dict[str, Package] = {}
+    unknown: list[str] = []
+    fault: AlbError | None = None
+    for release in releases:
+        if fault is not None and release in lacking:
+            unknown.append(release.version)
+            continue
+        try:
+            known[release.version] = _of_release(release)
+        except AlbError as error:
+            print(f"alb: {error}", file=sys.stderr, flush=True)
+            unknown.append(release.version)
+            # Of an index that cannot be reached nothing more is asked: each attempt would take minutes.
+            fault = error if error.__cause__ is not None else None
+    return known, unknown
+
+
+def _kept(release: Release) -> Path:
+    return wheels_root() / "fingerprints" / f"{release.sdist.sha256}-{FINGERPRINT_VERSION}.json"
+
+
+def _of_release(release: Release) -> Package:
+    path = _kept(release)
+    found = _FORMAT.find(path)
+    if found is None:
+        [sdist] = fetch({"tiledbsoma": [release.sdist]}, wheels_root())
+        found = of_distribution(sdist)
+        _FORMAT.write(path, found)
+    return found

@@ -1,4 +1,4 @@
-"""The release history: made when missing, used, updated; a user's own history is left alone."""
+"""The release history: made when missing, used, updated; a history of the user's own is left alone."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import locked, staged_directory
 from alb_core.base.paths import history_root, wheels_root
 from alb_core.commits.history import active, releases_lock
-from alb_core.commits.history import git as git_module
-from alb_core.commits.history.git import git
+from alb_core.commits.history.git import append, create, git, tip
 from alb_core.commits.history.index import fetch
 from alb_core.commits.history.new_releases import new_releases
 from alb_core.commits.history.releases_lock import Release
 
 
 def ensure() -> Path:
-    """Make the release history where there is no history at all, and return the history's place.
+    """Make the release history where there is no history at all, and return the directory of the history in use.
 
     A git repository (or a link to one) that stands there already is used as it is.
     """
@@ -36,8 +35,8 @@ def use() -> Path:
     return root
 
 
-def place() -> Path:
-    """Make the release history where it is missing, and return where it lies, whichever history is in use."""
+def path() -> Path:
+    """Make the release history where it is missing, and return its directory, whichever history is in use."""
     root = history_root()
     if active.is_repository(root) and active.kind_of(root) == active.RELEASES:
         return root.resolve()
@@ -51,17 +50,17 @@ def update() -> list[Release]:
     """
     root = ensure()
     if active.kind_of(root) != active.RELEASES:
-        root = active.releases_place()
+        root = active.releases_path()
     with locked(root.with_name(f".{root.name}.lock"), f"it updates the history {root}"):
         fresh = new_releases(releases_lock.load(), wheels_root())
         if fresh:
             releases_lock.append(fresh)
         if active.is_repository(root):
             releases = releases_lock.load()
-            missing = [release for release in releases if git_module.tip(root, f"refs/tags/{release.version}") is None]
+            missing = [release for release in releases if tip(root, f"refs/tags/{release.version}") is None]
             sdists = fetch({"tiledbsoma": [release.sdist for release in missing]}, wheels_root())
             if missing:
-                git_module.append(root, zip(missing, sdists, strict=True))
+                append(root, zip(missing, sdists, strict=True))
                 _verify(root, releases)
             _advance_main(root, [release.commit for release in releases])
     return fresh
@@ -69,29 +68,29 @@ def update() -> list[Release]:
 
 def _made() -> Path:
     """Make the release history in its directory, unless it is there; return that directory."""
-    place = active.releases_place()
-    with locked(place.with_name(f".{place.name}.lock"), f"it makes the history {place}"):
-        if not active.is_repository(place):
+    root = active.releases_path()
+    with locked(root.with_name(f".{root.name}.lock"), f"it makes the history {root}"):
+        if not active.is_repository(root):
             releases = releases_lock.load()
-            print(f"alb: making the history of {len(releases)} tiledb-soma releases at {place}", file=sys.stderr)
+            print(f"alb: making the history of {len(releases)} tiledb-soma releases at {root}", file=sys.stderr)
             sdists = fetch({"tiledbsoma": [release.sdist for release in releases]}, wheels_root())
-            with staged_directory(place) as stage:
-                git_module.create(stage, zip(releases, sdists, strict=True))
+            with staged_directory(root) as stage:
+                create(stage, zip(releases, sdists, strict=True))
                 _verify(stage, releases)
-    return place
+    return root
 
 
 def _verify(root: Path, releases: list[Release]) -> None:
     """Check that every release became the commit that the lock names."""
     for release in releases:
-        commit = git_module.tip(root, f"refs/tags/{release.version}")
+        commit = tip(root, f"refs/tags/{release.version}")
         if commit != release.commit:
             raise AlbError(f"release {release.version} became commit {commit}, the lock says {release.commit}")
 
 
 def _advance_main(root: Path, commits: list[str]) -> None:
     """Move ``main`` to the newest release, unless somebody works on it."""
-    main, newest = git_module.tip(root, "refs/heads/main"), commits[-1]
+    main, newest = tip(root, "refs/heads/main"), commits[-1]
     if main == newest:
         return
     if main not in commits:

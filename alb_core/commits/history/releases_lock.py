@@ -1,7 +1,7 @@
 """The lock file of releases: which files a release is, by sha256, and which commit it becomes.
 
 The lock makes the history the same on every machine: a release's commit follows from its source distribution, its
-version and its date, all of which stand here. New releases are appended; what stands is never rewritten.
+version and its date, all of which are in the lock. New releases are appended; the others are never rewritten.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A CELLxGENE Census, open: which source datasets it has, and which cells and vars a slice of it stands for."""
+"""Open a CELLxGENE Census and find the source datasets, cells and vars of a slice of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alb_core.base.errors import AlbError
-from alb_core.datasets.census.row_ranges import Runs
+from alb_core.datasets.census.row_ranges import RowRanges
 from alb_core.datasets.content import require_kinds
-from alb_core.datasets.retry import Patience, in_one_line
+from alb_core.datasets.retry import Retry, in_one_line
 from alb_core.datasets.spec import CensusSlice
 
 #: Bytes of each column of a read of X: four million non-zeros come at a time.
@@ -24,11 +24,11 @@ _X_BUFFER = 32 << 20
 _OBS_BUFFER = 2 << 20
 #: What TileDB may hold of its own while it reads.
 _TILEDB_BYTES = 512 << 20
-#: Options under which a read is bounded; an option of the user's goes before.
+#: Options that bound the memory of a read; the user's own options override them.
 BOUNDED = {
     "soma.init_buffer_bytes": str(_X_BUFFER),
     "sm.mem.total_budget": str(_TILEDB_BYTES),
-    # Kept between batches: given back and taken again, it costs more than the reading.
+    # Freed and taken again for each batch, memory would cost more time than the reading.
     "sm.mem.malloc_trim": "false",
 }
 
@@ -37,7 +37,7 @@ CENSUS_JOINID = "census_joinid"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class CensusSelection:
     """What a slice stands for."""
 
     #: The slice, its ``end`` known.
@@ -49,7 +49,7 @@ class Chosen:
     #: Source datasets.
     dataset_ids: tuple[str, ...]
     #: Joinids of their cells.
-    cells: Runs
+    cells: RowRanges
     #: The first vars, joinids from 0.
     var: pa.Table
     #: Open arrays of the Census.
@@ -57,48 +57,48 @@ class Chosen:
     x: Any
 
     def as_json(self) -> dict[str, Any]:
-        """Return what was asked for, and what the Census said to it."""
+        """Return what was asked for, and what the Census answered."""
         found = {"census_build_date": self.build_date, "dataset_ids": list(self.dataset_ids)}
         return {**self.asked.as_json(), "fragments": 1, **found}
 
 
 @contextmanager
-def opened(asked: CensusSlice, config: Mapping[str, str], patience: Patience) -> Iterator[Chosen]:
+def opened(asked: CensusSlice, config: Mapping[str, str], retry: Retry) -> Iterator[CensusSelection]:
     """Open a Census and look up a slice of it."""
-    with _open(asked, config, patience) as census:
+    with _open(asked, config, retry) as census:
         uri = str(census.uri)
 
-        def part(collection: Any, name: str) -> Any:
-            """Open a member; without it, it is no Census."""
+        def member(collection: Any, name: str) -> Any:
+            """Open a member that every Census has."""
             try:
-                return patience.read(lambda: collection[name], uri)
+                return retry.read(lambda: collection[name], uri)
             except KeyError as error:
                 raise AlbError(f"{uri} is no Census: it has no {name} in {collection.uri}") from error
 
-        info = part(census, "census_info")
-        datasets = part(info, "datasets")
-        ids, end = _sources(patience.read(lambda: datasets.read().concat(), uri), asked, uri)
-        build_date = patience.read(lambda: _build_date(info), uri)
-        organisms = part(census, "census_data")
+        info = member(census, "census_info")
+        datasets = member(info, "datasets")
+        ids, end = _sources(retry.read(lambda: datasets.read().concat(), uri), asked, uri)
+        build_date = retry.read(lambda: _build_date(info), uri)
+        organisms = member(census, "census_data")
         if asked.organism not in organisms:
             raise AlbError(f"{uri} has no organism {asked.organism!r}, expected one of {', '.join(sorted(organisms))}")
-        experiment = part(organisms, asked.organism)
-        all_obs, rna = part(experiment, "obs"), part(part(experiment, "ms"), "RNA")
-        x = part(part(rna, "X"), "raw")
+        experiment = member(organisms, asked.organism)
+        all_obs, rna = member(experiment, "obs"), member(member(experiment, "ms"), "RNA")
+        x = member(member(rna, "X"), "raw")
         if x.soma_type != "SOMASparseNDArray" or x.schema.field("soma_data").type != pa.float32():
             raise AlbError(f"{x.uri} is {x.soma_type} of {x.schema.field('soma_data').type}, expected sparse float32")
-        obs = patience.read(lambda: with_smaller_buffers(all_obs, config), uri)
+        obs = retry.read(lambda: with_smaller_buffers(all_obs, config), uri)
         with obs:
             _require_writable(obs.schema, obs.uri)
-            cells = patience.read(lambda: _cells(obs, ids), uri)
+            cells = retry.read(lambda: _cells(obs, ids), uri)
             if not len(cells):
                 raise AlbError(f"{uri} has no {asked.organism} cells in the source datasets {', '.join(ids)}")
-            genes = part(rna, "var")
-            var = patience.read(lambda: _var(genes, asked.n_vars), uri)
-            yield Chosen(replace(asked, end=end), uri, build_date, tuple(ids), cells, var, obs, x)
+            genes = member(rna, "var")
+            var = retry.read(lambda: _var(genes, asked.n_vars), uri)
+            yield CensusSelection(replace(asked, end=end), uri, build_date, tuple(ids), cells, var, obs, x)
 
 
-def _open(asked: CensusSlice, config: Mapping[str, str], patience: Patience) -> Any:
+def _open(asked: CensusSlice, config: Mapping[str, str], retry: Retry) -> Any:
     """Open the Census itself."""
     import cellxgene_census
     import requests
@@ -115,12 +115,12 @@ def _open(asked: CensusSlice, config: Mapping[str, str], patience: Patience) -> 
 
     try:
         # A version is looked up first, and its address is not known before.
-        return attempt() if uri is None else patience.read(attempt, uri)
+        return attempt() if uri is None else retry.read(attempt, uri)
     except requests.RequestException as error:
         raise AlbError(f"cannot look up Census versions: {in_one_line(error)}; -u opens a Census by its URI") from error
     except AlbError:
         raise
-    # Of the Census's own package (ValueError) and of TileDB's: its words tell best what is wrong.
+    # The Census's own package raises ValueError, TileDB other errors: their messages say best what is wrong.
     except Exception as error:
         raise AlbError(f"cannot open the Census: {in_one_line(error)}") from error
 
@@ -171,18 +171,18 @@ def _require_writable(schema: pa.Schema, uri: str) -> None:
     require_kinds(schema)
 
 
-def _cells(obs: Any, dataset_ids: list[str]) -> Runs:
+def _cells(obs: Any, dataset_ids: list[str]) -> RowRanges:
     """Joinids of the cells of some source datasets."""
     wanted = pa.array(dataset_ids)
     pieces = obs.read(column_names=["soma_joinid", "dataset_id"], value_filter=f"dataset_id in {dataset_ids}")
 
     def joinids() -> Iterator[Any]:
         for table in pieces:
-            # Not left to the filter alone, which takes words of an enumeration.
+            # The filter alone is not enough: it chooses among the words of an enumeration.
             found = pc.is_in(table["dataset_id"].cast(pa.large_string()), wanted.cast(pa.large_string()))
             yield np.asarray(table["soma_joinid"].filter(found))
 
-    return Runs(joinids())
+    return RowRanges(joinids())
 
 
 def _var(var: Any, n_vars: int) -> pa.Table:

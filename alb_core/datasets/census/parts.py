@@ -1,8 +1,8 @@
 """What a download has read so far: parts in a hidden directory beside the dataset, so that it can go on from there.
 
-A part is one file, written beside its place and moved into it: a part that is there is whole. It holds the cells that
-were kept, one row each: their obs, and the columns and values of their non-zeros as lists. Its own figures lie in the
-metadata of its schema; they are computed again when it is read for writing.
+A part is one file, which is complete if it is there. It holds the cells that were kept, one row each: their obs, and
+the columns and values of their non-zeros as lists. Its figures lie in the metadata of its schema; they are computed
+again when the part is read for writing.
 """
 
 from __future__ import annotations
@@ -18,21 +18,25 @@ import numpy as np
 import pyarrow as pa
 
 from alb_core.base.checksum import combined, coo_checksum
+from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
 from alb_core.datasets.census.cells import Cells
 from alb_core.datasets.content import table_checksum
 
 _REQUEST = "request.json"
+_REQUEST_FORMAT = Format(
+    dict[str, Any], "request of a download", remedy="-f drops it, -n gives this one another name", indent=2
+)
 _FIGURES = b"figures"
 _COLUMNS, _VALUES = "x columns", "x values"
-#: Non-zeros of which checksums are computed, and which are sent, at once.
-_PIECE = 1_000_000
+#: Non-zeros of a batch for the writer.
+_BATCH_NNZ = 1_000_000
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of a part."""
+    """What a part holds."""
 
     #: Positions among the slice's cells that were looked at.
     start: int
@@ -40,34 +44,36 @@ class Figures:
     #: Row of the dataset at which it begins, and its rows.
     first: int
     n_obs: int
-    #: Its non-zeros.
     nnz: int
     #: Of its non-zeros, 16 hex digits.
     checksum: str
-    #: Of its obs, 64 hex digits.
+    #: 64 hex digits.
     obs_checksum: str
+
+
+_FIGURES_FORMAT = Format(Figures, "figures of a part")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part that is whole."""
+    """A complete part."""
 
     path: Path
     figures: Figures
 
     def x(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Rows (of the dataset), columns and values of the non-zeros, row-major, in pieces."""
+        """Rows (of the dataset), columns and values of the non-zeros, row-major, in batches."""
         table = self._read([_COLUMNS, _VALUES])
         columns, values = table.column(_COLUMNS).combine_chunks(), table.column(_VALUES).combine_chunks()
         counts = np.diff(columns.offsets.to_numpy())
         checksums = []
-        for piece in _pieces(self.figures.first, counts, columns.values.to_numpy(), values.values.to_numpy()):
-            checksums.append(coo_checksum(*piece))
-            yield piece
+        for batch in _batches(self.figures.first, counts, columns.values.to_numpy(), values.values.to_numpy()):
+            checksums.append(coo_checksum(*batch))
+            yield batch
         self._require("non-zeros", f"{combined(*checksums):016x}", self.figures.checksum)
 
     def obs(self, names: Iterable[str] | None = None) -> pa.Table:
-        """Columns of obs by name, all by default; only those are read."""
+        """Read columns of obs by name, all by default."""
         if names is not None:
             return self._read(list(names))
         table = self._read(None).drop_columns([_COLUMNS, _VALUES])
@@ -75,7 +81,6 @@ class Part:
         return table
 
     def _read(self, names: list[str] | None) -> pa.Table:
-        """Read some columns."""
         try:
             with pa.OSFile(str(self.path)) as file:
                 fields = None
@@ -97,25 +102,29 @@ class Part:
         return AlbError(f"{self.path} was damaged and is removed ({reason}): the same command reads it again")
 
 
-class Spool:
+class Parts:
     """The directory of a download's parts. The caller holds the dataset's lock."""
 
     def __init__(self, path: Path, request: Mapping[str, Any], *, replace: bool = False) -> None:
         self.path = path
-        content = json.dumps(request, indent=2).encode() + b"\n"
-        found = _content(path / _REQUEST)
-        if found is not None and found != content and not replace:
+        try:
+            found = _REQUEST_FORMAT.read(path / _REQUEST)
+        except DamagedDocumentError:
+            if not replace:
+                raise
+            found = None
+        if found is not None and found != request and not replace:
             raise AlbError(
-                f"{path} holds the first part of another download of this name ({_differences(found, request)}): "
-                "-f drops it, -n gives this one another name"
+                f"{path} holds the first part of another download of this name ({differences(found, request)}): "
+                f"{_REQUEST_FORMAT.remedy}"
             )
-        if found != content:
+        if found != request:
             # Parts without a request, too: they are what a removal has left.
             self.remove()
-            write_atomically(path / _REQUEST, content)
+            _REQUEST_FORMAT.write(path / _REQUEST, dict(request))
         for torn in path.glob(".part-*"):
             torn.unlink()
-        self.parts = list(self._whole())
+        self.parts = list(self._complete())
 
     @property
     def stop(self) -> int:
@@ -140,10 +149,9 @@ class Spool:
     def add(self, cells: Cells) -> None:
         """Write a part with the cells that come next."""
         first = self.n_obs
-        place = cells.obs.schema.get_field_index("soma_joinid")
-        own = pa.array(np.arange(first, first + len(cells.obs)), pa.int64())
-        obs = cells.obs.set_column(place, "soma_joinid", own)
-        checksums = [coo_checksum(*piece) for piece in _pieces(first, cells.counts, cells.columns, cells.values)]
+        joinids = pa.array(np.arange(first, first + len(cells.obs)), pa.int64())
+        obs = cells.obs.set_column(cells.obs.schema.get_field_index("soma_joinid"), "soma_joinid", joinids)
+        checksums = [coo_checksum(*batch) for batch in _batches(first, cells.counts, cells.columns, cells.values)]
         figures = Figures(
             start=cells.start,
             stop=cells.stop,
@@ -176,14 +184,14 @@ class Spool:
     def _part_path(self, number: int) -> Path:
         return self.path / f"part-{number:06d}.arrow"
 
-    def _whole(self) -> Iterator[Part]:
-        """Parts from the first one on, as far as each continues the one before it."""
+    def _complete(self) -> Iterator[Part]:
+        """Yield parts from the first one on, as long as each continues the one before it."""
         stop = first = 0
         for number in range(len(list(self.path.glob("part-*.arrow")))):
             path = self._part_path(number)
             try:
                 with pa.OSFile(str(path)) as file:
-                    figures = Figures(**json.loads(pa.ipc.open_file(file).schema.metadata[_FIGURES]))
+                    figures = _FIGURES_FORMAT.parse(json.loads(pa.ipc.open_file(file).schema.metadata[_FIGURES]))
             except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
                 return
             if (figures.start, figures.first) != (stop, first):
@@ -192,31 +200,12 @@ class Spool:
             yield Part(path, figures)
 
 
-def _pieces(first: int, counts: Any, columns: Any, values: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Rows, columns and values of some cells' non-zeros, a piece at a time."""
+def _batches(first: int, counts: Any, columns: Any, values: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield rows, columns and values of some cells' non-zeros."""
     rows = np.repeat(np.arange(first, first + len(counts), dtype=np.int32), counts)
-    for start in range(0, len(rows), _PIECE):
-        piece = slice(start, start + _PIECE)
-        yield rows[piece].astype(np.int64), columns[piece].astype(np.int64), values[piece]
-
-
-def _content(path: Path) -> bytes | None:
-    """Bytes of a file, None if it is not there."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise AlbError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _differences(found: bytes, request: Mapping[str, Any]) -> str:
-    """In which fields another request differs."""
-    try:
-        other = dict(json.loads(found))
-    except (ValueError, TypeError):
-        return "it cannot be read"
-    return differences(other, request)
+    for start in range(0, len(rows), _BATCH_NNZ):
+        part = slice(start, start + _BATCH_NNZ)
+        yield rows[part].astype(np.int64), columns[part].astype(np.int64), values[part]
 
 
 def differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which rows of a large table are chosen, in room that does not grow with their number."""
+"""Chosen rows of a large table, in memory that does not grow with their number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 Int64 = npt.NDArray[np.int64]
 
 
-class Runs:
+class RowRanges:
     """Ascending, distinct row numbers, kept as runs of consecutive ones."""
 
     def __init__(self, pieces: Iterable[Int64]) -> None:

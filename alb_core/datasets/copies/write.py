@@ -1,4 +1,4 @@
-"""How a copy is written and read back (:mod:`alb_core.datasets.copies.copies` says what it is)."""
+"""Write a copy and read it back (:mod:`alb_core.datasets.copies.copies` says how it is laid out)."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from alb_core.loader.block_pipeline import Positions
 _ROWS = 4096
 _BUFFER = 64 * 2**20
 
-#: Values read back at once, to be held against the manifest.
+#: Values read back at once, to be compared with the manifest.
 _VALUES = 2**20
 
 #: annbatch's defaults.
 _ROWS_OF_A_CHUNK = 64
 _CHUNKS_OF_A_SHARD = 64
 
-#: An open file; h5py's groups and zarr's speak the same words, as far as they are needed here.
+#: An open file: h5py's groups and zarr's have the same methods, as far as they are needed here.
 _File: TypeAlias = AbstractContextManager[Any]
 
 
 class _Array:
-    """An array on the disk that is filled from its start, in whole units, so that no chunk is written twice."""
+    """An array on the disk that is filled from its start, ``unit`` values at a time, so no chunk is written twice."""
 
     def __init__(self, array: Any, unit: int) -> None:
         self._array, self._unit = array, unit
-        self._waiting: list[npt.NDArray[Any]] = []
-        self._filled = 0
+        self._pending: list[npt.NDArray[Any]] = []
+        self._n_filled = 0
 
     def append(self, values: npt.NDArray[Any], *, last: bool = False) -> None:
-        self._waiting.append(values)
-        n = sum(map(len, self._waiting))
+        self._pending.append(values)
+        n = sum(map(len, self._pending))
         if n < self._unit and not last:
             return
-        everything = np.concatenate(self._waiting)
-        whole = n if last else n - n % self._unit
-        self._array[self._filled : self._filled + whole] = everything[:whole]
-        self._filled += whole
-        self._waiting = [everything[whole:].copy()]
+        pending = np.concatenate(self._pending)
+        n_written = n if last else n - n % self._unit
+        self._array[self._n_filled : self._n_filled + n_written] = pending[:n_written]
+        self._n_filled += n_written
+        self._pending = [pending[n_written:].copy()]
 
 
 def write(dataset: Path, manifest: Manifest, path: Path, form: str) -> None:
@@ -74,15 +74,15 @@ def write(dataset: Path, manifest: Manifest, path: Path, form: str) -> None:
         group = file["X"]
         unit = int(np.prod(getattr(group["data"], "shards", None) or group["data"].chunks))
         data, indices = _Array(group["data"], unit), _Array(group["indices"], unit)
-        indptr, positions, held = [np.zeros(1, np.int64)], Positions(columns), 0
+        indptr, positions, nnz = [np.zeros(1, np.int64)], Positions(columns), 0
         with tqdm(total=len(rows), unit=" cells", unit_scale=True, disable=None) as bar:
             for start in range(0, len(rows), _ROWS):
                 part = rows[start : start + _ROWS]
                 matrix = _matrix(soma_module.read_table(x, part, None), Positions(part), positions)
-                held += matrix.nnz
-                if held > manifest.nnz or (start + len(part) == len(rows) and held < manifest.nnz):
+                nnz += matrix.nnz
+                if nnz > manifest.nnz or (start + len(part) == len(rows) and nnz < manifest.nnz):
                     raise AlbError(
-                        f"X of {dataset} has {held} values up to row {start + len(part)} of {len(rows)}, "
+                        f"X of {dataset} has {nnz} values up to row {start + len(part)} of {len(rows)}, "
                         f"expected {manifest.nnz} in all as its manifest says"
                     )
                 data.append(matrix.data)
@@ -95,11 +95,11 @@ def write(dataset: Path, manifest: Manifest, path: Path, form: str) -> None:
 
 
 def _write_table(file: Any, name: str, table: Any) -> None:
-    """Write obs or var, with joinids as the names of its rows, too."""
+    """Write obs or var; the names of its rows are the joinids."""
     from anndata.io import write_elem
 
     with warnings.catch_warnings():
-        # That zarr's next release will choose shards by itself.
+        # It says that zarr's next release will choose shards by itself.
         warnings.simplefilter("ignore", UserWarning)
         write_elem(file, name, table.set_index(table["soma_joinid"].astype(str).rename("joinid")))
 
@@ -114,7 +114,7 @@ def _matrix(table: Any, rows: Positions, columns: Positions) -> Any:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Content:
     """What a copy holds."""
 
     n_rows: int
@@ -129,23 +129,24 @@ def verify(path: Path, manifest: Manifest, form: str) -> None:
     It is opened again, so that what counts is what is on the disk.
     """
     with _OPEN[form](path) as file:
-        held = _held(file)
+        found = _content(file)
     require_equal(
-        held, n_obs=manifest.n_obs, nnz=manifest.nnz, x_sum=manifest.x_sum, x_checksum=int(manifest.x_checksum, 16)
+        found, n_obs=manifest.n_obs, nnz=manifest.nnz, x_sum=manifest.x_sum, x_checksum=int(manifest.x_checksum, 16)
     )
 
 
-def _held(file: Any) -> _Held:
+def _content(file: Any) -> _Content:
+    """Count what a copy holds."""
     x, rows, columns = file["X"], file["obs"]["soma_joinid"][:], file["var"]["soma_joinid"][:]
     indptr = x["indptr"][:]
     total, checksum = 0.0, 0
     nnz = x["data"].shape[0]
     for start in range(0, nnz, _VALUES):
-        values, places = x["data"][start : start + _VALUES], x["indices"][start : start + _VALUES]
+        values, positions = x["data"][start : start + _VALUES], x["indices"][start : start + _VALUES]
         row = np.searchsorted(indptr, np.arange(start, start + len(values)), side="right") - 1
         total += float(values.sum(dtype=np.float64))
-        checksum = combined(checksum, coo_checksum(rows[row], columns[places], values))
-    return _Held(len(indptr) - 1, nnz, total, checksum)
+        checksum = combined(checksum, coo_checksum(rows[row], columns[positions], values))
+    return _Content(len(indptr) - 1, nnz, total, checksum)
 
 
 def _arrays(manifest: Manifest) -> Iterator[tuple[str, int, str]]:
@@ -156,7 +157,7 @@ def _arrays(manifest: Manifest) -> Iterator[tuple[str, int, str]]:
 
 
 def _encode(file: Any, x: Any, manifest: Manifest) -> None:
-    """Say what they are, in AnnData's words."""
+    """Set the attributes by which AnnData knows the arrays."""
     file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
     shape = [manifest.n_obs, manifest.n_vars]
     x.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": shape})

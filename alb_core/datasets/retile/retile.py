@@ -37,7 +37,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from alb_core.base.errors import AlbError
-from alb_core.base.files import locked, staged_directory
+from alb_core.base.files import locked
 from alb_core.base.paths import data_root, datasets_root
 from alb_core.datasets.find import location
 from alb_core.datasets.manifest import (
@@ -45,22 +45,20 @@ from alb_core.datasets.manifest import (
     X_PATH,
     Manifest,
     manifest_at,
-    moved_aside,
     origin,
     refusal,
-    removed,
-    seal,
+    replacing,
     size_on_disk,
     summary,
+    write_manifest,
 )
-from alb_core.datasets.obs_var_reader import Frame
-from alb_core.datasets.retile.source import Layer, Original, opened
-from alb_core.datasets.retry import Patience
+from alb_core.datasets.obs_var_reader import TableReader
+from alb_core.datasets.retile.source import SourceExperiment, SourceLayer, opened
+from alb_core.datasets.retry import Retry
 from alb_core.datasets.spec import KNOWN, RowLayout, checked_name
 from alb_core.datasets.verify import prove
 from alb_core.datasets.writer.environment import ensure_writer
-from alb_core.datasets.writer.write import Layer as Written
-from alb_core.datasets.writer.write import write_experiment
+from alb_core.datasets.writer.write import Layer, write_experiment
 
 #: Bytes of an entry on disk, where only their number is known, and what a copy may take more than the source.
 _ENTRY_BYTES = 2.2
@@ -75,7 +73,7 @@ def retile(
     report: Callable[[str], None],
     replace: bool = False,
     config: Mapping[str, str] | None = None,
-    patience: Patience | None = None,
+    retry: Retry | None = None,
 ) -> Manifest:
     """Copy an experiment into a dataset for shuffled row reads; one process does it, others wait.
 
@@ -83,35 +81,32 @@ def retile(
     """
     layout = layout or RowLayout()
     path = datasets_root() / checked_name(name)
-    place = location(source)
-    _require_another(place, path, source)
+    uri = location(source)
+    _require_another(uri, path, source)
     _require_free(name)
-    manifest = None if "://" in place else manifest_at(Path(place))
-    patience = patience or Patience()
+    manifest = None if "://" in uri else manifest_at(Path(uri))
+    retry = retry or Retry()
     with ExitStack() as stack:
         _require_missing(path, replace)
-        original = stack.enter_context(opened(place, config or {}))
-        layout.require_fitting(len(original.obs.joinids))
+        experiment = stack.enter_context(opened(uri, config or {}))
+        layout.require_fitting(len(experiment.obs.joinids))
         ensure_writer()
         stack.enter_context(locked(path.parent / f".{name}.lock", f"making dataset {name}"))
         # Another process may have made it in the meantime.
         _require_missing(path, replace)
-        _require_room(path.parent, name, place, original)
-        report(f"retiling {source} to {path}: {_wording(original, layout)}")
-        if original.left_out:
-            report(f"left out, since a dataset has no place for it: {', '.join(original.left_out)}")
+        _require_room(path.parent, name, uri, experiment)
+        report(f"retiling {source} to {path}: {_description(experiment, layout)}")
+        if experiment.left_out:
+            report(f"left out, since a dataset has no place for it: {', '.join(experiment.left_out)}")
         started = time.monotonic()
-        with staged_directory(path) as stage:
-            made = _write(stage, name, place if "://" in place else _word(place), manifest, original, layout, patience)
+        with replacing(path) as stage:
+            made = _write(stage, name, uri if "://" in uri else _word(uri), manifest, experiment, layout, retry)
             if manifest is not None:
-                _require_same(Path(place), manifest, made)
+                _require_same(Path(uri), manifest, made)
             try:
                 prove(stage, made)
             except AlbError as error:
                 raise AlbError(f"the copy of {source} is not what was read, and is not kept: {error}") from error
-            replaced = moved_aside(path)
-        if replaced is not None:
-            removed(replaced)
         report(f"retiled {name}: {summary(made)}, {time.monotonic() - started:.1f} s")
         return made
 
@@ -130,19 +125,19 @@ def _require_missing(path: Path, replace: bool) -> None:
         raise AlbError(f"dataset {path.name} is there: choose another name, or give --replace")
 
 
-def _require_another(place: str, path: Path, source: str) -> None:
+def _require_another(uri: str, path: Path, source: str) -> None:
     """Refuse to copy a dataset onto itself."""
-    if "://" not in place and path.exists() and Path(place).samefile(path):
+    if "://" not in uri and path.exists() and Path(uri).samefile(path):
         raise AlbError(f"{source} is the dataset to be copied and the one to be made: choose another name")
 
 
-def _require_room(root: Path, name: str, place: str, original: Original) -> None:
-    """Refuse a copy that the disk has no room for."""
-    if "://" in place:
-        needed = sum(layer.entries for layer in original.layers) * _ENTRY_BYTES * _SURPLUS
+def _require_room(root: Path, name: str, uri: str, experiment: SourceExperiment) -> None:
+    """Refuse a copy that does not fit on the disk."""
+    if "://" in uri:
+        needed = sum(layer.entries for layer in experiment.layers) * _ENTRY_BYTES * _SURPLUS
     else:
-        parts = [Path(place, "obs"), Path(place, X_PATH.parents[1], "var")]
-        parts += [Path(place, X_PATH.parent, layer.name) for layer in original.layers]
+        parts = [Path(uri, "obs"), Path(uri, X_PATH.parents[1], "var")]
+        parts += [Path(uri, X_PATH.parent, layer.name) for layer in experiment.layers]
         needed = sum(size_on_disk(part) for part in parts if part.is_dir()) * _SURPLUS
     free = shutil.disk_usage(root).free
     if needed > free:
@@ -152,18 +147,18 @@ def _require_room(root: Path, name: str, place: str, original: Original) -> None
         )
 
 
-def _word(place: str) -> str:
-    """What means the source on this machine, whatever the directory that it is typed in."""
-    path = Path(place)
-    return path.name if path.parent in {datasets_root(), data_root()} else place
+def _word(location: str) -> str:
+    """Name or path of the source, whatever the directory that it is typed in."""
+    path = Path(location)
+    return path.name if path.parent in {datasets_root(), data_root()} else location
 
 
-def _wording(original: Original, layout: RowLayout) -> str:
+def _description(experiment: SourceExperiment, layout: RowLayout) -> str:
     """Say what is copied, and how it will lie."""
-    layers = ", ".join(layer.name for layer in original.layers)
+    layers = ", ".join(layer.name for layer in experiment.layers)
     pieces = "one fragment" if layout.fragments == 1 else f"{layout.fragments:,} fragments"
     return (
-        f"{len(original.obs.joinids):,} cells x {len(original.var.joinids):,} vars of X/{layers}, "
+        f"{len(experiment.obs.joinids):,} cells x {len(experiment.var.joinids):,} vars of X/{layers}, "
         f"capacity {layout.capacity:,}, {pieces}"
     )
 
@@ -173,53 +168,53 @@ def _write(
     name: str,
     source: str,
     manifest: Manifest | None,
-    original: Original,
+    experiment: SourceExperiment,
     layout: RowLayout,
-    patience: Patience,
+    retry: Retry,
 ) -> Manifest:
     """Write the experiment and its manifest into an empty directory."""
-    obs_schema, obs_words, obs_checksum = original.obs.plan(patience)
-    var_schema, var_words, var_checksum = original.var.plan(patience)
+    obs_schema, obs_dictionaries, obs_checksum = experiment.obs.plan(retry)
+    var_schema, var_dictionaries, var_checksum = experiment.var.plan(retry)
 
-    def table(frame: Frame, schema: pa.Schema, words: Mapping[str, pa.Array]) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(schema, frame.batches(schema, words))
+    def table(reader: TableReader, schema: pa.Schema, dictionaries: Mapping[str, pa.Array]) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(schema, reader.batches(schema, dictionaries))
 
-    def batches(layer: Layer) -> Iterator[pa.RecordBatch]:
+    def batches(layer: SourceLayer) -> Iterator[pa.RecordBatch]:
         with tqdm(
             total=layer.entries, desc=f"{name} {layer.name}", unit=" nnz", unit_scale=True, disable=None, leave=False
         ) as bar:
-            yield from layer.batches(patience, bar.update)
+            yield from layer.batches(retry, bar.update)
 
-    raw, *others = original.layers
+    raw, *others = experiment.layers
     writer = write_experiment(
         stage,
-        (original.obs.length, original.var.length),
+        (experiment.obs.length, experiment.var.length),
         batches(raw),
-        lambda: table(original.obs, obs_schema, obs_words),
-        lambda: table(original.var, var_schema, var_words),
+        lambda: table(experiment.obs, obs_schema, obs_dictionaries),
+        lambda: table(experiment.var, var_schema, var_dictionaries),
         layout="rows",
         capacity=layout.capacity,
         fragments=layout.fragments,
         x_type=raw.type,
-        more=[Written(layer.name, layer.type, batches(layer)) for layer in others],
+        more=[Layer(layer.name, layer.type, batches(layer)) for layer in others],
     )
     first = origin(manifest) if manifest is not None else None
     spec: dict[str, Any] = {
         "source": source,
         "origin": None if first is None else dict(zip(("name", "kind", "spec"), first, strict=True)),
         **layout.as_json(),
-        "layers": {layer.name: layer.checksum for layer in original.layers},
+        "layers": {layer.name: layer.checksum for layer in experiment.layers},
     }
-    return seal(
+    return write_manifest(
         stage,
         name=name,
         kind=RETILED,
         spec=spec,
         writer=writer,
-        n_obs=len(original.obs.joinids),
-        n_vars=len(original.var.joinids),
+        n_obs=len(experiment.obs.joinids),
+        n_vars=len(experiment.var.joinids),
         nnz=raw.nnz,
-        x_sum=raw.total,
+        x_sum=raw.sum,
         x_checksum=raw.checksum,
         obs_checksum=obs_checksum,
         var_checksum=var_checksum,

@@ -2,7 +2,7 @@
 
 A gene has a mean of its own, a programme for each cell type, and is measured by some of the source datasets; a cell
 has a dataset, a type and a depth. Its counts are negative binomial around the product. Cells are drawn in groups of
-:data:`GROUP`, each from streams of its own, so that a cell is the same however many are asked for at a time.
+:data:`GROUP`, each from random streams of its own, so a cell is the same however many are drawn at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from alb_core.datasets.spec import Spec
 from alb_core.datasets.synthetic.count_tables import ENTRIES, MAX_DEPTH, ORIGIN, STEPS, UNMEASURED, count_tables
-from alb_core.datasets.synthetic.portable_random import Draws
+from alb_core.datasets.synthetic.portable_random import RandomStream
 from alb_core.datasets.synthetic.profile import MAX_DENSITY, PROFILES
 
 Int16 = npt.NDArray[np.int16]
@@ -85,12 +85,12 @@ class Population:
 
     def traits_of_group(self, group: int) -> Traits:
         """Draw what a group's cells are; always GROUP of them, even if the last ones are beyond the end."""
-        draws = Draws(self.spec.seed, _CELLS, group)
+        stream = RandomStream(self.spec.seed, _CELLS, group)
         datasets = self.datasets_of(np.minimum(np.arange(GROUP) + group * GROUP, self.spec.cells - 1))
-        points = draws.uint16(GROUP).astype(np.int64)
+        points = stream.uint16(GROUP).astype(np.int64)
         types: Int64 = (self._mixtures[datasets] <= points[:, None]).sum(axis=1)
-        depths = _depths(draws, self.profile.depth, GROUP)
-        return Traits(datasets, types, depths, draws.uint16(GROUP) < self.profile.reads)
+        depths = _depths(stream, self.profile.depth, GROUP)
+        return Traits(datasets, types, depths, stream.uint16(GROUP) < self.profile.reads)
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Draw the cells ``start`` to ``stop`` (all by default), at most one group at a time."""
@@ -108,7 +108,7 @@ class Population:
         count = min(GROUP, self.spec.cells - first)
         traits = self.traits_of_group(group)
         programmes = (traits.datasets * self.profile.types + traits.types)[:count]
-        hits = Draws(self.spec.seed, _HITS, group)
+        hits = RandomStream(self.spec.seed, _HITS, group)
         at_once = max(1, _SLICE // self.spec.vars)
         parts = [
             self._hits(hits, programmes[low : low + at_once], traits.depths[low : min(low + at_once, count)], low)
@@ -117,18 +117,18 @@ class Population:
         rows, columns, entries = (np.concatenate(column) for column in zip(*parts, strict=True))
         # Each molecule that was seen is read many times over where the assay does not tell copies apart.
         entries = np.where(traits.reads[rows], np.minimum(entries + AMPLIFICATION, ENTRIES - 1), entries)
-        quantiles = Draws(self.spec.seed, _COUNTS, group).uint16(len(rows)) >> 2
+        quantiles = RandomStream(self.spec.seed, _COUNTS, group).uint16(len(rows)) >> 2
         values = self._tables.counts[entries, quantiles].astype(np.float32)
         return Batch(first, first + count, rows + first, columns, values)
 
-    def _hits(self, draws: Draws, programmes: Int64, depths: Int64, low: int) -> tuple[Int64, Int64, Int16]:
+    def _hits(self, stream: RandomStream, programmes: Int64, depths: Int64, low: int) -> tuple[Int64, Int64, Int16]:
         """Rows within the group, columns and table entries of the genes that are seen in some cells."""
         n_cells, n_vars = len(programmes), self.spec.vars
         entries = self._entries[programmes]
         entries += depths.astype(np.int16)[:, None]
         # A whole number of 64-bit words for each cell, so that cells can be drawn one by one or together.
         width = (n_vars + 3) // 4 * 4
-        points = draws.uint16(n_cells * width).reshape(n_cells, width)[:, :n_vars]
+        points = stream.uint16(n_cells * width).reshape(n_cells, width)[:, :n_vars]
         seen = points < self._tables.chance.take(entries)
         # The Census has no empty droplets: a cell without any count gets one of the gene likeliest in it.
         empty = np.flatnonzero(~seen.any(axis=1))
@@ -140,7 +140,7 @@ class Population:
     def _dataset_boundaries(self) -> Int64:
         """Cut the cells into source datasets of unequal sizes; few cells come from fewer datasets."""
         count = min(self.profile.datasets, self.spec.cells)
-        shares = 1 + Draws(self.spec.seed, _SHARES).below(4, count)
+        shares = 1 + RandomStream(self.spec.seed, _SHARES).below(4, count)
         reached = np.concatenate([[0], np.cumsum(shares)])
         # At least one cell each.
         spare = self.spec.cells - count
@@ -150,7 +150,7 @@ class Population:
     def _type_mixtures(self) -> Int64:
         """Upper limits, in 65,536ths, of the types' shares in each source dataset: (datasets, types)."""
         count = len(self.boundaries) - 1
-        weights = Draws(self.spec.seed, _MIXTURES).uint16(count * self.profile.types).astype(np.int64)
+        weights = RandomStream(self.spec.seed, _MIXTURES).uint16(count * self.profile.types).astype(np.int64)
         # Squared: a few types make up most of a tissue.
         weights = (weights.reshape(count, self.profile.types) >> 4) ** 2 + 1
         reached = weights.cumsum(axis=1)
@@ -160,11 +160,11 @@ class Population:
     def _log_means(self) -> Int64:
         """Log mean of each gene in each type, up to a constant: (types, vars), int64, in 1/(16 * 256) octaves."""
         shape = (self.profile.types, self.spec.vars)
-        spread = Draws(self.spec.seed, _GENES).normal(shape[1]) * _fine(self.profile.popularity)
+        spread = RandomStream(self.spec.seed, _GENES).normal(shape[1]) * _fine(self.profile.popularity)
         means = np.empty(shape, dtype=np.int64)
-        depths = Draws(self.spec.seed, _TYPES).normal(shape[0]) * _fine(self.profile.type_depth)
+        depths = RandomStream(self.spec.seed, _TYPES).normal(shape[0]) * _fine(self.profile.type_depth)
         for kind in range(shape[0]):
-            own = Draws(self.spec.seed, _TYPES, kind + 1).normal(shape[1]) * _fine(self.profile.programme)
+            own = RandomStream(self.spec.seed, _TYPES, kind + 1).normal(shape[1]) * _fine(self.profile.programme)
             means[kind] = (spread + own + depths[kind]) // _SIGMA
         return means
 
@@ -176,7 +176,7 @@ class Population:
         limit[order[self.spec.vars // 2 :]] = 2 * self.profile.unmeasured // 8
         measured = np.stack(
             [
-                Draws(self.spec.seed, _MEASURED, dataset).uint16(self.spec.vars) >= limit
+                RandomStream(self.spec.seed, _MEASURED, dataset).uint16(self.spec.vars) >= limit
                 for dataset in range(len(self.boundaries) - 1)
             ]
         )
@@ -203,7 +203,7 @@ class Population:
             # Cells of this type that measure each gene, times 65,536: whole numbers.
             weights = (sizes * shares[:, kind]).astype(np.float64) @ self.measured
             histogram += np.bincount(of_genes - lowest, weights, width)
-        depths = _depths(Draws(self.spec.seed, _DEPTHS), self.profile.depth, 1 << 14)
+        depths = _depths(RandomStream(self.spec.seed, _DEPTHS), self.profile.depth, 1 << 14)
         frequencies = np.bincount(depths + MAX_DEPTH, minlength=2 * MAX_DEPTH + 1)
         chance = np.convolve(self._tables.chance.astype(np.int64), frequencies[::-1])[MAX_DEPTH:-MAX_DEPTH]
         occupied = np.flatnonzero(histogram)
@@ -228,7 +228,7 @@ def _fine(octaves: float) -> int:
     return round(octaves * STEPS * _FINE)
 
 
-def _depths(draws: Draws, spread: float, count: int) -> Int64:
+def _depths(stream: RandomStream, spread: float, count: int) -> Int64:
     """Depths of cells, shape (count,), int64, in levels; within MAX_DEPTH."""
-    depths: Int64 = draws.normal(count) * round(spread * STEPS * _FINE) // (_SIGMA * _FINE)
+    depths: Int64 = stream.normal(count) * round(spread * STEPS * _FINE) // (_SIGMA * _FINE)
     return np.clip(depths, -MAX_DEPTH, MAX_DEPTH)

@@ -1,4 +1,4 @@
-"""Make synthetic datasets: once, whole, and the same everywhere."""
+"""Make synthetic datasets: once, completely, and the same on every machine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from alb_core.base.checksum import combined, coo_checksum
 from alb_core.base.errors import AlbError
-from alb_core.base.files import locked, staged_directory
+from alb_core.base.files import locked
 from alb_core.base.paths import datasets_root
 from alb_core.datasets.content import table_checksum
-from alb_core.datasets.manifest import Manifest, moved_aside, quick_check, removed, seal, summary
+from alb_core.datasets.manifest import Manifest, quick_check, replacing, summary, write_manifest
 from alb_core.datasets.spec import KNOWN, Spec, checked_name, resolved
 from alb_core.datasets.synthetic.cells import Population
-from alb_core.datasets.synthetic.obs_var import Counted, obs_table, var_table
+from alb_core.datasets.synthetic.obs_var import RunningCounts, obs_table, var_table
 from alb_core.datasets.writer.environment import ensure_writer
 from alb_core.datasets.writer.write import X_SCHEMA, write_experiment
 
@@ -43,21 +43,18 @@ def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str]
             manifest = _existing(path, spec)
             report(f"{name} is ready: {summary(manifest)}")
             return manifest
-        # Before the clock and the stage: it has a line of its own, and takes longer than a small dataset.
+        # Before the clock starts: it says a line of its own, and takes longer than a small dataset.
         ensure_writer()
-        report(f"making {name} in {path}: {spec.cells:,} cells x {spec.vars:,} vars, {_wording(spec)}")
+        report(f"making {name} in {path}: {spec.cells:,} cells x {spec.vars:,} vars, {_description(spec)}")
         started = time.monotonic()
-        with staged_directory(path) as stage:
+        with replacing(path) as stage:
             manifest = _write(name, spec, stage)
-            replaced = moved_aside(path)
-        if replaced is not None:
-            removed(replaced)
         report(f"made {name}: {summary(manifest)}, {time.monotonic() - started:.1f} s")
         return manifest
 
 
 def _existing(path: Path, spec: Spec) -> Manifest:
-    """Return the manifest of the dataset that is there, if it is whole and what was asked for."""
+    """Return the manifest of the dataset that is there, if its files are complete and it is what was asked for."""
     if not path.is_dir():
         raise AlbError(f"{path} is a file, expected the directory of a dataset: move it away")
     manifest = quick_check(path)
@@ -73,32 +70,32 @@ def _existing(path: Path, spec: Spec) -> Manifest:
 def _write(name: str, spec: Spec, stage: Path) -> Manifest:
     """Write the experiment and its manifest into an empty directory."""
     population = Population(spec)
-    counted = Counted(spec.cells, spec.vars)
+    counts = RunningCounts(spec.cells, spec.vars)
     checksums: list[int] = []
-    tables: dict[str, str] = {}
+    table_checksums: dict[str, str] = {}
 
     def x() -> Iterator[pa.RecordBatch]:
         with tqdm(total=spec.cells, desc=name, unit=" cells", unit_scale=True, disable=None, leave=False) as progress:
             for batch in population.batches():
-                counted.add(batch)
+                counts.add(batch)
                 checksums.append(coo_checksum(batch.rows, batch.columns, batch.values))
                 columns = [pa.array(column) for column in (batch.rows, batch.columns, batch.values)]
                 yield pa.RecordBatch.from_arrays(columns, schema=X_SCHEMA)
                 progress.update(batch.stop - batch.start)
 
     def obs() -> pa.Table:
-        table = obs_table(population, counted)
-        tables["obs"] = table_checksum(table)
+        table = obs_table(population, counts)
+        table_checksums["obs"] = table_checksum(table)
         return table
 
     def var() -> pa.Table:
-        table = var_table(population, counted)
-        tables["var"] = table_checksum(table)
+        table = var_table(population, counts)
+        table_checksums["var"] = table_checksum(table)
         return table
 
     shape = (spec.cells, spec.vars)
     writer = write_experiment(stage, shape, x(), obs, var, layout=spec.layout, fragments=spec.fragments)
-    return seal(
+    return write_manifest(
         stage,
         name=name,
         kind="synthetic",
@@ -106,15 +103,15 @@ def _write(name: str, spec: Spec, stage: Path) -> Manifest:
         writer=writer,
         n_obs=spec.cells,
         n_vars=spec.vars,
-        nnz=int(counted.nnz.sum()),
-        x_sum=int(counted.sums.sum()),
+        nnz=int(counts.nnz.sum()),
+        x_sum=int(counts.sums.sum()),
         x_checksum=f"{combined(*checksums):016x}",
-        obs_checksum=tables["obs"],
-        var_checksum=tables["var"],
+        obs_checksum=table_checksums["obs"],
+        var_checksum=table_checksums["var"],
     )
 
 
-def _wording(spec: Spec) -> str:
+def _description(spec: Spec) -> str:
     """Say what else a specification asks for."""
     pieces = "one fragment" if spec.fragments == 1 else f"{spec.fragments:,} fragments"
     return f"profile {spec.profile}, layout {spec.layout}, {pieces}, seed {spec.seed}"

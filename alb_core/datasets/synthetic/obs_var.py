@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from alb_core.datasets.synthetic.cells import GROUP, Batch, Population, Traits
-from alb_core.datasets.synthetic.portable_random import Draws
+from alb_core.datasets.synthetic.portable_random import RandomStream
 
 Int64 = npt.NDArray[np.int64]
 
@@ -18,7 +18,7 @@ _DONORS, _JOINIDS, _LENGTHS = 100, 101, 102
 _DONORS_PER_DATASET = 8
 _ALPHABET = np.frombuffer(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-", dtype=np.uint8)
 
-# name and ontology term, as obs has them in two columns each
+# Name and ontology term, which are two columns of obs.
 _ASSAYS = (("10x 3' v3", "EFO:0009922"), ("Smart-seq2", "EFO:0008931"))
 _STAGES = tuple((f"{age}-year-old stage", f"HsapDv:{94 + age - 10:07d}") for age in (29, 42, 50, 60, 68, 75))
 _DISEASES = (("normal", "PATO:0000461"), ("dementia", "MONDO:0001627"), ("epilepsy", "MONDO:0005027"))
@@ -31,8 +31,8 @@ _TISSUES = tuple(
 _GENERAL = (("brain", "UBERON:0000955"),)
 
 
-class Counted:
-    """What can only be counted while the cells go by: sums over rows and over columns."""
+class RunningCounts:
+    """Sums over rows and over columns, which can only be counted while the cells are made."""
 
     def __init__(self, n_obs: int, n_vars: int) -> None:
         self.nnz = np.zeros(n_obs, dtype=np.int64)
@@ -52,16 +52,16 @@ class Counted:
         self.var_nnz += np.bincount(batch.columns, minlength=len(self.var_nnz))
 
 
-def obs_table(population: Population, counted: Counted) -> pa.Table:
-    """Obs of all cells."""
+def obs_table(population: Population, counts: RunningCounts) -> pa.Table:
+    """Obs: the columns of the Census."""
     spec = population.spec
     traits = _all_traits(population)
     datasets, donors = traits.datasets, _donors(population, traits)
     measured = population.measured.sum(axis=1)
-    nnz, sums = counted.nnz.astype(np.float64), counted.sums.astype(np.float64)
+    nnz, sums = counts.nnz.astype(np.float64), counts.sums.astype(np.float64)
     # Every cell has a non-zero. Whole numbers up to the division, so that no order of summing shows.
-    spread = counted.squares.astype(np.float64) * nnz - sums * sums
-    variance = np.where(counted.nnz > 1, spread / np.maximum(nnz * (nnz - 1), 1), 0.0)
+    spread = counts.squares.astype(np.float64) * nnz - sums * sums
+    variance = np.where(counts.nnz > 1, spread / np.maximum(nnz * (nnz - 1), 1), 0.0)
     types = tuple((f"synthetic cell type {kind}", f"CL:{kind:07d}") for kind in range(population.profile.types))
     columns: dict[str, pa.Array] = {
         "soma_joinid": pa.array(np.arange(spec.cells, dtype=np.int64)),
@@ -81,7 +81,7 @@ def obs_table(population: Population, counted: Counted) -> pa.Table:
         "tissue_type": _coded(datasets * 0, ["tissue"]),
         **_named("tissue_general", datasets * 0, _GENERAL),
         "raw_sum": pa.array(sums),
-        "nnz": pa.array(counted.nnz),
+        "nnz": pa.array(counts.nnz),
         "raw_mean_nnz": pa.array(sums / nnz),
         "raw_variance_nnz": pa.array(variance),
         "n_measured_vars": pa.array(measured[datasets].astype(np.int64)),
@@ -89,7 +89,7 @@ def obs_table(population: Population, counted: Counted) -> pa.Table:
     return pa.table(columns)
 
 
-def var_table(population: Population, counted: Counted) -> pa.Table:
+def var_table(population: Population, counts: RunningCounts) -> pa.Table:
     """Var of all genes: six columns, as in the Census."""
     spec = population.spec
     numbers = range(spec.vars)
@@ -99,8 +99,8 @@ def var_table(population: Population, counted: Counted) -> pa.Table:
             "soma_joinid": pa.array(np.arange(spec.vars, dtype=np.int64)),
             "feature_id": pa.array([f"ENSG{number:011d}" for number in numbers], pa.large_string()),
             "feature_name": pa.array([f"GENE{number}" for number in numbers], pa.large_string()),
-            "feature_length": pa.array(200 + Draws(spec.seed, _LENGTHS).below(8_000, spec.vars)),
-            "nnz": pa.array(counted.var_nnz),
+            "feature_length": pa.array(200 + RandomStream(spec.seed, _LENGTHS).below(8_000, spec.vars)),
+            "nnz": pa.array(counts.var_nnz),
             "n_measured_obs": pa.array(measured.sum(axis=0)),
         }
     )
@@ -120,14 +120,14 @@ def _all_traits(population: Population) -> Traits:
 
 def _donors(population: Population, traits: Traits) -> Int64:
     """Donor of each cell, shape (cells,), int64; each source dataset has its own."""
-    own = Draws(population.spec.seed, _DONORS).below(_DONORS_PER_DATASET, len(traits.datasets))
+    own = RandomStream(population.spec.seed, _DONORS).below(_DONORS_PER_DATASET, len(traits.datasets))
     donors: Int64 = traits.datasets * _DONORS_PER_DATASET + own
     return donors
 
 
 def _joinids(seed: int, cells: int) -> pa.Array:
     """Ten characters for each cell, as the Census identifies an observation; large_string, shape (cells,)."""
-    characters = _ALPHABET[Draws(seed, _JOINIDS).uint16(cells * 10) & 63]
+    characters = _ALPHABET[RandomStream(seed, _JOINIDS).uint16(cells * 10) & 63]
     offsets = pa.py_buffer(np.arange(0, cells * 10 + 1, 10, dtype=np.int64).tobytes())
     return pa.Array.from_buffers(pa.large_string(), cells, [None, offsets, pa.py_buffer(characters.tobytes())])
 

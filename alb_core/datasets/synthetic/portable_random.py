@@ -14,7 +14,7 @@ UInt16 = npt.NDArray[np.uint16]
 Int64 = npt.NDArray[np.int64]
 
 
-class Draws:
+class RandomStream:
     """One stream of random numbers."""
 
     def __init__(self, seed: int, stream: int, index: int = 0) -> None:

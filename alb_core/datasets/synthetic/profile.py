@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 
 @dataclass(frozen=True)
-class Profile:
+class CountProfile:
     """Shape of the counts. Spreads are standard deviations of log2 means, that is in octaves."""
 
     #: Mean number of genes seen in a cell; at most ``MAX_DENSITY`` of the vars.
@@ -41,11 +41,11 @@ class Profile:
 #: No calibration holds beyond this share of the vars: small datasets have fewer non-zeros per cell than asked.
 MAX_DENSITY = 0.25
 
-PROFILES: Mapping[str, Profile] = MappingProxyType(
+PROFILES: Mapping[str, CountProfile] = MappingProxyType(
     {
         # Datasets 2 to 7 of collection 283d65eb-dd53-496d-adb7-7570c7caa443, 20,000 vars: 2,770 and 2.0 bytes.
-        "slice-2:7": Profile(2_770, 5, 24, 2.6, 2.0, 0.8, 0.7, 1, 13_000, 21_000),
+        "slice-2:7": CountProfile(2_770, 5, 24, 2.6, 2.0, 0.8, 0.7, 1, 13_000, 21_000),
         # All primary human cells, 60,664 vars, many more sources.
-        "census": Profile(1_945, 12, 48, 2.6, 2.0, 0.8, 0.8, 1, 26_000, 21_000),
+        "census": CountProfile(1_945, 12, 48, 2.6, 2.0, 0.8, 0.8, 1, 26_000, 21_000),
     }
 )

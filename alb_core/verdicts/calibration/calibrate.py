@@ -112,7 +112,7 @@ def run(request: CalibrationRequest) -> CalibrationResult:
 
 def _recorded(request: CalibrationRequest) -> _Recorded:
     """Add rounds to those that there are."""
-    place = releases.place()
+    place = releases.path()
     roots = [*environment_roots(), *(data_root() / name for name in _ROOTS.values())]
     with _history(place), session(request.machine, roots) as (conf, repo, machine):
         results = Path(conf.results_dir)
