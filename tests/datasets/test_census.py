@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tiledbsoma
 from census import ONE, OTHER, Census, coo, counts, write_census
@@ -111,12 +112,16 @@ def test_cells_that_do_not_lie_together(tmp_path: Path) -> None:
     assert np.array_equal(found, wanted[wanted != 0])
 
 
+def write_x(census: Census, table: pa.Table) -> None:
+    with tiledbsoma.SparseNDArray.open(f"{census.uri}/census_data/homo_sapiens/ms/RNA/X/raw", "w") as raw:
+        raw.write(table)
+
+
 def test_zeros_that_are_stored_are_no_data(tmp_path: Path) -> None:
     census = write_census(tmp_path / "census", 30)
-    with tiledbsoma.SparseNDArray.open(f"{census.uri}/census_data/homo_sapiens/ms/RNA/X/raw", "w") as raw:
-        empty = int(np.flatnonzero(~census.x.any(axis=1))[0])
-        table = coo(np.ones((1, 3), np.float32), empty)
-        raw.write(table.set_column(2, "soma_data", [np.zeros(3, np.float32)]))
+    empty = int(np.flatnonzero(~census.x.any(axis=1))[0])
+    table = coo(np.ones((1, 3), np.float32), empty)
+    write_x(census, table.set_column(2, "soma_data", [np.zeros(3, np.float32)]))
     with opened(slice_of(census, start=0), {}, AT_ONCE) as chosen:
         kept = np.concatenate([batch.obs["census_joinid"] for batch in cells_from(chosen, 0, AT_ONCE)])
     assert empty not in kept
@@ -129,10 +134,9 @@ def test_zeros_that_are_stored_are_no_data(tmp_path: Path) -> None:
 def test_values_that_no_dataset_can_hold_are_refused(tmp_path: Path, value: float, words: str) -> None:
     census = write_census(tmp_path / "census", 30)
     row, column = (int(one[0]) for one in np.nonzero(census.x))
-    with tiledbsoma.SparseNDArray.open(f"{census.uri}/census_data/homo_sapiens/ms/RNA/X/raw", "w") as raw:
-        one = np.zeros((1, column + 1), np.float32)
-        one[0, column] = value
-        raw.write(coo(one, row))
+    one = np.zeros((1, column + 1), np.float32)
+    one[0, column] = value
+    write_x(census, coo(one, row))
     with opened(slice_of(census, start=0), {}, AT_ONCE) as chosen, pytest.raises(AlbError, match=words):
         list(cells_from(chosen, 0, AT_ONCE))
 

@@ -80,9 +80,7 @@ def test_made_again_is_the_same_content_and_made_twice_is_made_once(writable: Pa
 def test_other_options_are_refused_until_replaced(writable: Path) -> None:
     first = make("mine", TINY, report=silent)
     other = Spec(cells=201, vars=300)
-    with pytest.raises(
-        AlbError, match=r"is there and has cells 200 \(not 201\): choose another name, or give --replace"
-    ):
+    with pytest.raises(AlbError, match=r"is there and has cells 200 \(not 201\): choose another name"):
         make("mine", other, report=silent)
     assert quick_check(writable / "soma" / "mine") == first
     assert make("mine", other, replace=True, report=silent).n_obs == 201
@@ -106,16 +104,17 @@ def test_a_truncated_dataset_is_refused_and_repaired(writable: Path) -> None:
     verify("mine")
 
 
-@pytest.mark.parametrize("place", [30, -300])
-def test_altered_bytes_are_found_by_verify(writable: Path, place: int) -> None:
+def test_altered_bytes_are_found_by_verify(writable: Path) -> None:
     make("mine", TINY, report=silent)
     file = x_file(writable, "mine")
-    content = bytearray(file.read_bytes())
-    content[place] ^= 0xFF
-    file.write_bytes(content)
-    quick_check(writable / "soma" / "mine")
-    with pytest.raises(AlbError, match=r"other bytes than were written: .* --replace makes it again"):
-        verify("mine")
+    written = file.read_bytes()
+    for position in (30, -300):
+        altered = bytearray(written)
+        altered[position] ^= 0xFF
+        file.write_bytes(altered)
+        quick_check(writable / "soma" / "mine")
+        with pytest.raises(AlbError, match=r"other bytes than were written: .* --replace makes it again"):
+            verify("mine")
 
 
 def test_a_manifest_that_says_otherwise_is_found_by_verify(writable: Path) -> None:
@@ -154,12 +153,8 @@ def test_ensure_makes_a_known_dataset_that_is_missing(
     assert "alb: making mini in " in said.err
     assert ensure("mini") == path
     assert capsys.readouterr().err == ""
-
-
-def test_ensure_does_not_invent_a_dataset(data: Path) -> None:
     with pytest.raises(AlbError, match="no dataset is known as 'mine'"):
         ensure("mine")
-    assert not data.exists()
 
 
 def test_two_makers_make_one(writable: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -126,12 +124,3 @@ def test_bytes_altered_in_place_show_in_their_digest_alone(dataset: Path) -> Non
     assert fingerprint(dataset) == (3, quick_check(dataset).files_digest)
     assert bytes_digest(dataset) != before
     assert size_on_disk(dataset / "obs") == len("obs/__fragments/a.tdb")
-
-
-def test_the_benchmark_environment_needs_nothing_but_the_standard_library() -> None:
-    code = (
-        "import sys; before = set(sys.modules); import alb_core.datasets.manifest; "
-        "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["alb_core"]
