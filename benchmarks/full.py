@@ -1,4 +1,4 @@
-"""The whole grid that this field's figures are drawn from, for a machine of a g4dn's size: ``ALB_PROFILE=full``."""
+"""The grid that this field's figures are drawn from, for a machine of a g4dn's size: ``ALB_PROFILE=full``."""
 
 from alb_core.cases.epochs import LoadCase, ReadCase
 

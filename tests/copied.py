@@ -1,19 +1,17 @@
-"""What tests of peers take for a dataset: a tiny experiment with the figures that a manifest would hold."""
+"""What tests take for the manifest of a dataset: that of a tiny experiment."""
 
 from types import SimpleNamespace
 
-import numpy as np
-
-from alb_core.base.checksum import dense_checksum
-
 
 def manifest_of(truth, name="tiny"):
+    totals = truth.totals
     return SimpleNamespace(
         name=name,
         bytes_digest="0123456789abcdef",
-        n_obs=len(truth.obs_joinids),
+        n_obs=totals.n_rows,
         n_vars=len(truth.var_joinids),
-        nnz=int(np.count_nonzero(truth.x)),
-        x_sum=int(truth.x.sum(dtype=np.float64)),
-        x_checksum=f"{dense_checksum(truth.x, truth.obs_joinids, truth.var_joinids):016x}",
+        nnz=totals.nnz,
+        x_sum=totals.total,
+        x_checksum=f"{totals.checksum:016x}",
+        totals=totals,
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from alb_core.peers.compare.results import Outcome, Run
-from alb_core.peers.compare.workload import Contender, Workload
+from alb_core.peers.compare.workload import Contender, LoaderWorkload
 
-WORKLOAD = Workload("small", "/data/small")
+WORKLOAD = LoaderWorkload("small", "/data/small")
 
 
 def run(number: int = 0, **changed: Any) -> Run:
@@ -32,7 +32,7 @@ def outcome(
     peer: str = "ours",
     setting: str = "best",
     rates: Sequence[float] = (3000.0,),
-    workload: Workload = WORKLOAD,
+    workload: LoaderWorkload = WORKLOAD,
     state: str = "measured",
     reason: str | None = None,
     **changed: Any,

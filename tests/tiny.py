@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import tiledbsoma
 
+from alb_core.base.checksum import Totals, dense_checksum
+
 
 @dataclass(frozen=True, repr=False)
 class Tiny:
@@ -22,6 +24,14 @@ class Tiny:
     x: npt.NDArray[np.float32]
     cell_type: npt.NDArray[np.object_]
     raw_sum: npt.NDArray[np.float64]
+
+    @property
+    def totals(self) -> Totals:
+        """What X comes to, as a manifest would say."""
+        checksum = dense_checksum(self.x, self.obs_joinids, self.var_joinids)
+        x_sum = self.x.sum(dtype=np.float64)
+        total = int(x_sum) if x_sum.is_integer() else float(x_sum)
+        return Totals(len(self.obs_joinids), int(np.count_nonzero(self.x)), total, checksum)
 
     def rows(self, joinids: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Rows of the truth at which obs joinids stand."""

@@ -1,20 +1,33 @@
-"""The goals of this package's loader, each a ratio in one interleaved run: what they say, and what was reached.
+"""The goals of this package's loader, for those who develop it: `python tools/loader_goals.py DATASET`.
 
-Which contenders the goals need, by what they are measured for. Pure.
+Each goal is a figure of one interleaved run of `alb compare-loaders`: what it says, who is measured for it, and whether
+it is met. A copy of DATASET by `alb data retile` is needed for two of them (`--retiled NAME`).
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import click
+
+from alb_core.base import processes
+from alb_core.base.errors import AlbError
+from alb_core.cli.compare_loaders import progress_bars
+from alb_core.cli.options import say
+from alb_core.cli.source import located
 from alb_core.loader import memory_budget
 from alb_core.peers.compare import loaders
 from alb_core.peers.compare.results import Outcome, Ratio, fastest, ratio
-from alb_core.peers.compare.workload import Contender, Workload, expanded
+from alb_core.peers.compare.session import Session
+from alb_core.peers.compare.workload import Contender, LoaderWorkload, expanded
 
 OURS, RAW, ML = map(loaders.module_of, (loaders.OURS, loaders.RAW, "tiledbsoma_ml"))
 
@@ -31,10 +44,10 @@ CONSUMER_MS = 100.0
 LAYOUT_BLOCK = 16384
 
 
-def roles_for_goals(
-    workload: Workload, n_rows: int, retiled: Workload | None, settings: Mapping[str, Sequence[str]]
+def contenders_by_role(
+    workload: LoaderWorkload, n_rows: int, retiled: LoaderWorkload | None, settings: Mapping[str, Sequence[str]]
 ) -> dict[str, list[Contender]]:
-    """Choose who is measured for what."""
+    """Choose who is measured for what; ``settings`` are those that each module has."""
     sequential = replace(workload, shuffle=False)
     layout = replace(workload, block_size=LAYOUT_BLOCK)
     roles = {
@@ -61,18 +74,18 @@ def roles_for_goals(
     return roles
 
 
-def of_rows(workload: Workload, wanted: int, n_rows: int) -> Workload:
+def of_rows(workload: LoaderWorkload, wanted: int, n_rows: int) -> LoaderWorkload:
     """The same over so many rows: the first ones, or several epochs where the dataset has fewer."""
     passes = -(-wanted // n_rows)
     rows = wanted // passes
     return replace(workload, rows=rows if rows < n_rows else None, passes=passes)
 
 
-def _ours(workload: Workload) -> Contender:
+def _ours(workload: LoaderWorkload) -> Contender:
     return Contender(workload, OURS, "best")
 
 
-def _best(workload: Workload, module: str, settings: Mapping[str, Sequence[str]]) -> list[Contender]:
+def _best(workload: LoaderWorkload, module: str, settings: Mapping[str, Sequence[str]]) -> list[Contender]:
     """All that may be a loader's best setting: its own, and the same with each option of TileDB that ours has."""
     names = [name for name in expanded(["best"], settings.get(module, ())) if name != "default"]
     own = [Contender(workload, module, name) for name in names]
@@ -83,7 +96,7 @@ def _best(workload: Workload, module: str, settings: Mapping[str, Sequence[str]]
     ]
 
 
-#: Outcomes by what they are measured for (:func:`tools.loader_goals.roles_for_goals`).
+#: Outcomes by what they are measured for (:func:`contenders_by_role`).
 Roles = Mapping[str, Sequence[Outcome]]
 
 
@@ -100,7 +113,7 @@ class Goal:
     #: Behind the figure: ``x`` for a ratio.
     unit: str
     #: What is done with the outcomes of two roles: ``rate`` divides the rates of the first by those of the fastest of
-    #: the second; ``waiting``, ``peak``, ``disk`` and ``spread`` take the first alone.
+    #: the second; ``waiting``, ``peak``, ``disk`` and ``evenness`` take the first alone.
     measure: str
     of: str
     against: str = ""
@@ -124,13 +137,13 @@ GOALS = (
     Goal("L4", "peak memory of the whole tree, shuffled", 2.0, "GiB", "peak", "shuffled", at_least=False),
     Goal("L5a", "shuffled, blocks of 16,384: retiled / Census layout", 1.8, "x", "rate", "retiled", "census layout"),
     Goal("L5b", "size on disk: retiled / Census layout, apart from 1", 5.0, "%", "disk", "retiled", at_least=False),
-    Goal("L6a", "sequential: cells/s of 16k, 64k, 256k rows: least / most", 0.9, "x", "spread", "sequential rows"),
-    Goal("L6b", "shuffled: cells/s of 16k, 64k, 256k rows: least / most", 0.9, "x", "spread", "rows"),
+    Goal("L6a", "sequential: cells/s of 16k, 64k, 256k rows: least / most", 0.9, "x", "evenness", "sequential rows"),
+    Goal("L6b", "shuffled: cells/s of 16k, 64k, 256k rows: least / most", 0.9, "x", "evenness", "rows"),
 )
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GoalResult:
     """Where a goal stands."""
 
     #: Which.
@@ -151,7 +164,7 @@ class Verdict:
         return "met" if (far >= 0 if self.goal.at_least else far <= 0) else "not met"
 
     def line(self) -> str:
-        """Return the verdict as a line."""
+        """Return the result as a line."""
         goal = self.goal
         if self.reached is None:
             return f"{goal.name:<4} {goal.sentence}: not measured: {self.detail}"
@@ -161,7 +174,7 @@ class Verdict:
         return f"{goal.name:<4} {goal.sentence}: {reached}, goal {goal.wanted}: {self.state}. {self.detail}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the verdict as JSON holds it."""
+        """Return the result as JSON holds it."""
         return {
             **asdict(self.goal),
             "reached": self.reached,
@@ -177,24 +190,24 @@ def _figure(value: float, unit: str) -> str:
     return f"{value:.{digits}f}" + (" " if unit not in ("", "x") else "") + unit
 
 
-def verdicts(roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> list[Verdict]:
+def results(roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> list[GoalResult]:
     """Say of each goal where it stands."""
-    return [_verdict(goal, roles, why, disk) for goal in GOALS]
+    return [_result(goal, roles, why, disk) for goal in GOALS]
 
 
-def _verdict(goal: Goal, roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> Verdict:
+def _result(goal: Goal, roles: Roles, why: Mapping[str, str], disk: Mapping[str, int]) -> GoalResult:
     for role in filter(None, (goal.of, goal.against)):
         missing = _missing(role, roles, why)
         if missing is not None and goal.measure != "disk":
-            return Verdict(goal, None, None, None, missing)
+            return GoalResult(goal, None, None, None, missing)
     if goal.measure == "rate":
         ours, theirs = fastest(roles[goal.of]), fastest(roles[goal.against])
         assert ours is not None and theirs is not None
         return _of_ratio(goal, ours, theirs)
     if goal.measure == "disk":
         return _of_disk(goal, why, disk)
-    if goal.measure == "spread":
-        return _of_spread(goal, roles[goal.of])
+    if goal.measure == "evenness":
+        return _of_evenness(goal, roles[goal.of])
     ours = fastest(roles[goal.of])
     assert ours is not None
     return _of_waiting(goal, ours) if goal.measure == "waiting" else _of_peak(goal, ours)
@@ -212,11 +225,11 @@ def _missing(role: str, roles: Roles, why: Mapping[str, str]) -> str | None:
     return None
 
 
-def _of_ratio(goal: Goal, ours: Outcome, theirs: Outcome) -> Verdict:
+def _of_ratio(goal: Goal, ours: Outcome, theirs: Outcome) -> GoalResult:
     found = ratio(ours, theirs)
     if found is None:
-        return Verdict(goal, None, None, None, "no round has both")
-    return Verdict(
+        return GoalResult(goal, None, None, None, "no round has both")
+    return GoalResult(
         goal, found.middle, found.low, found.high, f"{_rate(ours)} against {_rate(theirs)}, {found.rounds} rounds"
     )
 
@@ -227,38 +240,38 @@ def _rate(outcome: Outcome) -> str:
     return f"{outcome} {rate:,.0f} cells/s ({cpu:.1f} CPU s in {elapsed:.1f} s)"
 
 
-def _of_waiting(goal: Goal, ours: Outcome) -> Verdict:
+def _of_waiting(goal: Goal, ours: Outcome) -> GoalResult:
     low, high = ours.extremes(lambda run: 100 * run.waiting_share) or (None, None)
     first = ours.middle(lambda run: run.first_batch)
     after = ours.middle(lambda run: run.waiting_after_first)
     detail = f"{ours}: {first:.2f} s of it for the first batch"
     if after is not None:
         detail += f"; {100 * after:.1f} % of the time after it"
-    return Verdict(goal, ours.middle(lambda run: 100 * run.waiting_share), low, high, detail)
+    return GoalResult(goal, ours.middle(lambda run: 100 * run.waiting_share), low, high, detail)
 
 
-def _of_peak(goal: Goal, ours: Outcome) -> Verdict:
+def _of_peak(goal: Goal, ours: Outcome) -> GoalResult:
     low, high = ours.extremes(lambda run: run.peak / 2**30) or (None, None)
-    return Verdict(goal, high, low, high, f"{ours}: the most of {len(ours.runs)} rounds")
+    return GoalResult(goal, high, low, high, f"{ours}: the most of {len(ours.runs)} rounds")
 
 
-def _of_disk(goal: Goal, why: Mapping[str, str], disk: Mapping[str, int]) -> Verdict:
+def _of_disk(goal: Goal, why: Mapping[str, str], disk: Mapping[str, int]) -> GoalResult:
     if set(disk) != {"retiled", "census layout"}:
-        return Verdict(goal, None, None, None, why.get("retiled", "there is no retiled copy"))
+        return GoalResult(goal, None, None, None, why.get("retiled", "there is no retiled copy"))
     new, old = disk["retiled"], disk["census layout"]
     apart = 100 * abs(new - old) / old
-    return Verdict(goal, apart, None, None, f"{new / 2**20:,.0f} MiB against {old / 2**20:,.0f} MiB")
+    return GoalResult(goal, apart, None, None, f"{new / 2**20:,.0f} MiB against {old / 2**20:,.0f} MiB")
 
 
-def _of_spread(goal: Goal, sizes: Sequence[Outcome]) -> Verdict:
+def _of_evenness(goal: Goal, sizes: Sequence[Outcome]) -> GoalResult:
     rounds = set.intersection(*({run.number for run in one.runs} for one in sizes))
     rates = [[next(run.rate for run in one.runs if run.number == turn) for one in sizes] for turn in sorted(rounds)]
     if not rates:
-        return Verdict(goal, None, None, None, "no round has all sizes")
-    spreads = [min(row) / max(row) for row in rates]
-    found = Ratio(median(spreads), min(spreads), max(spreads), len(spreads))
+        return GoalResult(goal, None, None, None, "no round has all sizes")
+    evenness = [min(row) / max(row) for row in rates]
+    found = Ratio(median(evenness), min(evenness), max(evenness), len(evenness))
     parts = ", ".join(f"{_rows(one)}: {one.middle(lambda run: run.rate):,.0f} cells/s" for one in sizes)
-    return Verdict(goal, found.middle, found.low, found.high, f"{parts}; {_between(sizes)}")
+    return GoalResult(goal, found.middle, found.low, found.high, f"{parts}; {_between(sizes)}")
 
 
 def _between(sizes: Sequence[Outcome]) -> str:
@@ -274,3 +287,62 @@ def _between(sizes: Sequence[Outcome]) -> str:
 def _rows(outcome: Outcome) -> str:
     passes, rows = outcome.contender.workload.passes, outcome.runs[0].n_rows
     return f"{rows:,} rows" + (f" ({passes} epochs of {rows // passes:,})" if passes > 1 else "")
+
+
+def measure(
+    session: Session, workload: LoaderWorkload, n_rows: int, retiled: LoaderWorkload | None
+) -> tuple[list[Outcome], list[GoalResult]]:
+    """Measure what the goals need; what two goals need is measured once."""
+    why, disk = {}, {}
+    if retiled is None:
+        command = f"alb data retile {workload.dataset} NAME first, then --retiled NAME"
+        why = {"retiled": command, "census layout": command}
+    else:
+        disk = {"retiled": disk_bytes(retiled.location), "census layout": disk_bytes(workload.location)}
+    settings = session.ask(MODULES, workload)
+    roles = contenders_by_role(workload, n_rows, retiled, settings)
+    contenders: list[Contender] = []
+    for one in (one for role in roles.values() for one in role):
+        if one not in contenders:
+            contenders.append(one)
+    outcomes = session.run(contenders)
+    by_role = {role: [outcomes[contenders.index(one)] for one in ones] for role, ones in roles.items()}
+    return outcomes, results(by_role, why, disk)
+
+
+def disk_bytes(directory: str) -> int:
+    """Size of all files of a directory, in bytes."""
+    return sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file())
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--retiled", metavar="NAME", help="A copy of DATASET by `alb data retile`.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What orders are drawn from.")
+@click.option("--json", "document", type=click.Path(path_type=Path), metavar="FILE", help="All figures as JSON.")
+def main(dataset: str, retiled: str | None, rounds: int, seed: int, document: Path | None) -> None:
+    """Measure what the goals need, and print a line for each goal."""
+    source, copy = located(dataset), None if retiled is None else located(retiled)
+    workload = LoaderWorkload(dataset, source.location, seed=seed)
+    processes.start()
+    with TemporaryDirectory(prefix="loader-goals-") as place:
+        session = Session(Path(place), number=rounds, timeout_seconds=600, bars=progress_bars, say=say)
+        n_rows = session.open(source.location, source.manifest)
+        other = None
+        if copy is not None:
+            session.open(copy.location, copy.manifest)
+            other = replace(workload, dataset=copy.uri, location=copy.location)
+        outcomes, found = measure(session, workload, n_rows, other)
+    for one in found:
+        click.echo(one.line())
+    if document is not None:
+        content = {"goals": [one.as_json() for one in found], "loaders": [one.as_json() for one in outcomes]}
+        document.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AlbError as error:
+        sys.exit(f"loader_goals: {error}")

@@ -10,7 +10,8 @@ altered or put into another row or column changes it. It guards against mistakes
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,39 +88,37 @@ def same_sum(got: float, wanted: float) -> bool:
     return math.isclose(got, wanted, rel_tol=_FLOAT32_SUM)
 
 
-class Counted(Protocol):
-    """What a pass over the data counted, whoever made it."""
+@dataclass(frozen=True)
+class Totals:
+    """What all values of a matrix come to: the proof that a pass over it delivered what the dataset holds."""
 
-    @property
-    def n_rows(self) -> int: ...  # noqa: D102
-    @property
-    def nnz(self) -> int: ...  # noqa: D102
-    @property
-    def total(self) -> float: ...  # noqa: D102
-    @property
-    def checksum(self) -> int | None: ...  # noqa: D102
+    n_rows: int
+    #: Values other than zero.
+    nnz: int
+    #: Sum of all values, exact for whole counts.
+    total: float
+    #: None where nobody computed it.
+    checksum: int | None = None
 
+    def times(self, passes: int) -> Totals:
+        """Totals of several passes over the same matrix."""
+        checksum = None if self.checksum is None else self.checksum * passes % 2**64
+        return Totals(self.n_rows * passes, self.nnz * passes, self.total * passes, checksum)
 
-def differences(
-    result: Counted, *, n_obs: int, nnz: int | None = None, x_sum: float | None = None, x_checksum: int | None = None
-) -> list[str]:
-    """Say in which figures a pass over the data differs from what the dataset's manifest holds."""
-    figures: list[tuple[str, float, float | None]] = [
-        ("rows", result.n_rows, n_obs),
-        ("non-zeros", result.nnz, nnz),
-        ("sum", result.total, x_sum),
-    ]
-    if result.checksum is not None:
-        figures.append(("checksum", result.checksum, x_checksum))
-    return [
-        f"{name} {got}, expected {want}" for name, got, want in figures if want is not None and not same_sum(got, want)
-    ]
+    def differences(self, expected: Totals) -> list[str]:
+        """Name each figure that is not the expected one; a checksum only where both are known."""
+        figures = [
+            ("rows", self.n_rows, expected.n_rows),
+            ("non-zeros", self.nnz, expected.nnz),
+            ("sum", self.total, expected.total),
+        ]
+        wrong = [f"{name} {got:,}, expected {want:,}" for name, got, want in figures if not same_sum(got, want)]
+        if self.checksum is not None and expected.checksum is not None and self.checksum != expected.checksum:
+            places = "" if wrong else ": values stand at wrong places"
+            wrong.append(f"checksum {self.checksum:016x}, expected {expected.checksum:016x}{places}")
+        return wrong
 
-
-def require_equal(
-    result: Counted, *, n_obs: int, nnz: int | None = None, x_sum: float | None = None, x_checksum: int | None = None
-) -> None:
-    """Refuse a pass over the data that did not deliver what the dataset holds."""
-    wrong = differences(result, n_obs=n_obs, nnz=nnz, x_sum=x_sum, x_checksum=x_checksum)
-    if wrong:
-        raise AlbError(f"what was read is not what the dataset holds: {'; '.join(wrong)}")
+    def require(self, expected: Totals) -> None:
+        """Refuse a pass that did not deliver what the dataset holds."""
+        if wrong := self.differences(expected):
+            raise AlbError(f"what was read is not what the dataset holds: {'; '.join(wrong)}")

@@ -1,9 +1,8 @@
-"""tiledbsoma's readers, by name: chunks of rows in, tables or scipy matrices out, counted."""
+"""tiledbsoma's readers, by name: each turns a chunk of rows into Arrow tables or scipy matrices, which are counted."""
 
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +14,16 @@ import tiledbsoma
 
 from alb_core.base.checksum import combined, coo_checksum
 from alb_core.base.errors import AlbError
+from alb_core.cases.consume import EpochCounts, EpochResult, consume
 from alb_core.loader.soma import Int64, VarSelection, _var_coords
 
-#: Entries whose checksum is computed at once.
+#: Entries of which a checksum is computed at once.
 _ENTRIES = 2**16
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What a reader hands out at once."""
+    """A part of a chunk, as a reader returns it."""
 
     #: Arrow table of ``soma_dim_0``, ``soma_dim_1`` and ``soma_data``, or a scipy matrix.
     data: Any
@@ -119,21 +119,15 @@ def require_reader(x: Any, reader: str) -> None:
         raise NotImplementedError(f"tiledbsoma {tiledbsoma.__version__} has no blockwise reader")
 
 
-@dataclass(frozen=True)
-class ReadResult:
-    """What one pass of a reader over its chunks held."""
+class _ChunkCounts(EpochCounts):
+    """Counts chunks: a chunk is an iterator over its pieces, so counting it reads it."""
 
-    #: Rows asked for, chunks read, values read.
-    n_rows: int
-    n_chunks: int
-    nnz: int
-    #: Sum of the values.
-    total: float
-    #: Seconds for everything, and until the first chunk was read.
-    elapsed: float
-    first_chunk: float
-    #: Of :mod:`alb_core.base.checksum`; None unless asked for.
-    checksum: int | None
+    def add(self, x: Any, rows: Any) -> None:
+        """Read and count the pieces of a chunk of these rows."""
+        for piece in x:
+            self.add_values(piece.nnz, piece.total(), piece.checksum() if self.check else 0)
+            del piece  # or it would be held while the next one is read
+        self.add_rows(len(rows))
 
 
 def read_epoch(
@@ -144,26 +138,18 @@ def read_epoch(
     *,
     check: bool = False,
     progress: Callable[[int, int], object] | None = None,
-) -> ReadResult:
-    """Read all chunks, one after another, holding one piece at a time."""
+) -> EpochResult:
+    """Read all chunks, one after another, holding one piece at a time; ``progress`` is told rows and non-zeros."""
     if reader not in READERS:
         raise AlbError(f"reader is {reader!r}, expected one of {', '.join(READERS)}")
-    rows = chunk_count = nnz = checksum = 0
-    total = first_chunk = 0.0
-    start = time.perf_counter()
-    for chunk in chunks:
-        before = nnz
-        for piece in READERS[reader](x, chunk, var_joinids):
-            nnz += piece.nnz
-            total += piece.total()
-            if check:
-                checksum = combined(checksum, piece.checksum())
-            del piece  # or it would be held while the next one is read
-        rows += len(chunk)
-        chunk_count += 1
-        if chunk_count == 1:
-            first_chunk = time.perf_counter() - start
-        if progress is not None:
-            progress(len(chunk), nnz - before)
-    elapsed = time.perf_counter() - start
-    return ReadResult(rows, chunk_count, nnz, total, elapsed, first_chunk, checksum if check else None)
+    counts = _ChunkCounts(check)
+    nnz_before = 0
+
+    def tell(n_rows: int) -> None:
+        nonlocal nnz_before
+        assert progress is not None
+        progress(n_rows, counts.nnz - nnz_before)
+        nnz_before = counts.nnz
+
+    pieces = ((READERS[reader](x, chunk, var_joinids), chunk) for chunk in chunks)
+    return consume(pieces, counts, progress=None if progress is None else tell)

@@ -1,7 +1,7 @@
-"""What an epoch reads and where its time goes, counted in a run of its own: statistics cost time.
+"""What an epoch reads and where its time goes, counted in a run of its own, since counting costs time.
 
-One process runs an epoch of each combination (asv's ``setup_cache``), and asv's track methods hand out its figures.
-:data:`CHOSEN` in the environment chooses combinations; a verdict reads their figures out of the cache itself.
+One process runs an epoch of each combination (asv's ``setup_cache``), and asv's track methods return its figures. The
+variable :data:`CHOSEN` chooses combinations; a verdict reads their figures out of the cache itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def count_all(combinations: Iterable[tuple[str, Sequence[Any], Callable[..., Cas
 
 
 def _figures(opened: Callable[..., Case], parameters: Sequence[Any]) -> Figures:
-    """Figures of one combination; what goes wrong in it is no other's."""
+    """Figures of one combination; an error in it stops no other."""
     try:
         case = opened(*parameters)
         try:
@@ -59,15 +59,17 @@ def _figures(opened: Callable[..., Case], parameters: Sequence[Any]) -> Figures:
 
 def count(case: Case) -> Figures:
     """Run one epoch and count."""
-    with io_counts.touched(case.location) as read_fragments, io_counts.counting_all() as counts:
+    with io_counts.count_fragments(case.location) as read_fragments, io_counts.count_all() as counts:
         result = case.epoch()
         counted: Mapping[str, int | None] = counts() or dict.fromkeys(io_counts.COUNTERS)
-        seconds = {part: getattr(result, part, None) for part in ("reading", "converting", "waiting")}
+        # Only a loader that says where its time goes has these figures.
+        stages = () if result.reading is None else ("reading", "converting", "waiting")
+        seconds = {name: getattr(result, name) if stages else None for name in ("reading", "converting", "waiting")}
         return {**counted, "fragments": read_fragments(), **seconds}
 
 
 class Reading:
-    """asv's track methods of what an epoch reads; the classes of ``benchmarks/counters.py`` are of it.
+    """asv's track methods of what an epoch reads: base class of those of ``benchmarks/counters.py``.
 
     Each figure is one number of a run that all methods share, so one method of asv costs a fork and no epoch.
     """
@@ -109,7 +111,7 @@ class Reading:
 
 
 class Loading(Reading):
-    """The same of a loader that says where its time goes."""
+    """Track methods of a loader that says where its time goes, too."""
 
     def track_reading(self, *_: object) -> float:
         """Seconds of reading, waiting for other threads that read included."""

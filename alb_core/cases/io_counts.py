@@ -1,6 +1,6 @@
-"""What TileDB itself counted while it read.
+"""What is read: bytes, requests and tiles by TileDB's own statistics, and fragments by Linux, as TileDB does not say.
 
-How many fragments of a TileDB experiment are read: TileDB's own statistics do not say, and Linux does.
+Each count is a context; it gives a function that returns the count so far, or None where a release or system says none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tiledbsoma
 
 _OPENED, _ONCE = 0x20, 0x80000000
 
-#: Of a fragment, what is opened to learn of it, and not to read its cells.
+#: The file of a fragment that is opened without reading its cells.
 _METADATA = "__fragment_metadata.tdb"
 
 #: Watch, mask, cookie, and the length of a name that follows.
@@ -28,7 +28,7 @@ _EVENT = struct.Struct("iIII")
 
 
 @contextmanager
-def touched(root: Path) -> Iterator[Callable[[], int | None]]:
+def count_fragments(root: Path) -> Iterator[Callable[[], int | None]]:
     """Count the fragments below a directory of which data is read."""
     libc = ctypes.CDLL(None, use_errno=True)
     watcher = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(libc, "inotify_init1") else -1
@@ -47,7 +47,7 @@ def touched(root: Path) -> Iterator[Callable[[], int | None]]:
 
 
 def _opened(watcher: int, fragments: dict[int, Path]) -> set[Path]:
-    """Fragments of which an event tells."""
+    """Fragments that the events name."""
     found: set[Path] = set()
     while True:
         try:
@@ -68,17 +68,17 @@ COUNTERS = {"bytes_read": "VFS.read_byte_num", "requests": "VFS.read_ops_num", "
 
 
 @contextmanager
-def counting() -> Iterator[Callable[[], int | None]]:
-    """Let TileDB count what it reads in this process."""
+def count_bytes() -> Iterator[Callable[[], int | None]]:
+    """Let TileDB count the bytes that it reads in this process."""
     with _enabled() as counts:
         yield _read_bytes if counts else lambda: None
 
 
 @contextmanager
-def counting_all() -> Iterator[Callable[[], Mapping[str, int] | None]]:
-    """Let TileDB count, and make the oldest releases say what, too: they print it.
+def count_all() -> Iterator[Callable[[], Mapping[str, int] | None]]:
+    """Let TileDB count all of :data:`COUNTERS` in this process.
 
-    Only where nothing else writes to the standard output: for a moment it is a file.
+    The oldest releases only print them, so for a moment the standard output is a file: nothing else may write to it.
     """
     with _enabled() as counts:
         yield _all_counts if counts else lambda: None
@@ -128,7 +128,7 @@ def _printed() -> list[dict[str, Any]] | None:
     with tempfile.TemporaryFile() as file:
         kept = os.dup(1)
         try:
-            # Printed by C++, which knows nothing of sys.stdout, or by Python.
+            # Printed by C++, which does not use sys.stdout, or by Python.
             flush(None)
             os.dup2(file.fileno(), 1)
             with redirect_stdout(io.StringIO()) as said:

@@ -17,7 +17,7 @@ _NETWORK_EVENTS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.connect
 
 @cache
 def ready(dataset: str) -> Manifest:
-    """Prove that this process may measure a dataset; once a process."""
+    """Prove that this process may measure a dataset, once a process; return the dataset's manifest."""
     manifest = quick_check(datasets_root() / dataset)
     certificate.require_commit()
     stay_offline()

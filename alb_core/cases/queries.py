@@ -1,6 +1,6 @@
-"""What users do beside epochs: open an experiment, ask it for the rows of a filter, read it again and again.
+"""Cases beside epochs: open an experiment, query the rows of a filter, read the same rows again and again.
 
-Each result is held against what the dataset holds (design rule 9).
+Each result must be what the dataset holds (design rule 9).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from alb_core.loader import soma
 
 Bools = npt.NDArray[np.bool_]
 
-#: Value filters over obs, by what kind of column they ask: TileDB's words, the column, and the same in numpy.
+#: Value filters over obs by the kind of their column: the filter for TileDB, the column, and the same filter in numpy.
 FILTERS: Mapping[str, tuple[str, str, Callable[[Any], Bools]]] = {
     "enumerated": (
         "cell_type == 'synthetic cell type 1'",
@@ -34,13 +34,13 @@ FILTERS: Mapping[str, tuple[str, str, Callable[[Any], Bools]]] = {
     "number": ("nnz > 3000", "nnz", lambda values: np.asarray(values > 3000)),
 }
 
-#: Rows that are read again and again, and how often: before growth counts (pools and caches fill), and while it does.
+#: Rows that are read again and again, and how often: first until pools and caches are full, then while growth counts.
 REPEATED_ROWS = 1024
 FIRST_READS, READS = 4, 14
 
 
 class OpenCase:
-    """An experiment that is opened with the library's default context, from a process that has opened none."""
+    """Opening an experiment with the library's default context, in a process that has opened none."""
 
     def __init__(self, dataset: str, reach: str) -> None:
         self._manifest = ready(dataset)
@@ -73,9 +73,9 @@ class QueryCase:
             raise AlbError(f"no row of {dataset} has {self._filter}, expected one at least: make the dataset again")
 
     def query(self) -> None:
-        """Ask once."""
-        wanted = tiledbsoma.AxisQuery(value_filter=self._filter)
-        with self._experiment.axis_query("RNA", obs_query=wanted) as query:
+        """Run the query once."""
+        rows_query = tiledbsoma.AxisQuery(value_filter=self._filter)
+        with self._experiment.axis_query("RNA", obs_query=rows_query) as query:
             rows = np.sort(query.obs_joinids().to_numpy())
             if not np.array_equal(rows, self._rows):
                 raise AlbError(f"{self._filter} gave {len(rows):,} rows, expected the {len(self._rows):,} of obs")
@@ -103,11 +103,11 @@ class RepeatCase:
         _, self._x = soma.sparse_x(experiment, "RNA", "raw", self._uri)
 
     def growth(self) -> float:
-        """Bytes by which this process grows with each read, once what only fills at first is full."""
+        """Bytes by which this process grows with each read, after the first reads."""
         held = []
         for number in range(FIRST_READS + READS):
             self._once()
-            # What waits for Python's collector is no growth.
+            # Objects that wait for Python's collector are no growth.
             gc.collect()
             if number >= FIRST_READS:
                 held.append(float(held_bytes()))

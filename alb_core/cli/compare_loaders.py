@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from tqdm import tqdm
 
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
-from alb_core.cli.source import Source, located
+from alb_core.cli.source import ExperimentSource, located
 from alb_core.loader import order
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.sweeps import provenance
 from alb_core.sweeps.data_loader import ENOUGH_BLOCKS
-
-#: What the goals say themselves, and no option can.
-_NOT_WITH_GOALS = (
-    "peers",
-    "settings",
-    "chunk_size",
-    "block_size",
-    "batch_size",
-    "shuffle",
-    "consumer_ms",
-    "figure",
-    "keep",
-)
 
 
 @click.command("compare-loaders")
@@ -57,16 +43,11 @@ _NOT_WITH_GOALS = (
     show_default=True,
     help="Seconds without a batch, after which a loader is given up.",
 )
-@click.option("--goals", is_flag=True, help="Measure what the goals of this package's loader need, a line for each.")
-@click.option("--retiled", metavar="NAME", help="A copy of DATASET by `alb data retile`, for the goals.")
 @click.option("--json", "document", metavar="FILE", help="All figures as one JSON document; - for stdout.")
 @click.option("--keep", is_flag=True, help="Keep the figures beside this machine's results, for the published site.")
 @click.option("--machine", metavar="NAME", help="Of this computer, for --keep; asv's own choice by default.")
 @click.option("--figure", metavar="FILE", help="Speed against peak memory: .png, .svg, .html or .json.")
-@click.pass_context
 def compare_loaders(
-    context: click.Context,
-    /,
     dataset: str,
     peers: str | None,
     settings: str,
@@ -74,8 +55,6 @@ def compare_loaders(
     block_size: int,
     rounds: int,
     patience: float,
-    goals: bool,
-    retiled: str | None,
     document: str | None,
     keep: bool,
     machine: str | None,
@@ -89,8 +68,9 @@ def compare_loaders(
     fails, is named (status 1). The raw `tables()` read of the same rows is the limit. cells/s counts the first batch;
     "after first" leaves it out.
     """
-    from alb_core.peers.compare import workload as workload_module
+    from alb_core.peers.compare import table
     from alb_core.peers.compare.session import Session
+    from alb_core.peers.compare.workload import LoaderWorkload
 
     if block_size % chunk_size:
         raise AlbError(f"--block-size {block_size} is no multiple of --chunk-size {chunk_size}")
@@ -98,35 +78,24 @@ def compare_loaders(
     _require_places(document, figure)
     modules, chosen = _modules(peers), _settings(settings)
     results, machine = _place_to_keep(keep, machine)
-    if goals:
-        _require_nothing_else(context)
-    elif retiled is not None:
-        raise AlbError(f"--retiled {retiled} is for --goals: give both, or compare its loaders as a DATASET")
     source = _local(dataset)
-    copy = None if retiled is None else _local(retiled)
-    workload = workload_module.Workload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
+    workload = LoaderWorkload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
     processes.start()  # imports take seconds, beside what is looked at meanwhile
     with TemporaryDirectory(prefix="alb-compare-") as place:
-        session = Session(Path(place), number=rounds, patience=patience, bars=_bars, say=_say)
-        n_rows = session.look(source.location, source.manifest)
+        session = Session(Path(place), number=rounds, timeout_seconds=patience, bars=progress_bars, say=_say)
+        n_rows = session.open(source.location, source.manifest)
         _note_few_blocks(order.n_blocks(n_rows, spec))
         about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds, **_of_here()}
-        if goals:
-            outcomes, standing = _goals(session, workload, copy)
-            about["goals"] = [one.as_json() for one in standing]
-            lines = [one.line() for one in standing]
-        else:
-            outcomes = session.compare(workload, modules, chosen)
-            lines = _table(outcomes)
+        outcomes = session.compare(workload, modules, chosen)
     if document != "-":
-        click.echo("\n".join(lines))
-    whole = {**about, "loaders": [outcome.as_json() for outcome in outcomes]}
+        click.echo("\n".join(table.lines(outcomes)))
+    content = {**about, "loaders": [outcome.as_json() for outcome in outcomes]}
     if document is not None:
-        _write(document, whole)
+        _write(document, content)
     if machine is not None:
         from alb_core.peers.compare import saved
 
-        _say(f"kept in {saved.keep(results, machine, whole)}")
+        _say(f"kept in {saved.keep(results, machine, content)}")
     if figure is not None:
         from alb_core.peers.compare.figure import drawing
 
@@ -165,19 +134,11 @@ def _settings(words: str) -> list[str]:
     return found
 
 
-def _local(word: str) -> Source:
+def _local(word: str) -> ExperimentSource:
     """Dataset on this machine: loaders of others are given a path."""
     if "://" in word and not word.startswith("file://"):
         raise AlbError(f"{word} is a URI, expected the name or the path of a dataset on this machine")
     return located(word)
-
-
-def _require_nothing_else(context: click.Context) -> None:
-    """Refuse options that say otherwise than the goals."""
-    for name in _NOT_WITH_GOALS:
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            option = name.replace("_", "-")
-            raise AlbError(f"--goals says itself what is measured: leave out --{option}")
 
 
 def _require_places(document: str | None, figure: str | None) -> None:
@@ -215,29 +176,8 @@ def _place_to_keep(keep: bool, machine: str | None) -> tuple[Path, str | None]:
     return results_root(), name
 
 
-def _goals(session: Any, workload: Any, copy: Source | None) -> Any:
-    """Outcomes and verdicts of the goals."""
-    from dataclasses import replace
-
-    from alb_core.peers.compare.session import disk_bytes
-
-    if copy is None:
-        why = f"alb data retile {workload.dataset} NAME first, then --retiled NAME"
-        return session.goals(workload, None, {"retiled": why, "census layout": why}, {})
-    session.look(copy.location, copy.manifest)
-    disk = {"retiled": disk_bytes(Path(copy.location)), "census layout": disk_bytes(Path(workload.location))}
-    retiled = replace(workload, dataset=copy.uri, location=copy.location)
-    return session.goals(workload, retiled, {}, disk)
-
-
-def _table(outcomes: Sequence[Any]) -> list[str]:
-    from alb_core.peers.compare import table
-
-    return table.lines(outcomes)
-
-
 class _Bars:
-    """Two bars: runs, and rows of the run that goes on."""
+    """Two bars: runs, and rows of the current run."""
 
     def __init__(self, runs: int) -> None:
         self._runs = tqdm(total=runs, desc="runs", disable=None, leave=False, position=0)
@@ -266,7 +206,8 @@ class _Bars:
 
 
 @contextmanager
-def _bars(runs: int) -> Iterator[_Bars]:
+def progress_bars(runs: int) -> Iterator[_Bars]:
+    """Show bars on a terminal while loaders run."""
     bars = _Bars(runs)
     try:
         yield bars

@@ -12,7 +12,7 @@ import click
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
 from alb_core.cli.options import one_of, pairs, s3_options, say, tiledb_config
-from alb_core.cli.source import Source, located
+from alb_core.cli.source import ExperimentSource, located
 from alb_core.loader import block_spec
 from alb_core.sweeps import data_loader as data_loader_module
 from alb_core.sweeps import provenance, records
@@ -119,7 +119,7 @@ def data_loader(
     extra = _metadata(metadata)
     config = tiledb_config(region, tiledb)
     source = located(uri)
-    settings = data_loader_module.Settings(
+    settings = data_loader_module.SweepSettings(
         uri=uri, location=source.location, cuda=not no_cuda, collect_every=gc_freq, config=config, **given
     )
     path = path or records.default_path()
@@ -153,7 +153,7 @@ def _methods(flags: int, names: str | None) -> list[str]:
     if flags:
         raise AlbError(f"-s and -m {names} both choose the method: give one of them")
     processes.start()  # this import takes seconds, and those of the processes to come as many
-    from alb_core.loader.dataset import METHOD_NAMES
+    from alb_core.loader.pipelines import METHOD_NAMES
 
     return list(dict.fromkeys(one_of("method", name.strip(), METHOD_NAMES) for name in names.split(",")))
 
@@ -169,7 +169,7 @@ def _metadata(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _shared(source: Source) -> dict[str, Any]:
+def _shared(source: ExperimentSource) -> dict[str, Any]:
     """Columns that are the same for all records of a sweep: what, where and with what."""
     from alb_core.cli.machines import results_root
     from alb_core.rounds.results import machines
@@ -183,7 +183,7 @@ def _shared(source: Source) -> dict[str, Any]:
 
 def _resumed(
     path: Path,
-    settings: data_loader_module.Settings,
+    settings: data_loader_module.SweepSettings,
     shared: dict[str, Any],
     configurations: Sequence[data_loader_module.Configuration],
     epochs: int,

@@ -24,7 +24,7 @@ from alb_core.cli.plot import plot
 from alb_core.cli.quickstart import quickstart
 from alb_core.cli.read_chunks import read_chunks
 from alb_core.cli.verdict import verdict
-from alb_core.loader.prefetch import left_behind
+from alb_core.loader.prefetch import threads_running
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         print("alb: interrupted", file=sys.stderr)
-        if left_behind():
+        if threads_running():
             # A thread is in a read of TileDB, which cannot be stopped: end without waiting for it or cleaning up.
             sys.stdout.flush()
             os._exit(130)

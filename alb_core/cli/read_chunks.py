@@ -51,7 +51,9 @@ def read_chunks(
         raise AlbError(f"-s is given {shuffle} times, expected 2 at most: -s shuffles inside chunks, -ss all rows")
     config = tiledb_config(region, tiledb)
     source = located(uri)
-    settings = read_chunks_module.Settings(location=source.location, shuffle=_SHUFFLES[shuffle], config=config, **given)
+    settings = read_chunks_module.ReadSettings(
+        location=source.location, shuffle=_SHUFFLES[shuffle], config=config, **given
+    )
     processes.start()  # this import takes seconds, and those of the processes to come as many
     from alb_core.cases.chunk_readers import READERS
 

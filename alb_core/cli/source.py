@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alb_core.base.checksum import Totals
 from alb_core.datasets.find import location
 from alb_core.datasets.manifest import Manifest, manifest_at, origin
 
 
 @dataclass(frozen=True)
-class Source:
+class ExperimentSource:
     """An experiment."""
 
     #: As typed.
@@ -22,13 +22,13 @@ class Source:
     #: If it is a dataset of ours.
     manifest: Manifest | None
 
-    def expected(self, measurement: str, layer: str, n_vars: int | None = None) -> Mapping[str, Any] | None:
-        """What all rows of a layer, and its first vars (None for all), must hold; None where nobody has said."""
+    def expected(self, measurement: str, layer: str, n_vars: int | None = None) -> Totals | None:
+        """What all rows of a layer, and its first vars (None for all), must come to; None where that is not known."""
         if self.manifest is None or (measurement, layer) != ("RNA", "raw"):
             return None
         if n_vars is not None and n_vars < self.manifest.n_vars:
             return None
-        return {"n_obs": self.manifest.n_obs, "nnz": self.manifest.nnz, "x_sum": self.manifest.x_sum}
+        return self.manifest.totals
 
     def columns(self) -> dict[str, Any]:
         """Columns of a record that say what was read."""
@@ -46,7 +46,7 @@ class Source:
         }
 
 
-def located(uri: str) -> Source:
+def located(uri: str) -> ExperimentSource:
     """Find the experiment that a word of the command line means."""
     place = location(uri)
-    return Source(uri, place, None if "://" in place else manifest_at(Path(place)))
+    return ExperimentSource(uri, place, None if "://" in place else manifest_at(Path(place)))

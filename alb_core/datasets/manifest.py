@@ -1,4 +1,4 @@
-"""The manifest of a dataset: what the dataset holds, and whether it still does. Standard library only.
+"""The manifest of a dataset: what the dataset holds, and whether it still does.
 
 ``manifest.json`` lies in the directory of the SOMA experiment, where TileDB takes no notice of it. Checksums prove
 the content (:mod:`alb_core.datasets.verify` computes them again); the names and sizes of the files prove within
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from alb_core.base.checksum import Totals
 from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of, staged_directory
@@ -68,6 +69,10 @@ class Manifest:
     #: SHA-256 over their names and the SHA-256 of each, 64 hex digits.
     bytes_digest: str
 
+    @property
+    def totals(self) -> Totals:
+        """What X/raw comes to."""
+        return Totals(self.n_obs, self.nnz, self.x_sum, int(self.x_checksum, 16))
 
 _FORMAT = Format(Manifest, "manifest", ("manifest_version", MANIFEST_VERSION), indent=2)
 

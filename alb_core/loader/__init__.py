@@ -10,15 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from alb_core.loader.batches import Batch
     from alb_core.loader.block_spec import BlockSpec, parse, parse_one
-    from alb_core.loader.dataset import Batch, SomaLoader
+    from alb_core.loader.dataset import SomaLoader
     from alb_core.loader.training.codes import codes
 
 __all__ = ["Batch", "BlockSpec", "SomaLoader", "codes", "parse", "parse_one"]
 
 #: Where each name is: it is imported when it is first asked for, since a command must not wait for torch.
 _MODULES = {
-    "Batch": "dataset",
+    "Batch": "batches",
     "BlockSpec": "block_spec",
     "SomaLoader": "dataset",
     "codes": "training.codes",

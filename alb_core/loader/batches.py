@@ -1,4 +1,4 @@
-"""Handing out: batches as long as they are wanted, cut out of pieces as they come."""
+"""Batches of the length asked for, cut out of pieces of any length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Batch = tuple[torch.Tensor, pa.Table]
 
 
 def recut(pieces: Iterator[Batch], sizes: Iterator[int]) -> Iterator[Batch]:
-    """Cut and join pieces to the lengths wanted, and take none that is not needed for them."""
+    """Cut and join pieces to batches of these sizes, and take no piece before it is needed."""
     held: list[Batch] = []
     n_held = 0
     for size in sizes:
@@ -25,11 +25,11 @@ def recut(pieces: Iterator[Batch], sizes: Iterator[int]) -> Iterator[Batch]:
             return
         rest = n_held - size
         if rest > 0:
-            whole = held.pop()
-            stop = len(whole[1])
-            held.append(rows(whole, 0, stop - rest))
-            left = [rows(whole, stop - rest, stop)]
-            del whole
+            last = held.pop()
+            stop = len(last[1])
+            held.append(rows(last, 0, stop - rest))
+            left = [rows(last, stop - rest, stop)]
+            del last
         else:
             left, rest = [], 0
         batch = joined(held)
@@ -68,15 +68,3 @@ def joined(parts: Sequence[Batch]) -> Batch:
 def _csr(starts: torch.Tensor, columns: torch.Tensor, values: torch.Tensor, n_columns: int) -> torch.Tensor:
     size = (len(starts) - 1, n_columns)
     return torch.sparse_csr_tensor(starts, columns, values, size=size, check_invariants=False)
-
-
-#: Up to here float32 holds every whole number, so a sum of counts is exact.
-_EXACT_FLOAT32 = 2.0**24
-
-
-def sum_of(x: torch.Tensor) -> float:
-    """Sum of a dense batch: row by row in float32, which is quick, and in float64 where that may round."""
-    per_row = x.sum(dim=1)
-    if float(per_row.max()) >= _EXACT_FLOAT32:
-        per_row = x.sum(dim=1, dtype=torch.float64)
-    return float(per_row.sum(dtype=torch.float64))

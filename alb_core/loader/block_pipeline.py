@@ -1,9 +1,7 @@
-"""Methods: an Arrow table of one block -> dense batches.
+"""The plain pipeline (methods ``np.array``, ``scipy.coo``, ``scipy.csr``): read a block whole, convert it, cut batches.
 
-A method converts a block once; batches are then cut out of it. ``np.array`` and ``scipy.coo`` make the whole block
-dense (rows x vars x 4 bytes of memory), ``scipy.csr`` keeps it sparse and makes each batch dense.
-
-The plain pipeline: a block is read whole, converted by the method, and cut into batches, one after another.
+A method turns the Arrow table of one block into batches. ``np.array`` and ``scipy.coo`` make the whole block dense
+(rows x vars x 4 bytes), ``scipy.csr`` keeps it sparse and makes each batch dense.
 """
 
 from __future__ import annotations
@@ -18,15 +16,17 @@ import scipy.sparse as sp
 import torch
 
 from alb_core.base.errors import AlbError
-from alb_core.loader.experiment import Opened
+from alb_core.loader.experiment import OpenExperiment
 from alb_core.loader.order import Block
-from alb_core.loader.stage_times import Spent
+from alb_core.loader.stage_times import StageTimes
 
 
-class Whole:
-    """The pipeline of an epoch."""
+class BlockPipeline:
+    """Reads and converts one block after another."""
 
-    def __init__(self, opened: Opened, method: str, *, batch_size: int, drop_last: bool, pin: bool = False) -> None:
+    def __init__(
+        self, opened: OpenExperiment, method: str, *, batch_size: int, drop_last: bool, pin: bool = False
+    ) -> None:
         self._opened = opened
         self._method = METHODS[method]
         self._columns = Positions(opened.columns)
@@ -34,20 +34,22 @@ class Whole:
         self._drop_last = drop_last
         self._pin = pin
 
-    def batches(self, blocks: Iterator[Block], spent: Spent) -> Generator[tuple[torch.Tensor, pa.Table], None, None]:
-        """Batches of the blocks, in order; seconds are noted in ``spent``.
+    def batches(
+        self, blocks: Iterator[Block], times: StageTimes
+    ) -> Generator[tuple[torch.Tensor, pa.Table], None, None]:
+        """Batches of the blocks, in order; seconds are noted in ``times``.
 
         A batch inside one block is cut out of it as it is; one that spans blocks is filled part by part. Nothing of
         a block is held here while the next one is read, which would double the memory.
         """
         spanning: _SpanningBatch | None = None
         for block in blocks:
-            matrix, obs = self._read(block, spent)
+            matrix, obs = self._read(block, times)
             n_rows = obs.num_rows
             start = 0
             while start < n_rows:
                 stop = min(start + (spanning.missing if spanning else self._batch_size), n_rows)
-                with spent.on("converting"):
+                with times.measure("converting"):
                     if spanning is None and stop - start == self._batch_size:
                         batch = matrix.dense(start, stop), obs.slice(start, stop - start)
                     else:
@@ -55,32 +57,32 @@ class Whole:
                         spanning.add(matrix, obs, start, stop)
                         if spanning.missing:
                             break
-                        batch, spanning = spanning.whole(), None
+                        batch, spanning = spanning.finish(), None
                 start = stop
                 if start == n_rows:
                     del matrix, obs
-                yield self._handed_out(*batch)
+                yield self._pinned(*batch)
                 del batch
             else:
                 continue
             del matrix, obs
         if spanning and not self._drop_last:
-            yield self._handed_out(*spanning.whole())
+            yield self._pinned(*spanning.finish())
 
-    def _read(self, block: Block, spent: Spent) -> tuple[BlockMatrix, pa.Table]:
+    def _read(self, block: Block, times: StageTimes) -> tuple[BlockMatrix, pa.Table]:
         """One block: X converted, and obs, rows in the order of the joinids."""
         joinids = block.joinids
-        with spent.on("reading"):
-            # Ascending, as TileDB stores them, and each once; the method puts rows where they are wanted.
+        with times.measure("reading"):
+            # Ascending, as TileDB stores them, and each once; the method puts rows into the block's order.
             distinct, places = np.unique(joinids, return_inverse=True)
             table = self._opened.table(distinct)
             obs = self._opened.obs(joinids)
-        with spent.on("converting"):
+        with times.measure("converting"):
             if len(distinct) == len(joinids):
                 return self._method(table, Positions(joinids), self._columns), obs
             return self._method(table, Positions(distinct), self._columns).take(places), obs
 
-    def _handed_out(self, x: torch.Tensor, obs: pa.Table) -> tuple[torch.Tensor, pa.Table]:
+    def _pinned(self, x: torch.Tensor, obs: pa.Table) -> tuple[torch.Tensor, pa.Table]:
         return (x.pin_memory() if self._pin else x), obs
 
 
@@ -99,8 +101,8 @@ class _SpanningBatch:
         self._obs.append(obs.slice(start, stop - start))
         self.missing -= stop - start
 
-    def whole(self) -> tuple[torch.Tensor, pa.Table]:
-        """Give the batch, as far as it was filled."""
+    def finish(self) -> tuple[torch.Tensor, pa.Table]:
+        """Return the batch, as far as it was filled."""
         x = self._x[: len(self._x) - self.missing].clone() if self.missing else self._x
         return x, pa.concat_tables(self._obs)
 
@@ -149,28 +151,28 @@ class Positions:
         if not len(joinids):
             return np.empty(0, dtype=np.int32)
         if int(joinids.min()) < self._low or int(joinids.max()) >= self._low + self._span:
-            raise self._stranger(joinids)
+            raise self._unknown(joinids)
         if self._consecutive:
             return (joinids - self._low).astype(np.int32)
         if self._table is not None:
             positions: Int32 = self._table[joinids - self._low]
             positions -= 1
             if int(positions.min()) < 0:
-                raise self._stranger(joinids)
+                raise self._unknown(joinids)
             return positions
         assert self._order is not None
         places = np.searchsorted(self._sorted, joinids)
         if not np.array_equal(self._sorted[places], joinids):
-            raise self._stranger(joinids)
+            raise self._unknown(joinids)
         return self._order[places].astype(np.int32)
 
-    def _stranger(self, joinids: Int64) -> AlbError:
-        strangers = np.setdiff1d(joinids, self._joinids)
-        return AlbError(f"joinid {strangers[0]} is not among the {self._n} asked for")
+    def _unknown(self, joinids: Int64) -> AlbError:
+        unknown = np.setdiff1d(joinids, self._joinids)
+        return AlbError(f"joinid {unknown[0]} is not among the {self._n} asked for")
 
 
 class BlockMatrix(Protocol):
-    """A block converted, rows in the order in which they are handed out."""
+    """A block converted, rows in the order of the batches."""
 
     def dense(self, start: int, stop: int) -> torch.Tensor:
         """Rows ``start`` to ``stop`` (exclusive): float32, shape (stop - start, vars)."""
@@ -185,7 +187,7 @@ class BlockMatrix(Protocol):
         ...
 
 
-#: (table of soma_dim_0, soma_dim_1, soma_data; rows in the order wanted; columns in the order wanted) -> block.
+#: (table of soma_dim_0, soma_dim_1, soma_data; rows and columns in the order of the batches) -> block.
 Method = Callable[[pa.Table, Positions, Positions], BlockMatrix]
 
 

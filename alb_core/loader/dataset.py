@@ -1,4 +1,4 @@
-"""The loader: blocks -> batches, as a PyTorch dataset over a SOMA experiment."""
+"""The loader: an experiment -> blocks -> batches, as a PyTorch dataset."""
 
 from __future__ import annotations
 
@@ -16,42 +16,45 @@ from alb_core.base.errors import AlbError
 from alb_core.loader import arguments, experiment
 from alb_core.loader.batches import Batch, recut
 from alb_core.loader.block_spec import BlockSpec
-from alb_core.loader.experiment import Opened, Selection, Wanted
+from alb_core.loader.experiment import ExperimentQuery, OpenExperiment, Selection
 from alb_core.loader.order import Block
-from alb_core.loader.pipelines import METHOD_NAMES, Pipeline, Settings
-from alb_core.loader.plan import Place, Plan
-from alb_core.loader.stage_times import Spent
-from alb_core.loader.training import ranks
+from alb_core.loader.pipelines import LoaderSettings, Pipeline
+from alb_core.loader.plan import EpochPlan
+from alb_core.loader.stage_times import StageTimes
+from alb_core.loader.training import ranks, saved_state
 from alb_core.loader.training.progress import progress_bar
 from alb_core.loader.training.ranks import Share
-from alb_core.loader.training.workers import Remote
-
-__all__ = ["METHOD_NAMES", "Batch", "SomaLoader"]
+from alb_core.loader.training.saved_state import Place
+from alb_core.loader.training.workers import WorkerPipeline
 
 Int64 = npt.NDArray[np.int64]
 
-#: What belongs to the process that iterates.
+#: Attributes of the process that iterates.
 _PROCESS = ("_opened", "_planned", "_idle", "_running")
 
 
 class SomaLoader(IterableDataset[Batch]):
-    """Batches of cells, dense, from a SOMA experiment.
+    """Batches of cells, dense, from a SOMA experiment, as a PyTorch dataset.
 
-    For each block its chunks are read in one go, its rows shuffled (mode ``block``) and its table converted by the
-    method; batches are cut out of it. Batches run on from one block into the next, so only the last one of an epoch
-    may be short.
+    Data passes these stages, a module each:
+
+    1. ``experiment``: the experiment is opened, and rows and columns are selected.
+    2. ``order``: rows are cut into chunks, chunks are drawn, and those of a block are shuffled together; ``plan`` says
+       which of them this process delivers.
+    3. ``block_pipeline`` reads each block and converts it, or ``packing.pipeline`` packs it as it is read, ahead of the
+       consumer; with ``num_workers``, processes do (``training.workers``).
+    4. ``batches`` are cut. They run on from one block into the next, so only the last one of an epoch may be short.
 
     Each iteration is one epoch: the first is epoch 0 (or what :meth:`set_epoch` said), each later one the next.
     One (seed, epoch) gives one order, whatever the method and ``num_workers``; every row comes out once an epoch.
 
-    Under ``torch.distributed`` each rank hands out a share of its own (:mod:`alb_core.loader.training.ranks`), drawn
+    Under ``torch.distributed`` each rank delivers a share of its own (:mod:`alb_core.loader.training.ranks`), drawn
     anew each epoch: together every row once, and as many batches for each.
 
-    In a ``torch.utils.data.DataLoader`` (with ``batch_size=None``) that has workers of its own, every row still comes
-    out once; but each worker cuts batches of its own blocks, so that batches differ with their number. Workers start
-    from a copy of the loader at each epoch, so call :meth:`set_epoch` before each, or keep them
-    (``persistent_workers=True``). They must be spawned, or forked from a loader that is closed: TileDB's threads do
-    not survive a fork. ``num_workers`` here has none of that.
+    In a ``torch.utils.data.DataLoader`` (with ``batch_size=None``) with workers of its own, every row still comes out
+    once, but each worker cuts batches of its own blocks. Workers start from a copy of the loader at each epoch: call
+    :meth:`set_epoch` before each, or keep them (``persistent_workers=True``). They must be spawned, or forked from a
+    loader that is closed, since TileDB's threads do not survive a fork. ``num_workers`` here has none of that.
 
     Parameters
     ----------
@@ -60,9 +63,8 @@ class SomaLoader(IterableDataset[Batch]):
     spec
         Cut of a block.
     method
-        A name in ``METHOD_NAMES``. ``np.array``, ``scipy.coo`` and ``scipy.csr`` read a block whole and convert it
-        (:mod:`alb_core.loader.block_pipeline`); ``numba`` packs it as it is read, ahead of the consumer
-        (:mod:`alb_core.loader.packing.pipeline`).
+        ``np.array``, ``scipy.coo`` or ``scipy.csr``, which read a block whole and convert it, or ``numba``, which packs
+        it as it is read.
     shuffle
         ``none``, ``block`` or ``global``.
     seed
@@ -76,7 +78,7 @@ class SomaLoader(IterableDataset[Batch]):
     obs_joinids
         Rows, int64, in the order that ``none`` keeps and chunks are cut from; None for all, ascending.
     var_joinids
-        Columns, int64, in the order wanted; None for all, ascending.
+        Columns, int64, in the order of a batch; None for all, ascending.
     obs_query, var_query
         TileDB value filters over obs and var, such as ``tissue == 'lung' and is_primary_data == True``. With joinids
         as well, those of them for which it holds.
@@ -106,9 +108,9 @@ class SomaLoader(IterableDataset[Batch]):
         TileDB's memory and buffers are sized to it (:mod:`alb_core.loader.memory_budget`), and a block that cannot fit
         is refused.
     sparse
-        Hand out X as ``torch.sparse_csr`` (method ``numba``), to be made dense on a GPU, say.
+        Deliver X as ``torch.sparse_csr`` (method ``numba``), to be made dense on a GPU, say.
     pin_memory
-        Hand out X in page-locked memory, for an asynchronous copy to a CUDA device; refused without one.
+        Deliver X in page-locked memory, for an asynchronous copy to a CUDA device; refused without one.
 
     Raises
     ------
@@ -116,8 +118,8 @@ class SomaLoader(IterableDataset[Batch]):
         If arguments are wrong; one message names all that are.
     """
 
-    _opened: Opened | None
-    _planned: Plan | None
+    _opened: OpenExperiment | None
+    _planned: EpochPlan | None
     _idle: list[Pipeline]
     _running: weakref.WeakSet[Generator[Batch, None, None]]
 
@@ -162,9 +164,9 @@ class SomaLoader(IterableDataset[Batch]):
         self.drop_last = drop_last
         self.progress = progress
         self._share = None if rank is None or world_size is None else Share(rank, world_size)
-        self._settings = Settings(
+        self._settings = LoaderSettings(
             self.uri,
-            Wanted(
+            ExperimentQuery(
                 measurement,
                 layer,
                 Selection("obs", experiment.as_int64(obs_joinids), obs_query),
@@ -184,8 +186,8 @@ class SomaLoader(IterableDataset[Batch]):
             pin_memory,
             num_workers,
         )
-        #: Of the latest iteration.
-        self.spent = Spent()
+        #: Seconds that the stages of the latest iteration took.
+        self.stage_times = StageTimes()
         self._next = Place(0)
         self._place = self._next
         self._forget()
@@ -204,7 +206,7 @@ class SomaLoader(IterableDataset[Batch]):
         self._open()
         return self
 
-    def _open(self) -> Opened:
+    def _open(self) -> OpenExperiment:
         if self._opened is not None:
             if self._opened.pid != os.getpid():
                 raise AlbError(
@@ -233,7 +235,7 @@ class SomaLoader(IterableDataset[Batch]):
             for batches in list(self._running):
                 batches.close()
             for pipeline in self._idle:
-                if isinstance(pipeline, Remote):
+                if isinstance(pipeline, WorkerPipeline):
                     pipeline.close()
             self._opened.close()
             self._forget()
@@ -249,8 +251,7 @@ class SomaLoader(IterableDataset[Batch]):
     def __getstate__(self) -> dict[str, Any]:
         """All but what is open: a copy in another process opens the experiment itself."""
         state = {name: value for name, value in self.__dict__.items() if name not in _PROCESS}
-        # There, torch.distributed may not be initialised.
-        return {**state, "_share": self.share}
+        return {**state, "_share": self.share}  # torch.distributed may not be initialised there
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         """Take the state, with nothing open."""
@@ -297,7 +298,7 @@ class SomaLoader(IterableDataset[Batch]):
     @property
     def categories(self) -> dict[str, tuple[Any, ...]]:
         """What the codes of each column of ``obs_codes`` stand for: value ``i`` for code ``i``."""
-        return {name: tuple(values.to_pylist()) for name, values in self._open().found.categories.items()}
+        return {name: tuple(values.to_pylist()) for name, values in self._open().result.categories.items()}
 
     @property
     def share(self) -> Share:
@@ -322,35 +323,35 @@ class SomaLoader(IterableDataset[Batch]):
         self._place = self._next
 
     def state_dict(self) -> dict[str, Any]:
-        """Say where the latest iteration stands, in plain types; a batch that was handed out counts as done.
+        """Return where the latest iteration stands, in plain types; a batch that was delivered counts as done.
 
         All ranks have one and the same state. It is that of a loader that this process iterates over, not of copies
         in a DataLoader's workers.
         """
-        return self._plan().state(self._place)
+        return saved_state.save(self._plan(), self._place)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a state says: the next iteration hands out the rest of its epoch, and reads no more than that.
+        """Go on where a state says: the next iteration delivers the rest of its epoch, and reads no more than that.
 
         Raises
         ------
         AlbError
             If the state is of a loader with other rows, columns, batches, order, weights or number of ranks.
         """
-        self._next = self._place = self._plan().place(state)
+        self._next = self._place = saved_state.restore(self._plan(), state)
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch; only those of this worker inside a DataLoader worker."""
         place = self._place = Place(self._next.epoch, self._next.batch)
         self._next = Place(place.epoch + 1)
-        self.spent = Spent()
+        self.stage_times = StageTimes()
         return self._epoch(self._plan(), place)
 
-    def _plan(self) -> Plan:
+    def _plan(self) -> EpochPlan:
         opened, share, worker = self._open(), self.share, get_worker_info()
         numbers = None if worker is None else (worker.id, worker.num_workers)
         if self._planned is None or (self._planned.share, self._planned.worker) != (share, numbers):
-            self._planned = Plan(
+            self._planned = EpochPlan(
                 opened.rows,
                 opened.columns,
                 self.spec,
@@ -359,12 +360,12 @@ class SomaLoader(IterableDataset[Batch]):
                 self.batch_size,
                 self.drop_last,
                 share,
-                opened.found.sample,
+                opened.result.sample,
                 numbers,
             )
         return self._planned
 
-    def _epoch(self, plan: Plan, place: Place) -> Iterator[Batch]:
+    def _epoch(self, plan: EpochPlan, place: Place) -> Iterator[Batch]:
         """Batches of an epoch from a place on, which goes with them."""
         with contextlib.ExitStack() as stack:
             bar = None
@@ -386,7 +387,7 @@ class SomaLoader(IterableDataset[Batch]):
     def _pieces(self, blocks: Iterator[Block]) -> Generator[Batch, None, None]:
         opened = self._open()
         pipeline = self._idle.pop() if self._idle else self._settings.pipeline(opened)
-        batches = pipeline.batches(blocks, self.spent)
+        batches = pipeline.batches(blocks, self.stage_times)
         self._running.add(batches)
         try:
             yield from batches

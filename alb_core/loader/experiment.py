@@ -1,7 +1,4 @@
-"""An experiment opened for loading: which rows and columns, and the reading of them.
-
-Which rows and columns: joinids, or a filter over obs or var, or both.
-"""
+"""An experiment opened for loading: the query that says which rows and columns, its result, and the reading of them."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ import pyarrow as pa
 
 from alb_core.base.errors import AlbError
 from alb_core.loader import soma
-from alb_core.loader.prefetch import left_behind, settle
+from alb_core.loader.prefetch import threads_running, wait_for_threads
 from alb_core.loader.training import codes, drawing
 from alb_core.loader.training.drawing import Sample
 
@@ -27,18 +24,18 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Selection:
-    """What is wanted of obs or var."""
+    """Which rows of obs or var to load: joinids, or a filter, or both."""
 
     #: ``obs`` or ``var``.
     dataframe: str
-    #: int64, each once, in the order wanted; None for all, ascending.
+    #: int64, each once, in the order asked for; None for all, ascending.
     joinids: Int64 | None = None
     #: A TileDB value filter, such as ``tissue == 'lung' and is_primary_data == True``. With joinids as well, those of
     #: them that it holds for.
     query: str | None = None
 
     def of(self, dataframe: Any, uri: str) -> Int64:
-        """Joinids that the open dataframe has of those wanted, int64, in the order wanted."""
+        """Joinids that are selected in an open dataframe, int64, in the order asked for."""
         if self.joinids is not None:
             unknown = np.setdiff1d(self.joinids, soma.joinids(dataframe))
             if len(unknown):
@@ -81,7 +78,7 @@ def faults(name: str, joinids: npt.ArrayLike | None, query: str | None) -> list[
 
 
 def as_int64(joinids: npt.ArrayLike | None) -> Int64 | None:
-    """A copy of joinids that somebody gave."""
+    """A copy of joinids as int64."""
     return None if joinids is None else np.array(joinids, dtype=np.int64)
 
 
@@ -91,8 +88,8 @@ def _reason(error: Exception) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted:
-    """What somebody wants of an experiment."""
+class ExperimentQuery:
+    """What to load of an experiment."""
 
     #: Which X.
     measurement: str
@@ -110,50 +107,52 @@ class Wanted:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What that came to."""
+class QueryResult:
+    """The rows and columns that a query selects."""
 
-    #: Joinids, int64, in the order wanted.
+    #: Joinids, int64, in the order asked for.
     rows: Int64
     columns: Int64
     #: Rows of an epoch.
     n_rows: int
-    #: Whether all columns are wanted.
+    #: Whether all columns are selected.
     all_columns: bool
     #: Of each column of ``obs_codes``.
     categories: Mapping[str, pa.Array]
     #: What is drawn; None for each row once.
     sample: Sample | None = None
 
-    def outline(self, n_rows: int) -> Found:
-        """Return the same with some rows alone, evenly spaced: enough for a process that is told which rows to read."""
+    def outline(self, n_rows: int) -> QueryResult:
+        """Return some of the rows, evenly spaced: enough for a worker process, which gets its rows with each block."""
         some = np.linspace(0, len(self.rows) - 1, min(n_rows, len(self.rows))).astype(np.int64)
-        return Found(self.rows[some], self.columns, self.n_rows, self.all_columns, self.categories)
+        return QueryResult(self.rows[some], self.columns, self.n_rows, self.all_columns, self.categories)
 
 
-class Opened:
+class OpenExperiment:
     """X and obs of an experiment, open in one process."""
 
-    def __init__(self, uri: str, wanted: Wanted, options: Mapping[str, Any], found: Found | None = None) -> None:
+    def __init__(
+        self, uri: str, query: ExperimentQuery, options: Mapping[str, Any], result: QueryResult | None = None
+    ) -> None:
         self.pid = os.getpid()
-        self._obs_columns = (*wanted.obs_columns, *wanted.obs_codes)
+        self._obs_columns = (*query.obs_columns, *query.obs_codes)
         with contextlib.ExitStack() as stack:
             experiment = stack.enter_context(soma.open_experiment(uri, **options))
-            measurement, self._x = soma.sparse_x(experiment, wanted.measurement, wanted.layer, uri)
+            measurement, self._x = soma.sparse_x(experiment, query.measurement, query.layer, uri)
             self._obs = experiment.obs
-            balanced = [wanted.weights] if isinstance(wanted.weights, str) else []
+            balanced = [query.weights] if isinstance(query.weights, str) else []
             missing = [name for name in (*self._obs_columns, *balanced) if name not in self._obs.keys()]  # noqa: SIM118
             if missing:
                 names = ", ".join(self._obs.keys())
                 raise AlbError(f"obs of {uri} has no column {', '.join(missing)}, expected some of: {names}")
-            self.found = found or _found(self._obs, measurement.var, wanted, uri)
-            self.rows, self.columns = self.found.rows, self.found.columns
-            # Ascending, as TileDB stores them; whoever takes the table puts columns where they are wanted.
-            self._read_columns = None if self.found.all_columns else soma.as_coords(np.sort(self.found.columns))
+            self.result = result or _selected(self._obs, measurement.var, query, uri)
+            self.rows, self.columns = self.result.rows, self.result.columns
+            # Ascending, as TileDB stores them; the pipeline puts columns into the order asked for.
+            self._read_columns = None if self.result.all_columns else soma.as_coords(np.sort(self.result.columns))
             self._stack = stack.pop_all()
 
     def table(self, joinids: Int64) -> pa.Table:
-        """Entries of X in some rows, ascending joinids, and the wanted columns."""
+        """Entries of X in some rows, ascending joinids, and the selected columns."""
         return soma.read_table(self._x, joinids, self._read_columns)
 
     def tables(self, joinids: Int64) -> Iterator[pa.Table]:
@@ -169,34 +168,34 @@ class Opened:
 
     def _encoded(self, joinids: Int64) -> pa.Table:
         table = soma.read_dataframe(self._obs, joinids, self._obs_columns)
-        return codes.encode(table, self.found.categories)
+        return codes.encode(table, self.result.categories)
 
     def close(self) -> None:
         """Close the experiment, in the process that opened it, once nothing reads any more.
 
-        Nobody waits for that after Ctrl-C: it stays open then, and ends with the process.
+        After Ctrl-C it stays open where threads still read: it ends with the process, and nobody waits for them.
         """
-        if self.pid != os.getpid() or (isinstance(sys.exc_info()[1], KeyboardInterrupt) and left_behind()):
+        if self.pid != os.getpid() or (isinstance(sys.exc_info()[1], KeyboardInterrupt) and threads_running()):
             return
-        settle()
+        wait_for_threads()
         self._stack.close()
 
 
-def _found(obs: Any, var: Any, wanted: Wanted, uri: str) -> Found:
-    rows = wanted.obs.of(obs, uri)
+def _selected(obs: Any, var: Any, query: ExperimentQuery, uri: str) -> QueryResult:
+    rows = query.obs.of(obs, uri)
     sample = None
-    if wanted.weights is not None:
-        weights = wanted.weights
+    if query.weights is not None:
+        weights = query.weights
         if isinstance(weights, str):
             weights = drawing.balanced(codes.read_codes(obs, weights, rows))
         if len(weights) != len(rows):
             raise AlbError(f"weights has {len(weights)} numbers for {len(rows)} rows, expected one for each")
-        sample = Sample(weights, wanted.n_samples or len(rows))
-    return Found(
+        sample = Sample(weights, query.n_samples or len(rows))
+    return QueryResult(
         rows,
-        wanted.var.of(var, uri),
+        query.var.of(var, uri),
         len(rows) if sample is None else sample.n_samples,
-        wanted.var.joinids is None and wanted.var.query is None,
-        codes.categories_of(obs, wanted.obs_codes, rows),
+        query.var.joinids is None and query.var.query is None,
+        codes.categories_of(obs, query.obs_codes, rows),
         sample,
     )

@@ -1,10 +1,7 @@
-"""Shares of a memory cap: what of it goes to buffers, to TileDB, to dense batches and to packed cells.
+"""Memory: the TileDB context that loading does best with, the shares of a memory cap, and keeping to the cap.
 
-A cap of memory, watched: what was freed and is still held goes back to the system before the cap is reached.
-
-The TileDB context that loading cells does best with, on the machines measured.
-
-Every option is one that TileDB has long had, so old releases take them, too (they ignore what they do not know).
+Every option of the context is one that TileDB has long had, so old releases take it, too (they ignore what they do not
+know). The best values are those of the machines measured.
 """
 
 from __future__ import annotations
@@ -14,30 +11,30 @@ import time
 from alb_core.base import memory
 from alb_core.base.errors import AlbError
 
-#: Bytes below the cap at which free memory is given back: what may come between two looks.
-_NEAR = 64 * 2**20
+#: Bytes below the cap at which free memory is given back: what may be allocated between two checks.
+_MARGIN_BYTES = 64 * 2**20
 
-#: Seconds between two times, at least: memory that is given back is slow to take again.
-_PAUSE = 0.1
+#: Least seconds between two times: memory that was given back is slow to take again.
+_PAUSE_SECONDS = 0.1
 
 
-class Ceiling:
-    """What this process may hold.
+class MemoryCap:
+    """Keeps this process below a cap, by giving freed memory back to the system in time.
 
-    The plan of buffers says what is in use. An allocator holds more: what one thread frees, another one cannot always
-    take (glibc's arenas, malloc(3)). That was seen to be 120 MB.
+    An allocator holds more than is in use: what one thread frees, another one cannot always take (glibc's arenas,
+    malloc(3)). That was seen to be 120 MB.
     """
 
     def __init__(self, cap: int | None) -> None:
-        self._near = None if cap is None else cap - _NEAR
-        self._next = 0.0
+        self._threshold = None if cap is None else cap - _MARGIN_BYTES
+        self._not_before = 0.0
 
-    def look(self) -> None:
+    def keep(self) -> None:
         """Give free memory back where the process holds nearly as much as it may."""
-        if self._near is None or time.monotonic() < self._next or memory.held_bytes() < self._near:
+        if self._threshold is None or time.monotonic() < self._not_before or memory.held_bytes() < self._threshold:
             return
         memory.give_back()
-        self._next = time.monotonic() + _PAUSE
+        self._not_before = time.monotonic() + _PAUSE_SECONDS
 
 
 #: Bytes of each column buffer. 2 to 32 MiB read equally fast, the default of 1 GiB a third slower: buffers of that
@@ -64,23 +61,22 @@ def tuned_config(buffer_size: int = BUFFER_SIZE, tile_memory: int = TILE_MEMORY)
 #: Bytes that packed cells may take where no cap is set.
 UNCAPPED = 2**30
 
-#: Tables that exist at once, as measured: one being filled, one being packed; each of three columns.
-_TABLES = 2
-_COLUMNS = 3
+#: Column buffers that exist at once, as measured: three of a table that is filled, three of one that is packed.
+_BUFFERS = 6
 
 #: Dense batches that exist at once: the consumer's, one waiting, one being made.
 DENSE_BATCHES = 3
 
-#: Bytes for what is not planned: threads' stacks, obs, lookup tables.
-_SPARE = 48 * 2**20
+#: Bytes for all else: threads' stacks, obs, lookup tables.
+_OTHER = 48 * 2**20
 
-#: The least that packed cells can do with, bytes.
-_LEAST = 16 * 2**20
+#: Bytes that packed cells need at least.
+_MIN_PACKED = 16 * 2**20
 
 
 def tile_memory(max_memory: int) -> int:
     """Bytes that TileDB may hold of tiles under a cap."""
-    # Small caps get small shares: they cost little speed (alb_core.loader.memory_budget).
+    # Small caps get small shares: they cost little speed.
     return min(TILE_MEMORY, max(32 * 2**20, max_memory // 8))
 
 
@@ -95,12 +91,12 @@ def capped_config(max_memory: int) -> dict[str, str]:
 
 
 def packed_bytes(max_memory: int, held: int, batch_bytes: int) -> int:
-    """Bytes that are left for packed cells."""
-    tables = _TABLES * _COLUMNS * buffer_size(max_memory)
-    fixed = held + tile_memory(max_memory) + tables + DENSE_BATCHES * batch_bytes + _SPARE
-    if fixed + _LEAST > max_memory:
+    """Bytes that are left for packed cells under a cap, when the process holds ``held`` already."""
+    buffers = _BUFFERS * buffer_size(max_memory)
+    fixed = held + tile_memory(max_memory) + buffers + DENSE_BATCHES * batch_bytes + _OTHER
+    if fixed + _MIN_PACKED > max_memory:
         raise AlbError(
-            f"max_memory is {max_memory:,} bytes, expected {fixed + _LEAST:,} or more: the process holds {held:,} "
+            f"max_memory is {max_memory:,} bytes, expected {fixed + _MIN_PACKED:,} or more: the process holds {held:,} "
             f"already, and {DENSE_BATCHES} batches take {DENSE_BATCHES * batch_bytes:,}; raise it, or take a smaller "
             "batch_size"
         )

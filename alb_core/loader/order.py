@@ -38,13 +38,13 @@ class Block:
 
     #: Joinids of each chunk, int64, in the order in which the chunks were drawn.
     chunks: tuple[Int64, ...]
-    #: Order of the rows inside the block, int64, shape (rows,): row ``i`` handed out is row ``permutation[i]`` of the
+    #: Order of the rows inside the block, int64, shape (rows,): row ``i`` of the block is row ``permutation[i]`` of the
     #: concatenated chunks. None leaves them as they are.
     permutation: Int64 | None
 
     @property
     def joinids(self) -> Int64:
-        """Joinids in the order in which the rows are handed out, int64, shape (rows,)."""
+        """Joinids in the order in which the rows are delivered, int64, shape (rows,)."""
         rows = self.chunks[0] if len(self.chunks) == 1 else np.concatenate(self.chunks)
         return rows if self.permutation is None else rows[self.permutation]
 
@@ -53,7 +53,7 @@ class Block:
         return sum(len(chunk) for chunk in self.chunks)
 
     def after(self, n_rows: int) -> Block:
-        """Give what is left of the block when its first rows were handed out."""
+        """Return the block without its first rows, which were delivered before."""
         return Block((self.joinids[n_rows:],), None) if n_rows else self
 
 
@@ -100,8 +100,8 @@ def blocks(
     _require_mode(shuffle, BLOCK_SHUFFLES)
     _require_seed(seed, epoch)
     _mention_large_chunk(spec.chunk_size, len(joinids))
-    whole = (0, len(joinids))
-    return _blocks(joinids, spec, shuffle, seed, epoch, share or whole, itertools.count(first, step), after)
+    all_rows = (0, len(joinids))
+    return _blocks(joinids, spec, shuffle, seed, epoch, share or all_rows, itertools.count(first, step), after)
 
 
 def _blocks(

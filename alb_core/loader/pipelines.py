@@ -11,33 +11,33 @@ from alb_core.base import memory
 from alb_core.base.errors import AlbError
 from alb_core.loader import memory_budget
 from alb_core.loader.batches import Batch
-from alb_core.loader.block_pipeline import METHODS, Whole
-from alb_core.loader.experiment import Found, Opened, Wanted
+from alb_core.loader.block_pipeline import METHODS, BlockPipeline
+from alb_core.loader.experiment import ExperimentQuery, OpenExperiment, QueryResult
 from alb_core.loader.order import Block
-from alb_core.loader.stage_times import Spent
-from alb_core.loader.training.workers import Remote
+from alb_core.loader.stage_times import StageTimes
+from alb_core.loader.training.workers import WorkerPipeline
 
 #: The methods by name: those that convert a block as a whole, and the streaming one.
 METHOD_NAMES = (*METHODS, "numba")
 
-#: Rows whose joinids processes are given: enough to see what a row holds.
-_OUTLINE = 4096
+#: Rows whose joinids a worker process is given: enough to estimate the bytes of a row.
+_OUTLINE_ROWS = 4096
 
 
 class Pipeline(Protocol):
     """Blocks -> batches, for one epoch at a time."""
 
-    def batches(self, blocks: Iterator[Block], spent: Spent) -> Generator[Batch, None, None]:
-        """Batches of the blocks, in order; seconds are noted in ``spent``."""
+    def batches(self, blocks: Iterator[Block], times: StageTimes) -> Generator[Batch, None, None]:
+        """Batches of the blocks, in order; seconds are noted in ``times``."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class LoaderSettings:
     """How blocks are read and made batches, as :class:`alb_core.loader.dataset.SomaLoader` has it."""
 
     uri: str
-    wanted: Wanted
+    query: ExperimentQuery
     method: str
     block_size: int
     batch_size: int
@@ -48,7 +48,7 @@ class Settings:
     pin_memory: bool
     num_workers: int
 
-    def open(self, found: Found | None = None) -> Opened:
+    def open(self, result: QueryResult | None = None) -> OpenExperiment:
         """Open the experiment in this process."""
         own, config = self.options["config"], {}
         if self.max_memory is not None:
@@ -56,47 +56,47 @@ class Settings:
         elif own is None and self.method not in METHODS:
             config = memory_budget.tuned_config()
         options = {**self.options, "config": {**config, **(own or {})}}
-        return Opened(self.uri, self.wanted, options, found)
+        return OpenExperiment(self.uri, self.query, options, result)
 
-    def pipeline(self, opened: Opened) -> Pipeline:
+    def pipeline(self, opened: OpenExperiment) -> Pipeline:
         """Build what turns blocks into batches."""
         if self.num_workers:
-            return Remote(self._pieces(opened.found), self.num_workers, pin=self.pin_memory)
+            return WorkerPipeline(self._block_reader(opened.result), self.num_workers, pin=self.pin_memory)
         common: dict[str, Any] = {"batch_size": self.batch_size, "drop_last": self.drop_last, "pin": self.pin_memory}
         if self.method in METHODS:
-            return Whole(opened, self.method, **common)
+            return BlockPipeline(opened, self.method, **common)
         # Here, not above: numba is imported, and its kernels loaded, where they are used alone.
-        from alb_core.loader.packing.pipeline import Streaming
+        from alb_core.loader.packing.pipeline import StreamingPipeline
 
         packed_bytes = memory_budget.UNCAPPED
         if self.max_memory is not None:
             batch_bytes = 4 * self.batch_size * len(opened.columns)
             packed_bytes = memory_budget.packed_bytes(self.max_memory, memory.held_bytes(), batch_bytes)
-        common |= {"block_rows": min(self.block_size, opened.found.n_rows), "sparse": self.sparse}
-        return Streaming(opened, packed_bytes=packed_bytes, max_memory=self.max_memory, **common)
+        common |= {"block_rows": min(self.block_size, opened.result.n_rows), "sparse": self.sparse}
+        return StreamingPipeline(opened, packed_bytes=packed_bytes, max_memory=self.max_memory, **common)
 
-    def _pieces(self, found: Found) -> Pieces:
+    def _block_reader(self, result: QueryResult) -> BlockReader:
         max_memory = None
         if self.max_memory is not None:
             max_memory = (self.max_memory - memory.held_bytes()) // self.num_workers
             if max_memory < 1:
                 raise AlbError(f"max_memory is {self.max_memory:,} bytes, which this process holds already: raise it")
-        # Which rows there are is told with each block, and filters and weights were dealt with.
-        wanted = replace(self.wanted, obs=replace(self.wanted.obs, joinids=None), weights=None)
-        there = replace(self, wanted=wanted, max_memory=max_memory, drop_last=False, pin_memory=False, num_workers=0)
-        return Pieces(there, found.outline(_OUTLINE))
+        # Each block says which rows to read, and filters and weights are in the plan already.
+        query = replace(self.query, obs=replace(self.query.obs, joinids=None), weights=None)
+        there = replace(self, query=query, max_memory=max_memory, drop_last=False, pin_memory=False, num_workers=0)
+        return BlockReader(there, result.outline(_OUTLINE_ROWS))
 
 
-class Pieces:
-    """What a process makes of a block: batches of its rows, the last one perhaps short."""
+class BlockReader:
+    """What a worker process does with a block: makes batches of its rows, the last one perhaps short."""
 
-    def __init__(self, settings: Settings, found: Found) -> None:
+    def __init__(self, settings: LoaderSettings, result: QueryResult) -> None:
         self._settings = settings
-        self._found = found
+        self._result = result
         self._opened: tuple[int, Pipeline] | None = None
 
     def __call__(self, block: Block) -> Iterator[Batch]:
         """Read a block; opens the experiment at the first one."""
         if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = os.getpid(), self._settings.pipeline(self._settings.open(self._found))
-        return self._opened[1].batches(iter([block]), Spent())
+            self._opened = os.getpid(), self._settings.pipeline(self._settings.open(self._result))
+        return self._opened[1].batches(iter([block]), StageTimes())

@@ -1,18 +1,15 @@
-"""What an epoch hands out in one process: its rows, cut into blocks and batches, from wherever it is taken up."""
+"""The plan of an epoch in one process: its rows, cut into blocks and batches, from any batch on."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alb_core.base.errors import AlbError
 from alb_core.loader import order
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.training import ranks
@@ -21,21 +18,10 @@ from alb_core.loader.training.ranks import Batches, Share
 
 Int64 = npt.NDArray[np.int64]
 
-#: Of :meth:`Plan.state`; raised when an older one no longer means the same place.
-STATE_VERSION = 1
-
-
-@dataclass
-class Place:
-    """Where an epoch stands: so many of its batches are handed out."""
-
-    epoch: int
-    batch: int = 0
-
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """All that decides which rows an epoch hands out, in which order and batches."""
+class EpochPlan:
+    """All that decides which rows an epoch delivers, in which order and batches."""
 
     #: Rows selected, int64, in their order unshuffled.
     joinids: Int64
@@ -77,7 +63,7 @@ class Plan:
         return order.n_blocks(self.n_rows, self.spec)
 
     def sizes(self, first: int = 0) -> Iterator[int]:
-        """Rows of each batch from ``first`` on. To a worker that is dealt blocks, batches are whole without end."""
+        """Rows of each batch from ``first`` on. A worker that is dealt blocks has no last batch."""
         return itertools.repeat(self.batch_size) if self._dealt else self.batches.sizes(first)
 
     def blocks(self, epoch: int, first_batch: int = 0) -> Iterator[order.Block]:
@@ -100,33 +86,10 @@ class Plan:
             after=first_batch * self.batch_size if self._dealt else self.batches.start(first_batch),
         )
 
-    def state(self, place: Place) -> dict[str, Any]:
-        """Say where an epoch stands, in plain types."""
-        return {"version": STATE_VERSION, "epoch": place.epoch, "batch": place.batch, "settings": dict(self._settings)}
-
-    def place(self, state: Any) -> Place:
-        """Where an epoch stands, as a state says."""
-        try:
-            version, epoch, batch, settings = (state[key] for key in ("version", "epoch", "batch", "settings"))
-            whole = all(type(number) is int and number >= 0 for number in (version, epoch, batch))
-            whole = whole and isinstance(settings, dict)
-        except (TypeError, KeyError, IndexError):
-            whole = False
-        if not whole:
-            raise AlbError(f"{str(state)[:80]!r} is not the state of a loader, expected what state_dict() gave")
-        if version != STATE_VERSION:
-            raise AlbError(f"the state is of version {version}, expected {STATE_VERSION}: start the epoch anew")
-        names = [*self._settings, *(name for name in settings if name not in self._settings)]
-        other = [
-            f"{name} {settings.get(name)}, here {self._settings.get(name)}"
-            for name in names
-            if settings.get(name) != self._settings.get(name)
-        ]
-        if other:
-            raise AlbError(f"the state is of a loader with other settings: {'; '.join(other)}")
-        if batch > len(self.batches) and not self._dealt:
-            raise AlbError(f"the state is of batch {batch}, expected at most {len(self.batches)}")
-        return Place(epoch, batch)
+    @property
+    def is_dealt_blocks(self) -> bool:
+        """Whether this is a DataLoader's worker that is dealt whole blocks, and cuts batches of its own."""
+        return self._dealt is not None
 
     @property
     def _dealt(self) -> tuple[int, int] | None:
@@ -135,28 +98,3 @@ class Plan:
     @property
     def _share(self) -> Share:
         return self.share if self.worker is None or self._dealt else self.share.part(*self.worker)
-
-    @cached_property
-    def _settings(self) -> dict[str, Any]:
-        """What must be the same where an epoch is taken up. Not the rank: all have as many batches behind them."""
-        settings: dict[str, Any] = {
-            "spec": str(self.spec),
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "batch_size": self.batch_size,
-            "drop_last": self.drop_last,
-            "world_size": self.share.world_size,
-            "rows": _fingerprint(self.joinids),
-            "columns": _fingerprint(self.columns),
-        }
-        if self.sample is not None:
-            settings["sample"] = f"{self.sample.n_samples} by weights {_fingerprint(self.sample.weights)}"
-        if self.worker is not None:
-            settings["worker"] = "{} of {}".format(*self.worker)
-        return settings
-
-
-def _fingerprint(values: npt.NDArray[Any]) -> str:
-    """How many values, and which: enough to tell two selections apart."""
-    digest = hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
-    return f"{len(values)}/{digest[:12]}"

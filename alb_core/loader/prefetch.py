@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-#: How often a thread that waits for room looks whether anybody still wants it, in seconds.
-_LOOK = 0.05
+#: Seconds between two checks of a thread that waits for room whether the consumer is still there.
+_CHECK_SECONDS = 0.05
 
 
 class _End:
@@ -24,13 +24,13 @@ class _End:
         self.error = error
 
 
-#: How long one who leaves early waits for a thread, in seconds: it may be in a read that nothing can stop.
-_PATIENCE = 0.5
+#: Seconds that a consumer who stops early waits for the thread: it may be in a read that nothing can stop.
+_SECONDS_TO_END = 0.5
 
 #: Iterators whose threads may be running: when the process ends, none may still read.
 _LIVE: weakref.WeakSet[Generator[Any, None, None]] = weakref.WeakSet()
 
-#: Threads that were told to end, and have not yet.
+#: Threads that shall end, and have not yet.
 _ENDING: set[threading.Thread] = set()
 
 
@@ -41,27 +41,30 @@ def _close_all() -> None:
             items.close()
     # After Ctrl-C the process is killed by the signal, and TileDB not taken down under its threads.
     if getattr(sys, "last_type", None) is not KeyboardInterrupt:
-        settle()
+        wait_for_threads()
 
 
-def left_behind() -> bool:
-    """Whether threads of iterators that were left early are still at their last item."""
+def threads_running() -> bool:
+    """Whether threads of iterators that were closed early are still at their last item."""
     return any(thread.is_alive() for thread in list(_ENDING))
 
 
-def settle() -> None:
-    """Wait for those threads: what they use may be closed, or used again, then."""
-    while _ENDING:  # each may leave one of its own behind
+def wait_for_threads() -> None:
+    """Wait for those threads, so that what they use may be closed or used again."""
+    while _ENDING:  # each may have closed an iterator of its own
         for thread in list(_ENDING):
             _join(thread, None)
 
 
-def ahead(source: Iterable[T], depth: int = 1, *, stop: Callable[[], object] | None = None) -> Generator[T, None, None]:
+def prefetched(
+    source: Iterable[T], depth: int = 1, *, stop: Callable[[], object] | None = None
+) -> Generator[T, None, None]:
     """Iterate over a source in a thread, up to some items before they are asked for.
 
     The thread starts with the first item asked for, and ends when this iterator does: at its end, at an error, or when
     it is closed, which is what happens to a ``for`` loop that is left early. Closing waits for it a moment, no longer:
-    a read of TileDB may take many seconds, cannot be stopped, and Ctrl-C is not to wait for it (:func:`settle`).
+    a read of TileDB may take many seconds, cannot be stopped, and Ctrl-C must not wait for it
+    (:func:`wait_for_threads`).
     """
     items = _items(source, depth, stop)
     _LIVE.add(items)
@@ -71,7 +74,7 @@ def ahead(source: Iterable[T], depth: int = 1, *, stop: Callable[[], object] | N
 def _items(source: Iterable[T], depth: int, stop: Callable[[], object] | None) -> Generator[T, None, None]:
     items: queue.Queue[T | _End] = queue.Queue(depth)
     left = threading.Event()
-    thread = threading.Thread(target=_run, args=(iter(source), items, left), name="alb-ahead", daemon=True)
+    thread = threading.Thread(target=_run, args=(iter(source), items, left), name="alb-prefetch", daemon=True)
     thread.start()
     try:
         while True:
@@ -87,11 +90,11 @@ def _items(source: Iterable[T], depth: int, stop: Callable[[], object] | None) -
         if stop is not None:
             stop()
         _ENDING.add(thread)
-        _join(thread, _PATIENCE)
+        _join(thread, _SECONDS_TO_END)
 
 
-def _join(thread: threading.Thread, patience: float | None) -> None:
-    thread.join(patience)
+def _join(thread: threading.Thread, seconds: float | None) -> None:
+    thread.join(seconds)
     if not thread.is_alive():
         _ENDING.discard(thread)
 
@@ -113,9 +116,9 @@ def _run(source: Iterator[T], items: queue.Queue[T | _End], left: threading.Even
 
 
 def _put(item: T | _End, items: queue.Queue[T | _End], left: threading.Event) -> bool:
-    """Add an item as soon as there is room; False if nobody wants it any more."""
+    """Add an item as soon as there is room; False if the consumer has left."""
     while not left.is_set():
         with contextlib.suppress(queue.Full):
-            items.put(item, timeout=_LOOK)
+            items.put(item, timeout=_CHECK_SECONDS)
             return True
     return False

@@ -1,7 +1,6 @@
-"""Chunk readers over a SOMA sparse array, and opening an experiment.
+"""What is asked of tiledbsoma: an experiment opened, joinids, rows of X and of obs or var.
 
-All that is asked of tiledbsoma itself is asked here, in words that every release since 1.7.3 understands; none of
-them lacks anything of it.
+All of it is in words that every release since 1.7.3 understands.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def read_table(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) ->
 
 
 def tables(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) -> Any:
-    """Read rows of X whole, as :func:`read_table` does, but a buffer at a time."""
+    """Read rows of X as :func:`read_table` does, but a buffer at a time."""
     return x.read(coords=(as_coords(obs_joinids), _var_coords(var_joinids))).tables()
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 #: Two stages may add at once.
-_ADDING = threading.Lock()
+_LOCK = threading.Lock()
 
 
 @dataclass
-class Spent:
+class StageTimes:
     """Seconds that the loader's stages took; of this process alone, not of a DataLoader's workers.
 
     Stages that run beside each other all count, so the sum may be more than the epoch took.
@@ -25,12 +25,12 @@ class Spent:
     converting: float = 0.0
 
     @contextlib.contextmanager
-    def on(self, what: str) -> Iterator[None]:
+    def measure(self, stage: str) -> Iterator[None]:
         """Add the seconds that the block takes to ``reading`` or ``converting``."""
         start = time.perf_counter()
         try:
             yield
         finally:
             seconds = time.perf_counter() - start
-            with _ADDING:
-                setattr(self, what, getattr(self, what) + seconds)
+            with _LOCK:
+                setattr(self, stage, getattr(self, stage) + seconds)

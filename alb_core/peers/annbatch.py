@@ -1,6 +1,6 @@
 """annbatch's ``Loader`` over a zarr copy, which needs Python 3.12 or newer.
 
-Its shuffle is the wanted one: chunks of ``chunk_size`` consecutive rows in random order, rows shuffled within
+Its shuffle is the one asked for: chunks of ``chunk_size`` consecutive rows in random order, rows shuffled within
 ``preload_nchunks`` of them, which hold a batch at least. Its authors advise to shuffle the copy, too; here rows stay
 where they are, as for every other loader.
 """

@@ -1,6 +1,6 @@
 """AnnData's experimental ``AnnLoader``, over an h5ad copy on the disk.
 
-It has no chunks: it shuffles single rows of all, which is finer than any wanted shuffle.
+It has no chunks: it shuffles single rows of all, which is finer than any shuffle asked for.
 """
 
 from __future__ import annotations

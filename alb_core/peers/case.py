@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
-from alb_core.base.checksum import combined, dense_checksum
 from alb_core.base.errors import AlbError
+from alb_core.cases.consume import EpochCounts, EpochResult, consume
 from alb_core.cases.epochs import SEED, Case
 from alb_core.datasets.copies.copies import copy_path
 from alb_core.loader import soma
-from alb_core.loader.batches import sum_of
 from alb_core.loader.block_spec import parse_one
-from alb_core.peers.interface import Peer, PeerBatch, Wanted
-
-Int64 = npt.NDArray[np.int64]
+from alb_core.peers.interface import Peer, Wanted
 
 #: Name in the parameters of the suite -> module.
 PEERS: Mapping[str, str] = {
@@ -30,16 +22,6 @@ PEERS: Mapping[str, str] = {
     "annloader": "annloader",
     "annbatch": "annbatch",
 }
-
-
-@dataclass(frozen=True)
-class PeerEpoch:
-    """What an epoch of a peer delivered: rows, values other than zero, their sum and, where proved, their checksum."""
-
-    n_rows: int
-    nnz: int
-    total: float
-    checksum: int | None
 
 
 class PeerCase(Case):
@@ -74,30 +56,15 @@ class PeerCase(Case):
         except ImportError as error:
             raise NotImplementedError(f"{peer} does not go with this tiledbsoma: {error}") from error
 
-    def _run(self, check: bool) -> PeerEpoch:
-        return counted(self._peer.batches(self._wanted), self._columns if check else None)
-
-
-def counted(batches: Iterable[PeerBatch], columns: Int64 | None = None) -> PeerEpoch:
-    """Take the batches of an epoch, touch every value, and count."""
-    rows = nnz = checksum = 0
-    total = 0.0
-    for x, joinids in batches:
-        if columns is not None:
-            checksum = combined(checksum, dense_checksum(x.numpy(), joinids, columns))
-        total += sum_of(x)
-        # By bit patterns, as whole numbers, which torch counts four times as fast as floats.
-        nnz += int(torch.count_nonzero(x.view(torch.int32)))
-        rows += len(x)
-        del x  # or the batch would be held while the next one is made
-    return PeerEpoch(rows, nnz, total, checksum if columns is not None else None)
+    def _run(self, check: bool) -> EpochResult:
+        return consume(self._peer.batches(self._wanted), EpochCounts(check, self._columns))
 
 
 _WARM: set[str] = set()
 
 
 def _warm_up(peer: Peer, wanted: Wanted) -> None:
-    """Run an epoch that nobody times: what is imported and compiled once a process is no part of one."""
+    """Run an epoch before those that are timed, once a process: imports and compiling are no part of an epoch."""
     if peer.NAME not in _WARM:
-        counted(peer.batches(wanted))
+        consume(peer.batches(wanted), EpochCounts())
         _WARM.add(peer.NAME)

@@ -1,6 +1,6 @@
 """The PyTorch loader that cellxgene-census had from 1.15 to 1.17: ``cellxgene_census.experimental.ml.pytorch``.
 
-Its shuffle is the wanted one: chunks of about ``soma_chunk_size`` consecutive rows (it makes them equally long) in
+Its shuffle is the one asked for: chunks of about ``soma_chunk_size`` consecutive rows (it makes them equally long) in
 random order, rows shuffled within ``shuffle_chunk_count`` chunks.
 """
 

@@ -1,10 +1,10 @@
 """One epoch of one loader, in a process and an environment of its own: ``python -m alb_core.peers.child``.
 
 A line of JSON on stdin says what to do (:class:`Task`). On stdout come lines of JSON: ``{"rows": ...}`` now and
-then, and last what was measured. When stdin ends, whoever asked is gone, and so are this process and those that it
-started.
+then, and last what was measured. When stdin ends, the process that asked has gone: this process and those
+that it started end, too.
 
-It imports the standard library, numpy and torch, and what the loader imports.
+Beside what the loader imports it needs the standard library, numpy and torch alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from alb_core.base.errors import AlbError, one_line
 from alb_core.peers.interface import PeerBatch, Wanted
 
 #: Seconds between two lines that tell of progress.
-_TOLD_EVERY = 0.25
+_TELL_EVERY_SECONDS = 0.25
 
 #: Distributions whose versions a figure depends on.
 _VERSIONS = ("tiledbsoma", "torch", "numpy", "anndata")
@@ -40,19 +40,18 @@ _VERSIONS = ("tiledbsoma", "torch", "numpy", "anndata")
 class Task:
     """What the process is asked for."""
 
-    #: Of the loader: one with the attributes of :class:`alb_core.peers.interface.Peer`.
+    #: The loader's module, with the attributes of :class:`alb_core.peers.interface.Peer`.
     module: str
     #: The epoch. Its options go over those of the setting.
     wanted: Wanted
     #: A name in the loader's ``OPTIONS``.
     setting: str = "default"
-    #: Directory of what must come (:class:`alb_core.peers.counting.Facts`); None to describe the loader, and measure
-    #: nothing.
-    facts: str | None = None
+    #: Directory of what must come (:class:`alb_core.peers.counting.ExpectedRows`); None to describe the loader alone.
+    expected: str | None = None
     #: Only the first rows (None for all), so many times.
     rows: int | None = None
     passes: int = 1
-    #: Milliseconds that the consumer takes for each batch beside touching it, asleep as one is that waits for a GPU.
+    #: Milliseconds that the consumer sleeps for each batch, as one does that waits for a GPU.
     consumer_ms: float = 0.0
     #: Compute the checksum of what came.
     check: bool = False
@@ -106,7 +105,7 @@ def _done(task: Task, tell: Callable[..., None]) -> Mapping[str, Any]:
     peer = importlib.import_module(task.module)
     about = {"name": peer.NAME, "version": _version(peer.DISTRIBUTION), "copies": list(peer.COPIES)}
     about |= {"settings": list(peer.OPTIONS), "versions": _versions(), "python": platform.python_version()}
-    if task.facts is None:
+    if task.expected is None:
         return {**about, "unsupported": peer.unsupported(task.wanted)}
     if task.setting not in peer.OPTIONS:
         return {**about, "unsupported": f"has no setting {task.setting}"}
@@ -121,55 +120,46 @@ def _done(task: Task, tell: Callable[..., None]) -> Mapping[str, Any]:
 def measured(
     task: Task, batches: Callable[[], Iterator[PeerBatch]], tell: Callable[..., None] = lambda **_: None
 ) -> dict[str, Any]:
-    """Take all batches of a loader, touch every value, and count."""
-    from alb_core.peers.counting import Counted, Facts
+    """Run the epoch, and return what it delivered and how long it took, as JSON holds it."""
+    from alb_core.cases.consume import consume
+    from alb_core.peers.counting import ExpectedRows, LoaderCounts
 
-    assert task.facts is not None
-    counted = Counted(Facts.load(Path(task.facts), task.rows), task.check)
-    pause = task.consumer_ms / 1000
-    waiting = first = first_done = told = 0.0
-    rows_of_first = 0
-    cpu = _cpu()
+    assert task.expected is not None
+    counts = LoaderCounts(ExpectedRows.load(Path(task.expected), task.rows), task.check)
+    told = 0.0
+
+    def progress(_: int) -> None:
+        nonlocal told
+        now = time.perf_counter()
+        if now - told > _TELL_EVERY_SECONDS:
+            told = now
+            tell(rows=counts.n_rows)
+
+    cpu = _cpu_seconds()
     began = time.perf_counter()
     source = batches()
-    start = asked = time.perf_counter()
+    opening = time.perf_counter() - began
     try:
-        for x, joinids in source:
-            waiting += time.perf_counter() - asked
-            if not counted.n_batches:
-                first = waiting
-            counted.add(x, joinids)
-            if pause:
-                time.sleep(pause)
-            del x, joinids  # or the batch would be held while the next one is made
-            asked = time.perf_counter()
-            if counted.n_batches == 1:
-                rows_of_first, first_done = counted.n_rows, asked - start
-            if asked - told > _TOLD_EVERY:
-                told = asked
-                tell(rows=counted.n_rows)
-        waiting += time.perf_counter() - asked
-        elapsed = time.perf_counter() - start
+        result = consume(source, counts, pause=task.consumer_ms / 1000, progress=progress)
     finally:
         close = getattr(source, "close", None)
         if close is not None:
             close()
     del source  # a DataLoader's workers end with it, and only then is their time known
     return {
-        **counted.as_json(task.passes),
-        "opening": start - began,
-        "elapsed": elapsed,
-        "first_batch": first,
-        "after_first": elapsed - first_done,
-        "rows_after_first": counted.n_rows - rows_of_first,
-        "waiting": waiting,
-        "waiting_first": first,
-        "cpu": _cpu() - cpu,
+        **counts.as_json(task.passes),
+        "opening": opening,
+        "elapsed": result.elapsed,
+        "first_batch": result.first_batch,
+        "after_first": result.after_first,
+        "rows_after_first": result.rows_after_first,
+        "waiting": result.waiting,
+        "cpu": _cpu_seconds() - cpu,
         "peak_rss": memory.peak_bytes(),
     }
 
 
-def _cpu() -> float:
+def _cpu_seconds() -> float:
     """Seconds of CPU of this process and of those that it started and that have ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)

@@ -1,4 +1,4 @@
-"""No loader, but the limit of all: the same rows in the same blocks as plain ``tables()``, of which no batch is made.
+"""The limit of all loaders: the same rows in the same blocks read by plain ``tables()``, without making batches.
 
 tiledbsoma reads a block as it does for a loader that asks for nothing more; how fast depends on the size of its
 buffers, so there are several settings, and the best of them is the limit.
@@ -38,7 +38,7 @@ def unsupported(wanted: Wanted) -> str | None:
 
 
 def batches(wanted: Wanted) -> Iterator[PeerBatch]:
-    """Pieces of an epoch, the rows of a block told with the first of its own.
+    """Pieces of an epoch; the first piece of a block comes with the block's rows, the others with none.
 
     Settings: ``config`` (options of TileDB); ``rows``, to read the first ones alone; ``passes``, epochs one after
     another.
@@ -58,12 +58,12 @@ def _pieces(opened: ExitStack, x: Any, rows: npt.NDArray[np.int64], wanted: Want
     with opened:
         for epoch in range(wanted.epoch, wanted.epoch + passes):
             for block in order.blocks(rows, spec, shuffle, wanted.seed, epoch):
-                told = block.joinids
+                joinids = block.joinids
                 # map, not a loop: a loop's variable would hold a table while the next one is read.
-                tables = x.read(coords=(soma.as_coords(np.sort(told)), slice(None))).tables()
+                tables = x.read(coords=(soma.as_coords(np.sort(joinids)), slice(None))).tables()
                 for piece in map(chunk_readers.Piece, tables):
-                    yield piece, told
-                    told = _NO_ROWS
+                    yield piece, joinids
+                    joinids = _NO_ROWS
                     del piece
 
 

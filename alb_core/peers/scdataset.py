@@ -1,7 +1,7 @@
 """scDataset over an h5ad copy, with its ``BlockShuffling`` strategy.
 
-Its shuffle is the wanted one: chunks of ``block_size`` consecutive rows in random order, rows shuffled within each
-fetch of ``batch_size * fetch_factor``; a fetch is a batch where the wanted block is less.
+Its shuffle is the one asked for: chunks of ``block_size`` consecutive rows in random order, rows shuffled within each
+fetch of ``batch_size * fetch_factor``; a fetch is a batch where the block asked for is smaller.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """tiledbsoma-ml: ``ExperimentDataset`` and ``experiment_dataloader``, from 0.1.0 on.
 
-Its shuffle is the wanted one: chunks of ``shuffle_chunk_size`` consecutive rows in random order, rows shuffled within
-each ``io_batch_size``.
+Its shuffle is the one asked for: chunks of ``shuffle_chunk_size`` consecutive rows in random order, rows shuffled
+within each ``io_batch_size``.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alb_core.base import processes
+from alb_core.base.checksum import Totals
 from alb_core.loader.block_spec import BlockSpec
 
 #: Fewer blocks than this, and the rate without the first batch leaves out much of the reading (design rule 8).
@@ -21,7 +22,7 @@ ENOUGH_BLOCKS = 8
 
 
 @dataclass(frozen=True)
-class Settings:
+class SweepSettings:
     """What all configurations of a sweep share."""
 
     #: The experiment as the user named it, and where it is: an absolute path or a URI.
@@ -79,7 +80,7 @@ class Configuration:
     method: str
 
     def __str__(self) -> str:
-        """As it stands in messages: ``8x64 scipy.csr``."""
+        """As messages show it: ``8x64 scipy.csr``."""
         return f"{self.spec} {self.method}"
 
     def columns(self) -> dict[str, Any]:
@@ -93,8 +94,8 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What a process found before it measures: rows and vars of the experiment, blocks of an epoch, versions."""
+class SweepStart:
+    """What a process tells before it measures: rows and vars of the experiment, blocks of an epoch, versions."""
 
     n_rows: int
     n_vars: int
@@ -104,46 +105,49 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One epoch."""
+class SweepEpoch:
+    """One epoch that a process has measured."""
 
-    #: Those of a record that it fills.
+    #: Columns of its record.
     columns: Mapping[str, Any]
-    #: ``n_obs``, ``nnz`` and ``x_sum``, of all its batches.
-    delivered: Mapping[str, Any]
+    #: What all its batches came to.
+    totals: Totals
 
 
-#: (chunk size, chunks per block, method, epoch): what tells the records of one sweep apart.
+#: (chunk size, chunks per block, method, epoch): the identity of a record within its sweep.
 Key = tuple[int, int, str, int]
 
 
 def run(
-    settings: Settings,
+    settings: SweepSettings,
     configurations: Sequence[Configuration],
     n_epochs: int,
     *,
     shared: Mapping[str, Any],
-    expected: Mapping[str, Any] | None,
+    expected: Totals | None,
     done: Collection[Key] = (),
     say: Callable[[str], None],
 ) -> Iterator[dict[str, Any]]:
-    """Measure all configurations, one after another."""
-    told: set[str] = set()
+    """Measure all configurations, one after another; yields a record for each epoch.
+
+    Each epoch must come to what is ``expected``; where nothing is, to what the first epoch came to.
+    """
+    noted: set[str] = set()
     for configuration in configurations:
         numbers = [number for number in range(n_epochs) if key(configuration, number) not in done]
-        opened: Opened | None = None
+        begun: SweepStart | None = None
         start = datetime.now()
         epoch = numbers[0] if numbers else 0
         record = {**shared, **settings.columns(), **configuration.columns()}
         try:
             for item in _epochs(settings, configuration, numbers, expected) if numbers else ():
-                if isinstance(item, Opened):
-                    opened = item
-                    record.update(_of(opened))
-                    _note(settings, configuration, opened, told, say)
+                if isinstance(item, SweepStart):
+                    begun = item
+                    record.update(_of(begun))
+                    _note(settings, configuration, begun, noted, say)
                     continue
                 if expected is None and not settings.max_batches:
-                    expected = item.delivered
+                    expected = item.totals
                 yield {**record, **item.columns, "oom": False}
                 start, epoch = datetime.now(), item.columns["epoch"] + 1
         except processes.OutOfMemoryError as error:
@@ -179,32 +183,36 @@ def interrupted(
 
 
 def _epochs(
-    settings: Settings, configuration: Configuration, numbers: Sequence[int], expected: Mapping[str, Any] | None
-) -> Iterator[Opened | Measured]:
+    settings: SweepSettings, configuration: Configuration, numbers: Sequence[int], expected: Totals | None
+) -> Iterator[SweepStart | SweepEpoch]:
     """Measure one configuration, in a process of its own."""
     return processes.run("alb_core.sweeps.worker:epochs", settings, configuration, numbers, expected)
 
 
-def _of(opened: Opened) -> dict[str, Any]:
+def _of(begun: SweepStart) -> dict[str, Any]:
     """Columns of a record that are known once the experiment is open."""
     return {
-        "n_cols": opened.n_vars,
-        "total_rows": opened.n_rows,
-        "n_blocks": opened.n_blocks,
-        "device": opened.device,
-        "libtiledb_version": opened.libtiledb_version,
+        "n_cols": begun.n_vars,
+        "total_rows": begun.n_rows,
+        "n_blocks": begun.n_blocks,
+        "device": begun.device,
+        "libtiledb_version": begun.libtiledb_version,
     }
 
 
 def _note(
-    settings: Settings, configuration: Configuration, opened: Opened, told: set[str], say: Callable[[str], None]
+    settings: SweepSettings,
+    configuration: Configuration,
+    begun: SweepStart,
+    noted: set[str],
+    say: Callable[[str], None],
 ) -> None:
     """Say what a reader of the figures must know; of the computer, once."""
-    if settings.cuda and opened.device == "cpu" and "cuda" not in told:
-        told.add("cuda")
+    if settings.cuda and begun.device == "cpu" and "cuda" not in noted:
+        noted.add("cuda")
         say("no CUDA here: batches stay in the memory of the CPU (-C says that this is meant)")
-    if opened.n_blocks < ENOUGH_BLOCKS and not settings.count_first:
+    if begun.n_blocks < ENOUGH_BLOCKS and not settings.count_first:
         say(
-            f"{configuration}: an epoch has {opened.n_blocks} blocks, fewer than {ENOUGH_BLOCKS}: a rate without the "
+            f"{configuration}: an epoch has {begun.n_blocks} blocks, fewer than {ENOUGH_BLOCKS}: a rate without the "
             "first batch leaves out the reading of its block (-F counts it)"
         )

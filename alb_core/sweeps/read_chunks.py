@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from alb_core.base import memory, processes
-from alb_core.base.checksum import same_sum
+from alb_core.base.checksum import Totals
 from alb_core.base.errors import WrongResultError
 
 #: Bytes of a non-zero in an Arrow table: two int64 coordinates and a float32 (of wider types a little more).
@@ -28,7 +28,7 @@ _PROCESS_BYTES = 350 * 2**20
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReadSettings:
     """What all readers share."""
 
     #: Absolute path or URI of the experiment.
@@ -50,7 +50,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Size:
+class ReadSize:
     """How much there is to read: rows, vars among the first that were asked for, and values of the whole layer."""
 
     n_rows: int
@@ -60,7 +60,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Pass:
+class ReaderPass:
     """What one reader did."""
 
     #: Its name.
@@ -82,31 +82,37 @@ class Pass:
         """Rows a second."""
         return self.n_rows / self.elapsed
 
+    @property
+    def totals(self) -> Totals:
+        """What was read came to."""
+        return Totals(self.n_rows, self.nnz, self.total)
+
 
 def run(
-    settings: Settings, readers: Sequence[str], *, expected: Mapping[str, Any] | None, say: Callable[[str], None]
-) -> Iterator[Pass]:
-    """Let each reader read all rows."""
-    right = None if expected is None else ("the manifest says", expected["nnz"], expected["x_sum"])
+    settings: ReadSettings, readers: Sequence[str], *, expected: Totals | None, say: Callable[[str], None]
+) -> Iterator[ReaderPass]:
+    """Let each reader read all rows; all must read what is ``expected``, or else what the first one read."""
+    source = "the manifest says"
     for reader in readers:
         for item in processes.run("alb_core.sweeps.worker:chunks", settings, reader):
-            if isinstance(item, Size):
+            if isinstance(item, ReadSize):
                 warning = too_large(item, settings, reader, memory.available_bytes())
                 if warning:
                     say(warning)
             elif isinstance(item, str):
                 say(item)
             else:
-                right = right or (f"read_{reader} read", item.nnz, item.total)
-                if item.nnz != right[1] or not same_sum(item.total, right[2]):
+                if expected is None:
+                    source, expected = f"read_{reader} read", item.totals
+                if item.totals.differences(expected):
                     raise WrongResultError(
                         f"read_{reader} read {item.nnz:,} elements that add up to {item.total:,}, "
-                        f"{right[0]} {right[1]:,} that add up to {right[2]:,}: they must be the same"
+                        f"{source} {expected.nnz:,} that add up to {expected.total:,}: they must be the same"
                     )
                 yield item
 
 
-def peak_estimate(size: Size, settings: Settings, reader: str) -> int:
+def peak_estimate(size: ReadSize, settings: ReadSettings, reader: str) -> int:
     """Memory that a reader will take at its peak, in bytes, roughly and rather too much."""
     whole = size.nnz * NONZERO_BYTES * min(1.0, size.n_vars / max(size.all_vars, 1))
     held = whole * min(1.0, settings.chunk_size / max(size.n_rows, 1))
@@ -118,7 +124,7 @@ def peak_estimate(size: Size, settings: Settings, reader: str) -> int:
     return _PROCESS_BYTES + int(tiles + held * _MULTIPLES.get(reader, max(_MULTIPLES.values())))
 
 
-def too_large(size: Size, settings: Settings, reader: str, available: int | None) -> str | None:
+def too_large(size: ReadSize, settings: ReadSettings, reader: str, available: int | None) -> str | None:
     """Warn before a pass that will hardly fit in memory; None where it will, or nobody knows."""
     needed = peak_estimate(size, settings, reader)
     if available is None or needed <= available:
@@ -129,7 +135,7 @@ def too_large(size: Size, settings: Settings, reader: str, available: int | None
     )
 
 
-def as_json(settings: Settings, passes: Sequence[Pass], shared: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(settings: ReadSettings, passes: Sequence[ReaderPass], shared: Mapping[str, Any]) -> dict[str, Any]:
     """Return all figures, with what they were measured by, as one document."""
     given = {name: value for name, value in asdict(settings).items() if name not in ("location", "config", "verbose")}
     readers = [{**asdict(item), "cells_per_second": item.cells_per_second} for item in passes]

@@ -95,7 +95,7 @@ NEEDED = ("n_rows", "elapsed", "max_mem", "epoch", "chunk_method", "batch_size",
 
 
 def default_path() -> Path:
-    """Where records go when nobody says otherwise."""
+    """Where records go by default."""
     return data_root() / "records" / "epochs.parquet"
 
 
@@ -128,11 +128,11 @@ def append(path: Path, records: Sequence[Mapping[str, Any]]) -> int:
     """
     added = as_table(records)
     with locked(path.with_name(f".{path.name}.lock"), f"appending to {path}"):
-        whole = _joined(path, added)
+        table = _joined(path, added)
         sink = pa.BufferOutputStream()
-        pq.write_table(whole, sink, compression="zstd")
+        pq.write_table(table, sink, compression="zstd")
         write_atomically(path, sink.getvalue().to_pybytes())
-    return int(whole.num_rows)
+    return int(table.num_rows)
 
 
 def require_appendable(path: Path, record: Mapping[str, Any]) -> None:

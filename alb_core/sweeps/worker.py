@@ -1,4 +1,4 @@
-"""What runs in the processes of their own: epochs of the loader, and passes of the chunk readers."""
+"""What runs in a process of its own: epochs of the loader, and passes of the chunk readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
@@ -16,23 +16,23 @@ import torch
 from tqdm import tqdm
 
 from alb_core.base import memory
-from alb_core.base.checksum import differences
+from alb_core.base.checksum import Totals
 from alb_core.base.errors import AlbError, WrongResultError, one_line
 from alb_core.cases import chunk_readers, io_counts
 from alb_core.cases.consume import EpochResult, run_epoch
 from alb_core.loader import order, soma
 from alb_core.loader.dataset import SomaLoader
 from alb_core.sweeps import read_chunks
-from alb_core.sweeps.data_loader import Configuration, Measured, Opened, Settings
+from alb_core.sweeps.data_loader import Configuration, SweepEpoch, SweepSettings, SweepStart
 
 # One process draws the bar: a lock that several could share would be a semaphore that outlives a killed one.
 tqdm.set_lock(threading.RLock())
 
 
 def epochs(
-    settings: Settings, configuration: Configuration, numbers: Sequence[int], expected: Mapping[str, Any] | None
-) -> Iterator[Opened | Measured]:
-    """Run epochs of one configuration."""
+    settings: SweepSettings, configuration: Configuration, numbers: Sequence[int], expected: Totals | None
+) -> Iterator[SweepStart | SweepEpoch]:
+    """Run the epochs of these numbers with one configuration; yields a :class:`SweepStart`, then each epoch."""
     with _one_line_warnings(str(configuration)), _named_errors(settings.location):
         loader = SomaLoader(
             settings.location,
@@ -47,9 +47,9 @@ def epochs(
             soma_buffer_size=settings.soma_buffer_size,
             config=settings.config,
         )
-        with loader, io_counts.counting() as read_bytes:
+        with loader, io_counts.count_bytes() as read_bytes:
             cuda = settings.cuda and torch.cuda.is_available()
-            yield Opened(
+            yield SweepStart(
                 n_rows=loader.n_rows,
                 n_vars=loader.n_vars,
                 n_blocks=loader.n_blocks,
@@ -75,14 +75,15 @@ def epochs(
                     )
                 when = {"epoch": number, "start_dt": start, "end_dt": datetime.now()}
                 cost = {"max_mem": memory.peak_bytes(), "read_bytes": _difference(read_bytes(), bytes_before)}
-                if expected is not None and not settings.max_batches:
-                    _require(title, differences(result, **expected))
-                delivered = {"n_obs": result.n_rows, "nnz": result.nnz, "x_sum": result.total}
-                yield Measured({**when, **cost, **_columns(settings, result)}, delivered)
+                if expected is not None and not settings.max_batches and (wrong := result.totals.differences(expected)):
+                    raise WrongResultError(f"{title}: wrong result: {'; '.join(wrong)}")
+                yield SweepEpoch({**when, **cost, **_columns(settings, result)}, result.totals)
 
 
-def chunks(settings: read_chunks.Settings, reader: str) -> Iterator[read_chunks.Size | read_chunks.Pass | str]:
-    """Let one reader read all rows."""
+def chunks(
+    settings: read_chunks.ReadSettings, reader: str
+) -> Iterator[read_chunks.ReadSize | read_chunks.ReaderPass | str]:
+    """Let one reader read all rows; yields how much there is, then the pass, or why the release cannot do it."""
     name, location = f"read_{reader}", settings.location
     with _one_line_warnings(name), _named_errors(location), ExitStack() as stack:
         experiment = stack.enter_context(
@@ -95,35 +96,35 @@ def chunks(settings: read_chunks.Settings, reader: str) -> Iterator[read_chunks.
         )
         measurement, x = soma.sparse_x(experiment, settings.measurement, settings.layer, location)
         rows, columns = soma.joinids(experiment.obs), soma.joinids(measurement.var)
-        wanted = columns[: settings.n_vars]
-        yield read_chunks.Size(len(rows), len(wanted), len(columns), int(x.nnz))
+        first_columns = columns[: settings.n_vars]
+        yield read_chunks.ReadSize(len(rows), len(first_columns), len(columns), int(x.nnz))
         try:
             chunk_readers.require_reader(x, reader)
         except NotImplementedError as error:
             yield f"{name} n/a: {error}"
             return
         ordered = order.chunks(rows, settings.chunk_size, settings.shuffle, settings.seed)
-        read_bytes = stack.enter_context(io_counts.counting())
+        read_bytes = stack.enter_context(io_counts.count_bytes())
         memory.reset_peak()
         hidden = True if settings.verbose else None
         with tqdm(total=len(rows), desc=name, unit=" cells", leave=False, disable=hidden) as bar:
-            told = _Told(name, len(rows), bar if not settings.verbose else None)
-            result = chunk_readers.read_epoch(x, ordered, reader, soma.as_coords(wanted), progress=told)
-        yield read_chunks.Pass(
+            progress = _ChunkProgress(name, len(rows), bar if not settings.verbose else None)
+            result = chunk_readers.read_epoch(x, ordered, reader, soma.as_coords(first_columns), progress=progress)
+        yield read_chunks.ReaderPass(
             reader=reader,
             elapsed=result.elapsed,
-            first_chunk=result.first_chunk,
+            first_chunk=result.first_done,
             n_rows=result.n_rows,
-            n_chunks=result.n_chunks,
-            nnz=result.nnz,
-            total=result.total,
+            n_chunks=result.n_batches,
+            nnz=result.totals.nnz,
+            total=result.totals.total,
             max_mem=memory.peak_bytes(),
             read_bytes=read_bytes(),
         )
 
 
-class _Told:
-    """Tells of each chunk: on a progress bar, or a line on stderr."""
+class _ChunkProgress:
+    """Shows each chunk: on a progress bar, or a line on stderr."""
 
     def __init__(self, name: str, n_rows: int, bar: tqdm | None) -> None:
         self._name, self._n_rows, self._bar = name, n_rows, bar
@@ -143,12 +144,12 @@ class _Told:
         self._last = now
 
 
-def _batches_to_take(settings: Settings) -> int | None:
+def _batches_to_take(settings: SweepSettings) -> int | None:
     """Batches of an epoch, with a first one that is not counted; None for all."""
     return settings.max_batches + (not settings.count_first) if settings.max_batches else None
 
 
-def _columns(settings: Settings, result: EpochResult) -> dict[str, Any]:
+def _columns(settings: SweepSettings, result: EpochResult) -> dict[str, Any]:
     """Columns of a record that an epoch fills. A rate over nothing, as of one batch that is the first, is null."""
     counted = settings.count_first
     rows = result.n_rows if counted else result.rows_after_first
@@ -161,14 +162,8 @@ def _columns(settings: Settings, result: EpochResult) -> dict[str, Any]:
         "reading": result.reading,
         "converting": result.converting,
         "waiting": result.waiting,
-        "nnz": result.nnz,
+        "nnz": result.totals.nnz,
     }
-
-
-def _require(what: str, wrong: Sequence[str]) -> None:
-    """Fail where what was read is not what the dataset holds, or what was read before."""
-    if wrong:
-        raise WrongResultError(f"{what}: wrong result: {'; '.join(wrong)}")
 
 
 def _difference(after: int | None, before: int | None) -> int | None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alb_core.base.checksum import combined, coo_checksum, dense_checksum, same_sum
+from alb_core.base.checksum import Totals, combined, coo_checksum, dense_checksum, same_sum
+from alb_core.base.errors import AlbError
 
 RNG = np.random.default_rng(0)
 ROWS = np.sort(RNG.choice(10**9, 200, replace=False))
@@ -111,3 +112,21 @@ def test_any_order_of_adding_is_the_same_sum(values: list[float], random) -> Non
     ordered = np.array(values, np.float32)
     random.shuffle(values)
     assert same_sum(float(ordered.sum(dtype=np.float32)), float(np.array(values).sum()))
+
+
+def test_every_figure_that_differs_is_named() -> None:
+    right = Totals(700, 10_000, 25_000, 0xAB)
+    assert right.differences(right) == [] and Totals(700, 10_000, 25_000.0).differences(right) == []
+    assert Totals(1, 2, 3.0, 4).differences(right) == [
+        "rows 1, expected 700",
+        "non-zeros 2, expected 10,000",
+        "sum 3.0, expected 25,000",
+        "checksum 0000000000000004, expected 00000000000000ab",
+    ]
+    assert Totals(700, 10_000, 25_000, 1).differences(right)[0].endswith(": values stand at wrong places")
+    with pytest.raises(AlbError, match=r"^what was read is not what the dataset holds: non-zeros 9, expected 10,000$"):
+        Totals(700, 9, 25_000.0).require(right)
+
+
+def test_what_several_passes_come_to() -> None:
+    assert Totals(10, 20, 30.0, 2**64 - 1).times(3) == Totals(30, 60, 90.0, 2**64 - 3)

@@ -10,6 +10,7 @@ import pytest
 
 from alb_core.base.errors import AlbError
 from alb_core.cases import counters
+from alb_core.cases.chunk_readers import read_epoch
 from alb_core.cases.consume import run_epoch
 from alb_core.loader import soma
 from alb_core.loader.block_spec import parse_one
@@ -28,8 +29,7 @@ class Reading:
         return soma.open_experiment(self._tiny.uri, config={"sm.tile_cache_size": 0})
 
     def epoch(self):
-        for _ in range(self.times):
-            soma.read_table(self.opened.ms["RNA"].X["raw"], self._tiny.obs_joinids, None)
+        return read_epoch(self.opened.ms["RNA"].X["raw"], [self._tiny.obs_joinids] * self.times, "table")
 
     def close(self):
         self.stack.close()

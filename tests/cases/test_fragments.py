@@ -24,18 +24,18 @@ def three(tmp_path):
 
 @pytest.mark.parametrize(("rows", "count"), [([0], 1), ([10, 20], 2), ([0, 10, 20], 3), ([50], 0)])
 def test_a_fragment_counts_once_where_its_cells_are_read(three, rows, count):
-    with tiledbsoma.SparseNDArray.open(str(three / "x")) as array, io_counts.touched(three) as asked:
+    with tiledbsoma.SparseNDArray.open(str(three / "x")) as array, io_counts.count_fragments(three) as asked:
         for _ in range(3):
             assert len(soma.read_table(array, np.array(rows), None)) == 5 * count
         assert asked() == count
 
 
 def test_opening_an_array_reads_none(three):
-    with io_counts.touched(three) as asked, tiledbsoma.SparseNDArray.open(str(three / "x")) as array:
+    with io_counts.count_fragments(three) as asked, tiledbsoma.SparseNDArray.open(str(three / "x")) as array:
         assert array.shape == (100, 5) and asked() == 0
 
 
 def test_a_system_that_does_not_tell_is_none(three, monkeypatch):
     monkeypatch.setattr(io_counts.ctypes, "CDLL", lambda *_, **__: object())
-    with io_counts.touched(three) as asked:
+    with io_counts.count_fragments(three) as asked:
         assert asked() is None

@@ -24,7 +24,7 @@ def test_bytes_are_counted_as_they_lie_on_the_disk(tiny: Tiny) -> None:
     files = Path(tiny.uri).glob("ms/RNA/X/raw/__fragments/*/*.tdb")
     stored = {path.name: path.stat().st_size for path in files}
     values = sum(size for name, size in stored.items() if name != "__fragment_metadata.tdb")
-    with reading(tiny) as read_x, io_counts.counting() as read_bytes:
+    with reading(tiny) as read_x, io_counts.count_bytes() as read_bytes:
         assert read_bytes() == 0
         read_x()
         once = read_bytes()
@@ -37,17 +37,17 @@ def test_bytes_are_counted_as_they_lie_on_the_disk(tiny: Tiny) -> None:
 
 def test_each_count_begins_at_nothing(tiny: Tiny) -> None:
     with reading(tiny) as read_x:
-        with io_counts.counting() as read_bytes:
+        with io_counts.count_bytes() as read_bytes:
             read_x()
             assert read_bytes() != 0
-        with io_counts.counting() as read_bytes:
+        with io_counts.count_bytes() as read_bytes:
             assert read_bytes() == 0
 
 
 def test_what_the_oldest_releases_print_is_what_the_others_say(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with reading(tiny) as read_x, io_counts.counting_all() as counts:
+    with reading(tiny) as read_x, io_counts.count_all() as counts:
         read_x()
         said = counts()
         monkeypatch.delattr(tiledbsoma, "tiledbsoma_stats_as_py")
@@ -59,7 +59,7 @@ def test_what_the_oldest_releases_print_is_what_the_others_say(
 
 
 def test_twice_the_reading_is_twice_the_tiles(tiny: Tiny) -> None:
-    with reading(tiny) as read_x, io_counts.counting_all() as counts:
+    with reading(tiny) as read_x, io_counts.count_all() as counts:
         read_x()
         once = counts()
         read_x()
@@ -71,16 +71,16 @@ def test_twice_the_reading_is_twice_the_tiles(tiny: Tiny) -> None:
 def test_a_release_that_prints_something_else(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(tiledbsoma, "tiledbsoma_stats_as_py")
     monkeypatch.setattr(tiledbsoma, "tiledbsoma_stats_dump", lambda: None)
-    with io_counts.counting_all() as counts:
+    with io_counts.count_all() as counts:
         assert counts() is None
     monkeypatch.delattr(tiledbsoma, "tiledbsoma_stats_enable")
-    with io_counts.counting_all() as counts:
+    with io_counts.count_all() as counts:
         assert counts() is None
 
 
 @pytest.mark.parametrize("missing", ["tiledbsoma_stats_enable", "tiledbsoma_stats_as_py"])
 def test_a_release_that_does_not_say(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     monkeypatch.delattr(tiledbsoma, missing)
-    with reading(tiny) as read_x, io_counts.counting() as read_bytes:
+    with reading(tiny) as read_x, io_counts.count_bytes() as read_bytes:
         read_x()
         assert read_bytes() is None

@@ -22,7 +22,6 @@ from alb_core.cli.main import main
 from alb_core.peers import child, ours
 from alb_core.peers.child import Task
 from alb_core.peers.compare import loaders, run_loader, saved, table
-from tools import loader_goals
 
 #: A loader that makes up its cells, so that none is of the dataset.
 STRANGE = "peers.compare.strange_loader"
@@ -112,7 +111,7 @@ def test_what_loaders_are_asked_for(compare: Any, at_once: list[Task]) -> None:
     words = ("--chunk-size", "8", "--block-size", "64", "--batch-size", "32", "--no-shuffle", "--seed", "5")
     status, _, _ = compare("tried", "--peers", "ours", "--consumer-ms", "1.5", "--rounds", "2", *words)
     assert status == 0
-    timed = [task for task in at_once if task.facts and not task.check]
+    timed = [task for task in at_once if task.expected and not task.check]
     for task in timed:
         wanted = task.wanted
         assert (wanted.chunk_size, wanted.block_size, wanted.batch_size) == (8, 64, 32)
@@ -144,34 +143,6 @@ def test_what_is_kept_lies_beside_the_results_of_the_machine(
     assert (status, err) == (2, ["alb: --machine m is for --keep: give both, or neither"])
 
 
-def test_goals_by_one_interleaved_run(
-    compare: Any, at_once: list[Task], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(loader_goals, "ROWS", (200, 700, 1400))
-    monkeypatch.setattr(loader_goals, "CONSUMER_MS", 1.0)
-    path = tmp_path / "goals.json"
-    status, out, _ = compare("tried", "--goals", "--retiled", "tried", "--rounds", "2", "--json", path)
-    assert status == 0
-    content = json.loads(path.read_text())
-    states = {goal["name"]: goal["state"] for goal in content["goals"]}
-    assert [line.split()[0] for line in out] == list(states)
-    measured = {name for name, state in states.items() if state != "not measured"}
-    assert measured >= {"L1b", "L3a", "L3b", "L4", "L5a", "L5b", "L6a", "L6b"}
-    assert states["L4"] == "met" and states["L5b"] == "met", "the same dataset, and 1 GiB"
-    assert "1,400 rows (2 epochs of 700)" in out[-1]
-    assert {(task.rows, task.passes) for task in at_once} == {(None, 1), (200, 1), (None, 2)}
-
-
-def test_goals_without_a_retiled_copy(compare: Any, at_once: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader_goals, "ROWS", (200,))
-    monkeypatch.setattr(loader_goals, "CONSUMER_MS", 0.0)
-    status, out, _ = compare("tried", "--goals", "--rounds", "1")
-    assert status == 0
-    assert next(line for line in out if line.startswith("L5")).endswith(
-        "not measured: alb data retile tried NAME first, then --retiled NAME"
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -182,10 +153,6 @@ def test_goals_without_a_retiled_copy(compare: Any, at_once: list[Task], monkeyp
         (("tried", "--settings", "default,worst"), "--settings .*'worst' is unknown, expected some of default, best"),
         (("tried", "--chunk-size", "7"), "--block-size 32768 is no multiple of --chunk-size 7"),
         (("tried", "--rounds", "0"), ".*--rounds.*0.*"),
-        (("tried", "--goals", "--no-shuffle"), "--goals says itself what is measured: leave out --shuffle"),
-        (("tried", "--goals", "--figure", "x.png"), "--goals says itself what is measured: leave out --figure"),
-        (("tried", "--retiled", "tried"), "--retiled tried is for --goals: .*"),
-        (("tried", "--goals", "--retiled", "nowhere"), "no dataset nowhere in .*"),
         (("tried", "--json", "."), r"--json \. is a directory, expected a file"),
         (("tried", "--json", "no/such/x.json"), "--json no/such/x.json: there is no directory .*/no/such"),
         (("tried", "--figure", "x.gif"), "a figure x.gif cannot be drawn, expected a name that ends in .png, .*"),

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import ALB, SMALL, alb, contradict, dataset, environment
+from command import ALB, SMALL, alb, contradict, dataset, environment, until
 from s3 import Proxy, answers
 from tiny import Tiny, coordinates, joinids, write_tables
 
+from alb_core.base import memory
 from alb_core.sweeps import records
 
 #: Twelve epochs of many batches.
@@ -39,26 +40,6 @@ def _wait_for(path: Path, rows: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-def _session(pid: int) -> list[int]:
-    """Processes of a session that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(session) == pid and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
-def _is_empty_soon(pid: int) -> bool:
-    end = time.monotonic() + 10
-    while _session(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not _session(pid)
-
-
 def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny, load: Any, tmp_path: Path) -> None:
     path = tmp_path / "epochs.parquet"
     interrupted = _started(root, "-d", str(path))
@@ -68,7 +49,7 @@ def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny,
     out, err = interrupted.communicate(timeout=20)
     assert (interrupted.returncode, err.strip()) == (130, "alb: interrupted")
     assert out.startswith("    block spec")
-    assert _is_empty_soon(interrupted.pid), "Ctrl-C left a process behind"
+    assert until(lambda: not memory.session_processes(interrupted.pid)), "Ctrl-C left a process behind"
 
     before = _rows(path)
     killed = _started(root, "-d", str(path), "--resume")
@@ -76,7 +57,7 @@ def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny,
     killed.kill()
     _, err = killed.communicate()
     assert f"{before} epochs are recorded, {12 - before} are left" in err
-    assert _is_empty_soon(killed.pid), "the kill left a process behind"
+    assert until(lambda: not memory.session_processes(killed.pid)), "the kill left a process behind"
 
     before = _rows(path)
     assert 4 <= before < 12
@@ -154,7 +135,7 @@ def test_a_wrong_result_is_no_record(load: Any, root: Path, tmp_path: Path) -> N
     contradict(root / "soma" / "wrong", nnz=right + 1)
     status, rows, lines, said = load("-b", "4x16", uri="wrong")
     assert (status, rows, lines) == (1, [], [])
-    assert said == [f"alb: 4x16 np.array, epoch 0: wrong result: non-zeros {right}, expected {right + 1}"]
+    assert said == [f"alb: 4x16 np.array, epoch 0: wrong result: non-zeros {right:,}, expected {right + 1:,}"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,8 +17,9 @@ from alb_core.base.errors import AlbError
 from alb_core.loader import dataset as loader_module
 from alb_core.loader.block_pipeline import METHODS
 from alb_core.loader.block_spec import BlockSpec, parse_one
-from alb_core.loader.dataset import METHOD_NAMES, SomaLoader
+from alb_core.loader.dataset import SomaLoader
 from alb_core.loader.order import BLOCK_SHUFFLES
+from alb_core.loader.pipelines import METHOD_NAMES
 
 SPEC = BlockSpec(chunk_size=16, chunks_per_block=8)
 
@@ -257,29 +258,29 @@ def test_buffers_of_any_size(tiny: Tiny, size: int) -> None:
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_time_spent_is_that_of_the_latest_epoch(tiny: Tiny, method: str) -> None:
     with SomaLoader(tiny.uri, SPEC, method=method, batch_size=100) as loader:
-        assert (loader.spent.reading, loader.spent.converting) == (0.0, 0.0)
+        assert (loader.stage_times.reading, loader.stage_times.converting) == (0.0, 0.0)
         start = time.perf_counter()
         for _ in loader:
             time.sleep(0.02)  # of the consumer: nobody else's time
         elapsed = time.perf_counter() - start
-        first = loader.spent
+        first = loader.stage_times
         assert first.reading > 0 and first.converting > 0
         if method in METHODS:  # the other one works while the consumer does
             assert first.reading + first.converting < elapsed - 7 * 0.02
         iterator = iter(loader)
-        assert loader.spent is not first and loader.spent.reading == 0.0
+        assert loader.stage_times is not first and loader.stage_times.reading == 0.0
         next(iterator)
-        assert loader.spent.reading > 0
+        assert loader.stage_times.reading > 0
         if method in METHODS:
-            assert loader.spent.reading < first.reading
+            assert loader.stage_times.reading < first.reading
 
 
 def test_time_is_spent_where_an_error_ends_it(tiny: Tiny) -> None:
-    spent = loader_module.Spent()
-    with pytest.raises(ValueError), spent.on("reading"):
+    times = loader_module.StageTimes()
+    with pytest.raises(ValueError), times.measure("reading"):
         time.sleep(0.01)
         raise ValueError
-    assert spent.reading >= 0.01 and spent.converting == 0.0
+    assert times.reading >= 0.01 and times.converting == 0.0
 
 
 def test_a_dense_layer_is_refused(tmp_path: Path) -> None:

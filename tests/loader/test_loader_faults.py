@@ -21,7 +21,8 @@ from s3 import S3, Proxy, answers, stalls
 from tiny import Tiny, write_tiny
 
 from alb_core.loader.block_spec import BlockSpec
-from alb_core.loader.dataset import METHOD_NAMES, SomaLoader
+from alb_core.loader.dataset import SomaLoader
+from alb_core.loader.pipelines import METHOD_NAMES
 
 SPEC = BlockSpec(chunk_size=16, chunks_per_block=4)
 

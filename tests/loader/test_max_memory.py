@@ -18,7 +18,7 @@ from alb_core.base import memory, processes
 from alb_core.loader import memory_budget
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.dataset import SomaLoader
-from alb_core.peers.compare.run_loader import Watch
+from alb_core.peers.compare.run_loader import PeakMemoryWatch
 
 #: Bytes that a reading process may have: less than what it takes where nobody forbids it.
 MORE = 256 * 2**20
@@ -43,7 +43,7 @@ def peak_and_cap(*arguments: str) -> tuple[int, int]:
     command = [sys.executable, str(TESTS / "capped.py"), *arguments]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process,
-        Watch(process.pid) as watch,
+        PeakMemoryWatch(process.pid) as watch,
     ):
         assert process.stdout is not None
         said = process.stdout.read()
@@ -82,23 +82,23 @@ def test_free_memory_is_given_back_near_the_cap_and_not_all_the_time(monkeypatch
     monkeypatch.setattr(memory, "held_bytes", lambda: held)
     monkeypatch.setattr(memory, "give_back", lambda: given.append(now))
     monkeypatch.setattr(memory_budget.time, "monotonic", lambda: now)
-    watched = memory_budget.Ceiling(500 * 2**20)
-    watched.look()
+    watched = memory_budget.MemoryCap(500 * 2**20)
+    watched.keep()
     assert not given, "far below the cap"
     held = 450 * 2**20
     for later in (10.0, 10.01, 10.2):
         now = later
-        watched.look()
+        watched.keep()
     assert given == [10.0, 10.2], "what is in use cannot be given back, however often one tries"
-    memory_budget.Ceiling(None).look()
+    memory_budget.MemoryCap(None).keep()
     assert len(given) == 2
 
 
 def test_a_loader_looks_at_its_cap_while_it_reads(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int | None] = []
-    monkeypatch.setattr(memory_budget.Ceiling, "look", lambda self: looked.append(self._near))
+    monkeypatch.setattr(memory_budget.MemoryCap, "keep", lambda self: looked.append(self._threshold))
     cap = 2**32
     with SomaLoader(tiny.uri, BlockSpec(64, 4), method="numba", max_memory=cap) as loader:
         for _ in loader:
             pass
-    assert looked and {cap - near for near in looked if near is not None} == {memory_budget._NEAR}
+    assert looked and {cap - near for near in looked if near is not None} == {memory_budget._MARGIN_BYTES}

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alb_core.loader.prefetch import ahead, left_behind, settle
+from alb_core.loader.prefetch import prefetched, threads_running, wait_for_threads
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "alb-ahead"]
+    return [thread.name for thread in threading.enumerate() if thread.name == "alb-prefetch"]
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))
 def test_the_same_items_in_the_same_order(items, depth):
-    assert list(ahead(iter(items), depth)) == items
+    assert list(prefetched(iter(items), depth)) == items
     assert threads() == []
 
 
@@ -33,7 +33,7 @@ def test_items_are_made_before_they_are_asked_for():
                 third.set()
             yield i
 
-    items = ahead(source(), 1)
+    items = prefetched(source(), 1)
     assert made == [], "nothing runs before the first item is asked for"
     assert next(items) == 0
     # One is handed out, one waits, one is held by the thread.
@@ -52,7 +52,7 @@ def test_an_error_comes_as_it_is_after_the_items_before_it():
         except OSError as error:
             raise ValueError("the read") from error
 
-    items = ahead(source())
+    items = prefetched(source())
     assert next(items) == 1
     with pytest.raises(ValueError, match=r"^the read$") as caught:
         next(items)
@@ -71,9 +71,9 @@ def test_a_loop_that_is_left_stops_the_source_in_its_thread():
         finally:
             closed_in.append(threading.current_thread().name)
 
-    for _ in ahead(source(), 2, stop=lambda: stopped.append(True)):
+    for _ in prefetched(source(), 2, stop=lambda: stopped.append(True)):
         break
-    assert closed_in == ["alb-ahead"] and stopped == [True]
+    assert closed_in == ["alb-prefetch"] and stopped == [True]
     assert threads() == []
 
 
@@ -85,7 +85,7 @@ def test_stop_wakes_a_source_that_waits_for_its_consumer():
         room.wait()
         yield 1
 
-    items = ahead(source(), stop=room.set)
+    items = prefetched(source(), stop=room.set)
     assert next(items) == 0
     items.close()
     assert threads() == []
@@ -102,28 +102,28 @@ def test_who_leaves_waits_a_moment_for_a_read_that_cannot_be_stopped():
         yield 1
 
     def outer():
-        yield from ahead(source())
+        yield from prefetched(source())
 
-    items = ahead(outer())
+    items = prefetched(outer())
     assert next(items) == 0
     items.close()
-    assert left_behind() and not ended
+    assert threads_running() and not ended
     threading.Timer(0.2, read.set).start()
-    settle()
-    assert ended and not left_behind()
+    wait_for_threads()
+    assert ended and not threads_running()
     assert threads() == []
 
 
 def test_a_process_ends_though_an_iterator_is_held():
     program = (
         "import itertools, time\n"
-        "from alb_core.loader.prefetch import ahead\n"
+        "from alb_core.loader.prefetch import prefetched\n"
         "def source():\n"
         "    try:\n"
         "        yield from itertools.count()\n"
         "    finally:\n"
         "        print('closed')\n"
-        "items = ahead(source())\n"
+        "items = prefetched(source())\n"
         "next(items)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)

@@ -12,8 +12,9 @@ from tiny import Tiny
 
 from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
-from alb_core.loader.dataset import METHOD_NAMES, SomaLoader
+from alb_core.loader.dataset import SomaLoader
 from alb_core.loader.experiment import Selection, faults
+from alb_core.loader.pipelines import METHOD_NAMES
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,11 @@ import pytest
 from tiny import Tiny, write_tiny
 
 from alb_core.base import processes
+from alb_core.base.checksum import Totals
 from alb_core.base.errors import AlbError, WrongResultError
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.sweeps import data_loader, records
-from alb_core.sweeps.data_loader import Configuration, Measured, Opened, Settings, interrupted
+from alb_core.sweeps.data_loader import Configuration, SweepEpoch, SweepSettings, SweepStart, interrupted
 
 BUFFERS = {"py_buffer_size": 2**24, "soma_buffer_size": 2**24}
 ONE = Configuration(BlockSpec(16, 4), "np.array")
@@ -25,16 +26,12 @@ THREE = Configuration(BlockSpec(8, 4), "np.array")
 WHEN = datetime(2026, 1, 2, 3, 4, 5)
 
 
-def _settings(tiny: Tiny, **settings: Any) -> Settings:
-    return Settings("typed", tiny.uri, **{"batch_size": 100, "cuda": False, "quiet": True, **BUFFERS, **settings})
-
-
-def _expected(tiny: Tiny) -> dict[str, int]:
-    return {"n_obs": 700, "nnz": int(np.count_nonzero(tiny.x)), "x_sum": int(tiny.x.sum())}
+def _settings(tiny: Tiny, **settings: Any) -> SweepSettings:
+    return SweepSettings("typed", tiny.uri, **{"batch_size": 100, "cuda": False, "quiet": True, **BUFFERS, **settings})
 
 
 def _run(
-    settings: Settings, configurations=(ONE,), n_epochs: int = 1, **given: Any
+    settings: SweepSettings, configurations=(ONE,), n_epochs: int = 1, **given: Any
 ) -> tuple[list[dict[str, Any]], list[str]]:
     said: list[str] = []
     given = {"shared": {}, "expected": None, **given}
@@ -42,7 +39,7 @@ def _run(
 
 
 def test_a_record_for_each_epoch_as_it_was_asked_for(tiny: Tiny) -> None:
-    rows, said = _run(_settings(tiny, seed=3), [ONE, TWO], 2, shared={"host": "me"}, expected=_expected(tiny))
+    rows, said = _run(_settings(tiny, seed=3), [ONE, TWO], 2, shared={"host": "me"}, expected=tiny.totals)
     assert said == []
     assert [(row["chunk_method"], row["epoch"]) for row in rows] == [
         ("np.array", 0),
@@ -70,12 +67,11 @@ def test_what_is_done_is_not_done_again(tiny: Tiny) -> None:
 
 
 def test_a_wrong_epoch_is_no_record(tiny: Tiny) -> None:
-    for name in ("n_obs", "nnz", "x_sum"):
-        expected = _expected(tiny)
-        expected[name] += 1
+    for name in ("n_rows", "nnz", "total"):
+        expected = replace(tiny.totals, **{name: getattr(tiny.totals, name) + 1})
         with pytest.raises(WrongResultError, match=r"^4x16 np.array, epoch 0: wrong result: \w.* expected "):
             _run(_settings(tiny), expected=expected)
-    rows, _ = _run(_settings(tiny, max_batches=2), expected={"n_obs": 0})
+    rows, _ = _run(_settings(tiny, max_batches=2), expected=Totals(0, 0, 0))
     assert rows[0]["n_rows"] == 200, "part of an epoch cannot be held against the whole"
 
 
@@ -89,16 +85,16 @@ def test_without_a_manifest_the_first_epoch_says(tiny: Tiny, monkeypatch: pytest
 
     monkeypatch.setattr(processes, "run", watched)
     _run(_settings(tiny), [ONE, TWO], 2)
-    assert asked == [None, _expected(tiny)]
+    assert asked == [None, replace(tiny.totals, checksum=None)]
 
 
 def test_fractions_may_be_added_in_any_order(tmp_path: Path) -> None:
     fractions = write_tiny(tmp_path / "fractions", values=lambda x: np.exp(x - 40))
-    exact = float(fractions.x.sum(dtype=np.float64))
-    rows, _ = _run(_settings(fractions), [ONE, TWO], 2, expected={**_expected(fractions), "x_sum": exact})
+    exact = fractions.totals
+    rows, _ = _run(_settings(fractions), [ONE, TWO], 2, expected=exact)
     assert len(rows) == 4
     with pytest.raises(WrongResultError, match="sum"):
-        _run(_settings(fractions), expected={**_expected(fractions), "x_sum": exact * (1 + 1e-5)})
+        _run(_settings(fractions), expected=replace(exact, total=exact.total * (1 + 1e-5)))
 
 
 def test_what_a_reader_of_the_figures_must_know_is_said(tiny: Tiny) -> None:
@@ -125,13 +121,13 @@ def test_the_lack_of_cuda_is_said_once_and_only_if_it_was_wanted(tiny: Tiny) -> 
 def test_out_of_memory_is_a_record_and_the_sweep_goes_on(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """That an epoch can run out of memory is tried with a real one where the command is tested."""
     run = processes.run
-    opened = Opened(n_rows=700, n_vars=150, n_blocks=11, device="cpu", libtiledb_version="2")
+    opened = SweepStart(n_rows=700, n_vars=150, n_blocks=11, device="cpu", libtiledb_version="2")
 
-    def short(function: str, settings: Settings, configuration: Configuration, numbers, expected) -> Iterator[Any]:
+    def short(function: str, settings: SweepSettings, configuration: Configuration, numbers, expected) -> Iterator[Any]:
         if configuration is ONE:
             yield opened
             for number in numbers[:2]:
-                yield Measured({"epoch": number}, _expected(tiny))
+                yield SweepEpoch({"epoch": number}, tiny.totals)
             raise processes.OutOfMemoryError("out of memory: killed by the system")
         if configuration is THREE:
             raise processes.OutOfMemoryError("out of memory: nothing could be opened")
@@ -156,7 +152,7 @@ def test_out_of_memory_is_a_record_and_the_sweep_goes_on(tiny: Tiny, monkeypatch
 
 
 def test_what_cannot_be_read_ends_the_sweep(tmp_path: Path) -> None:
-    settings = Settings("typed", str(tmp_path), quiet=True)
+    settings = SweepSettings("typed", str(tmp_path), quiet=True)
     with pytest.raises(AlbError, match=f"^no SOMA experiment at {tmp_path}: "):
         _run(settings)
 
@@ -171,14 +167,14 @@ def test_secrets_are_not_recorded() -> None:
         "rest.password": "hush",
         "vfs.gcs.service_account_credentials": "hush",
     }
-    settings = Settings("u", "l", config={**secret, "vfs.s3.region": "eu", "sm.mem.malloc_trim": "false"})
+    settings = SweepSettings("u", "l", config={**secret, "vfs.s3.region": "eu", "sm.mem.malloc_trim": "false"})
     assert settings.columns()["tiledb_config"] == "sm.mem.malloc_trim=false vfs.s3.region=eu"
     assert "hush" not in str(settings.columns())
 
 
 # -- going on ----------------------------------------------------------------------------------------------------------
 
-SETTINGS = Settings("typed", "somewhere")
+SETTINGS = SweepSettings("typed", "somewhere")
 SAME = {**SETTINGS.columns(), "hostname": "me", "sha": None}
 
 

@@ -17,24 +17,26 @@ from alb_core.cases import chunk_readers
 from alb_core.loader import soma
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.sweeps import read_chunks, worker
-from alb_core.sweeps.data_loader import Configuration, Measured, Opened, Settings
+from alb_core.sweeps.data_loader import Configuration, SweepEpoch, SweepSettings, SweepStart
 
 BUFFERS = {"py_buffer_size": 2**24, "soma_buffer_size": 2**24}
 ONE = Configuration(BlockSpec(16, 4), "np.array")
 
 
-def _epochs(tiny: Tiny, numbers=(0,), configuration: Configuration = ONE, **settings: Any) -> tuple[Opened, list[dict]]:
-    given = Settings("", tiny.uri, **{"batch_size": 100, "cuda": False, "quiet": True, **BUFFERS, **settings})
+def _epochs(
+    tiny: Tiny, numbers=(0,), configuration: Configuration = ONE, **settings: Any
+) -> tuple[SweepStart, list[dict]]:
+    given = SweepSettings("", tiny.uri, **{"batch_size": 100, "cuda": False, "quiet": True, **BUFFERS, **settings})
     opened, *epochs = worker.epochs(given, configuration, numbers, None)
-    assert isinstance(opened, Opened)
-    assert all(isinstance(item, Measured) for item in epochs)
+    assert isinstance(opened, SweepStart)
+    assert all(isinstance(item, SweepEpoch) for item in epochs)
     return opened, [dict(item.columns) for item in epochs]
 
 
 def test_what_is_found_before_it_measures(tiny: Tiny) -> None:
     opened, epochs = _epochs(tiny, ())
     version = tiledbsoma.get_libtiledbsoma_core_version()
-    assert opened == Opened(n_rows=700, n_vars=150, n_blocks=11, device="cpu", libtiledb_version=version)
+    assert opened == SweepStart(n_rows=700, n_vars=150, n_blocks=11, device="cpu", libtiledb_version=version)
     assert epochs == []
 
 
@@ -126,17 +128,17 @@ def test_a_warning_is_one_line_of_ours(tiny: Tiny, capsys: pytest.CaptureFixture
 
 
 def test_each_chunk_is_told_where_it_is_asked_for(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = read_chunks.Settings(tiny.uri, chunk_size=300, verbose=True, **BUFFERS)
+    settings = read_chunks.ReadSettings(tiny.uri, chunk_size=300, verbose=True, **BUFFERS)
     size, done = worker.chunks(settings, "table")
-    assert size == read_chunks.Size(700, 150, 150, np.count_nonzero(tiny.x))
-    assert isinstance(done, read_chunks.Pass)
+    assert size == read_chunks.ReadSize(700, 150, 150, np.count_nonzero(tiny.x))
+    assert isinstance(done, read_chunks.ReaderPass)
     lines = capsys.readouterr().err.splitlines()
     told = [(f"{rows:,} of 700 rows", np.count_nonzero(tiny.x[max(0, rows - 300) : rows])) for rows in (300, 600)]
     told.append(("700 of 700 rows", np.count_nonzero(tiny.x[600:])))
     assert [line.rpartition(" in ")[0] for line in lines] == [
         f"read_table: {rows}, {nnz:,} non-zeros" for rows, nnz in told
     ]
-    list(worker.chunks(read_chunks.Settings(tiny.uri, chunk_size=300, **BUFFERS), "table"))
+    list(worker.chunks(read_chunks.ReadSettings(tiny.uri, chunk_size=300, **BUFFERS), "table"))
     assert capsys.readouterr().err == "", "no progress bar in a pipe"
 
 
@@ -145,8 +147,8 @@ def test_a_reader_that_the_release_lacks(tiny: Tiny, monkeypatch: pytest.MonkeyP
         raise NotImplementedError("tiledbsoma 1.0 has no blockwise reader")
 
     monkeypatch.setattr(chunk_readers, "require_reader", lacks)
-    size, said = worker.chunks(read_chunks.Settings(tiny.uri, chunk_size=300, **BUFFERS), "blockwise_table")
-    assert isinstance(size, read_chunks.Size)
+    size, said = worker.chunks(read_chunks.ReadSettings(tiny.uri, chunk_size=300, **BUFFERS), "blockwise_table")
+    assert isinstance(size, read_chunks.ReadSize)
     assert said == "read_blockwise_table n/a: tiledbsoma 1.0 has no blockwise reader"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from alb_core.base.checksum import combined, coo_checksum, require_equal
+from alb_core.base.checksum import Totals, combined, coo_checksum
 from alb_core.base.errors import AlbError
 from alb_core.datasets.manifest import Manifest
 from alb_core.loader import soma as soma_module
@@ -113,29 +112,17 @@ def _matrix(table: Any, rows: Positions, columns: Positions) -> Any:
     return matrix
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What a copy holds."""
-
-    n_rows: int
-    nnz: int
-    total: float
-    checksum: int
-
-
 def verify(path: Path, manifest: Manifest, form: str) -> None:
     """Refuse a copy that does not hold what the dataset's manifest says.
 
     It is opened again, so that what counts is what is on the disk.
     """
     with _OPEN[form](path) as file:
-        found = _content(file)
-    require_equal(
-        found, n_obs=manifest.n_obs, nnz=manifest.nnz, x_sum=manifest.x_sum, x_checksum=int(manifest.x_checksum, 16)
-    )
+        totals = _totals(file)
+    totals.require(manifest.totals)
 
 
-def _content(file: Any) -> _Content:
+def _totals(file: Any) -> Totals:
     """Count what a copy holds."""
     x, rows, columns = file["X"], file["obs"]["soma_joinid"][:], file["var"]["soma_joinid"][:]
     indptr = x["indptr"][:]
@@ -146,7 +133,7 @@ def _content(file: Any) -> _Content:
         row = np.searchsorted(indptr, np.arange(start, start + len(values)), side="right") - 1
         total += float(values.sum(dtype=np.float64))
         checksum = combined(checksum, coo_checksum(rows[row], columns[positions], values))
-    return _Content(len(indptr) - 1, nnz, total, checksum)
+    return Totals(len(indptr) - 1, nnz, total, checksum)
 
 
 def _arrays(manifest: Manifest) -> Iterator[tuple[str, int, str]]:

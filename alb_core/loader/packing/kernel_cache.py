@@ -25,7 +25,7 @@ _PROGRAM = (
     "numba.config.CACHE_DIR = sys.argv[1]\n"
     "sys.path.insert(0, sys.argv[2])\n"
     "from alb_core.loader.packing import kernels\n"
-    "kernels.warm()\n"
+    "kernels.compile_all()\n"
 )
 
 

@@ -1,16 +1,11 @@
 """Cells packed for their batches: two bytes a count, where an Arrow table takes twenty.
 
-Each batch has a stream of bytes, cut into pages out of one pool, so that batches of any size share the memory and give
-it back when they are made dense. In a stream, a value is the distance of its column to the one before it (1 to 254),
-and the value itself where it is a whole number up to 254; ``_JUMP`` stands before a new row and column (4 bytes each),
-``_WIDE`` before a float32 (4 bytes). TileDB hands out cells in runs of one row with ascending columns, so that nearly
-all counts take two bytes.
+Each batch has a stream of bytes, a chain of pages out of one pool (:mod:`alb_core.loader.packing.pages`). In a
+stream, a value is the distance of its column to the one before it (1 to 254), and the value itself where it is a whole
+number up to 254; ``_JUMP`` stands before a new row and column (4 bytes each), ``_WIDE`` before a float32 (4 bytes).
+TileDB returns cells in runs of one row with ascending columns, so that nearly all counts take two bytes.
 
-The kernels are compiled by numba and hold no lock of Python's: packing, unpacking and reading run beside each other.
-
-Runs of one row's entries with ascending columns, which pack best (:mod:`alb_core.loader.packing.kernels`).
-
-Every kernel, compiled at once or loaded from where it was kept: before anything is measured, or waited for.
+The kernels are compiled by numba and release Python's lock: packing, unpacking and reading run beside each other.
 """
 
 from __future__ import annotations
@@ -36,10 +31,11 @@ LARGEST_COUNT = 254
 #: Bytes that one value takes at most: jump, row, column, value's mark, float32.
 LARGEST = 1 + 4 + 4 + 1 + 4
 
-STRANGE_ROW = -1
-STRANGE_COLUMN = -2
+#: What :func:`pack` needs, where an entry is of a row or column that was not asked for.
+UNKNOWN_ROW = -1
+UNKNOWN_COLUMN = -2
 
-#: Compiled once, kept on disk, and running without Python's lock.
+#: Decorator: compiled once, kept on disk, without Python's lock.
 kernel = numba.njit(nogil=True, cache=True, boundscheck=False)
 
 
@@ -82,7 +78,11 @@ def pack(
     reserved: Int32,
     n_reserved: int,
 ) -> tuple[int, int, int]:
-    """Append entries of an Arrow table to the streams of their batches."""
+    """Append entries of an Arrow table, from ``start`` on, to the streams of their batches.
+
+    Returns the entry to go on with, the reserved pages that are left, and the pages that are needed to go on: 0 at the
+    end, or :data:`UNKNOWN_ROW` or :data:`UNKNOWN_COLUMN`.
+    """
     n = rows.shape[0]
     page_size = pool.shape[1]
     first_page, last_page, last_row, last_column = streams[0], streams[1], streams[2], streams[3]
@@ -94,7 +94,7 @@ def pack(
             j += 1
         slot = row - low_row
         if slot < 0 or slot >= first_place.shape[0] or first_place[slot] == 0:
-            return i, n_reserved, STRANGE_ROW
+            return i, n_reserved, UNKNOWN_ROW
         place = np.int64(first_place[slot]) - 1
         copies = 0
         while place >= 0:
@@ -116,10 +116,10 @@ def pack(
                 column = columns[k] - low_column
                 if column_ranks.shape[0]:
                     if column < 0 or column >= column_ranks.shape[0] or column_ranks[column] < 0:
-                        return k, n_reserved, STRANGE_COLUMN
+                        return k, n_reserved, UNKNOWN_COLUMN
                     column = np.int64(column_ranks[column])
                 elif column < 0 or column >= n_columns:
-                    return k, n_reserved, STRANGE_COLUMN
+                    return k, n_reserved, UNKNOWN_COLUMN
                 if at + LARGEST > page_size:
                     n_reserved -= 1
                     fresh = reserved[n_reserved]
@@ -145,9 +145,9 @@ def pack(
                     at_row = in_batch
                 at_column = column
                 value = values[k]
-                whole = np.uint8(value) if value >= 0 and value < _WIDE else np.uint8(_WIDE)
-                if whole != _WIDE and np.float32(whole) == value:
-                    pool[page, at] = whole
+                count = np.uint8(value) if value >= 0 and value < _WIDE else np.uint8(_WIDE)
+                if count != _WIDE and np.float32(count) == value:
+                    pool[page, at] = count
                     at += 1
                 else:
                     pool[page, at] = _WIDE
@@ -171,7 +171,7 @@ def unpack_dense(
     page: int,
     order: Int32,
 ) -> None:
-    """Make a stream dense."""
+    """Write a stream into ``out``, shape (rows, columns); ``order`` is empty where columns keep their order."""
     out[:] = 0
     row = np.int64(0)
     column = np.int64(0)
@@ -230,7 +230,7 @@ def unpack_csr(
     page: int,
     order: Int32,
 ) -> None:
-    """Make a stream a CSR matrix with ascending columns."""
+    """Write a stream as a CSR matrix with ascending columns; ``starts``, int64, shape (rows + 1,), is given."""
     ends = starts[:-1].copy()
     row = np.int64(0)
     column = np.int64(0)
@@ -317,8 +317,8 @@ def mean_run(rows: Int64, columns: Int64) -> float:
     return rows.shape[0] / runs if runs else 0.0
 
 
-def warm() -> None:
-    """Compile or load every kernel, for the arrays that it is called with: Arrow's, read-only, and sorted ones."""
+def compile_all() -> None:
+    """Compile or load every kernel for the arrays that it will be given: Arrow's, read-only, and sorted ones."""
     pages, links, used = np.zeros((4, 64), np.uint8), np.full(4, -1, np.int32), np.zeros(4, np.int32)
     none, order = np.empty(0, np.int32), np.zeros(1, np.int32)
     rows, columns, values = np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, np.float32)

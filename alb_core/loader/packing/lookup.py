@@ -1,4 +1,4 @@
-"""Where rows and columns go: what the kernels of :mod:`alb_core.loader.packing.kernels` look joinids up in."""
+"""Lookup tables of the kernels: which batch a row goes to, and where a column stands in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Slots:
         self.span = len(joinids) if self._searched else int(joinids[-1]) - self.low + 1
 
     def slots(self, joinids: Int64) -> Int64:
-        """Slots of joinids as they come with X, int64, to be taken less ``low``; of a stranger below or beyond all."""
+        """Slots of joinids as X has them, int64, before ``low`` is subtracted; out of range for an unknown joinid."""
         if not self._searched:
             return joinids
         ranks = np.searchsorted(self.joinids, joinids)
@@ -31,7 +31,7 @@ class Slots:
 
 
 class Places(Slots):
-    """Places of rows in the order of handing out; a row may have several."""
+    """Places of rows in the order of an epoch; a row may have several."""
 
     def __init__(self, joinids: Int64, base: int = 0) -> None:
         by_row = np.argsort(joinids, kind="stable")
@@ -50,7 +50,7 @@ class Places(Slots):
 
 
 class ColumnRanks(Slots):
-    """Ranks of columns among those wanted, ascending, and where each stands in a batch."""
+    """Ranks of the columns asked for, ascending, and where each stands in a batch."""
 
     def __init__(self, joinids: Int64) -> None:
         by_column = np.argsort(joinids)

@@ -1,7 +1,4 @@
-"""Pages of memory that one thread fills and another one gives back.
-
-Streams of packed cells, one for each batch, as chains of pages.
-"""
+"""Memory of packed cells: a pool of pages that one thread fills and another gives back, and chains of them."""
 
 from __future__ import annotations
 
@@ -18,13 +15,13 @@ Int32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Streams:
-    """Where each stream stands."""
+    """The streams of several batches: where each begins and ends."""
 
     #: First page, last page, row and column of the value last written, -1 for none; int32, shape (4, streams).
     table: Int32
-    #: Bytes used of the last page of the first stream, when it was taken over from other streams; 0 for none.
+    #: Bytes used of the last page of the first stream when it was carried over from streams before; 0 if it was not.
     carried: int = 0
-    #: Bytes used of all its pages then.
+    #: Bytes used of all its pages at that time.
     carried_in_all: int = 0
 
     @property
@@ -62,11 +59,11 @@ def none() -> Streams:
 
 
 class PoolFullError(Exception):
-    """There is no page left, and nobody who could give one back."""
+    """There is no page left, and no page is lent that could come back."""
 
 
 class ClosedError(Exception):
-    """Nobody wants pages any more."""
+    """The pool was closed while a thread waited for pages."""
 
 
 class Pool:
@@ -117,7 +114,7 @@ class Pool:
             self._return(page)
 
     def close(self) -> None:
-        """Wake whoever waits for pages: nobody gives any back."""
+        """Wake the threads that wait for pages, with an error: none will come back."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

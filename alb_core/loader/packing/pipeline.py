@@ -1,11 +1,8 @@
-"""The streaming pipeline: blocks -> packed cells -> batches, each stage in a thread of its own.
+"""The streaming pipeline (method ``numba``): blocks -> packed cells -> batches, each stage in a thread of its own.
 
-Tables are packed as TileDB hands them out, so no block ever exists as an Arrow table. Several blocks are read together
+Tables are packed as TileDB returns them, so no block ever exists as an Arrow table. Several blocks are read together
 where memory allows: chunks of different blocks that lie in one tile then unpack it once. Blocks in stored order share
-no tiles, and need not be whole before they are handed out: they are read in parts, one after another without a pause.
-Neither changes which rows are in a batch.
-
-Dense batches whose memory is used again: fresh pages of memory cost more than what is written into them.
+no tiles, so they are read in parts, one after another without a pause. Neither changes which rows are in a batch.
 """
 
 from __future__ import annotations
@@ -24,27 +21,28 @@ import pyarrow as pa
 import torch
 
 from alb_core.base.errors import AlbError
-from alb_core.loader.experiment import Opened
-from alb_core.loader.memory_budget import Ceiling
+from alb_core.loader.experiment import OpenExperiment
+from alb_core.loader.memory_budget import MemoryCap
 from alb_core.loader.order import Block
 from alb_core.loader.packing import kernels
 from alb_core.loader.packing import pages as streams_of
-from alb_core.loader.packing.kernels import warm
+from alb_core.loader.packing.kernels import compile_all
 from alb_core.loader.packing.lookup import ColumnRanks, Places
 from alb_core.loader.packing.pages import ClosedError, Pool, PoolFullError, Streams
-from alb_core.loader.prefetch import ahead, settle
-from alb_core.loader.stage_times import Spent
+from alb_core.loader.prefetch import prefetched, wait_for_threads
+from alb_core.loader.stage_times import StageTimes
 
-#: References to an array of the pool that nobody else holds: the list's, the loop's and that of ``getrefcount``.
-_OURS = 3
+#: References to a free array: the list's, the loop's and that of ``getrefcount``.
+_FREE_REFERENCES = 3
 
-#: Buffers kept. A consumer that keeps more batches than this gets fresh memory for each.
-_KEPT = 4
+#: Most arrays that are used again. A consumer that keeps more batches gets fresh memory for each.
+_MAX_ARRAYS = 4
 
 
 class BatchBuffers:
-    """Float32 arrays of one shape, each handed out again when its last tensor is gone.
+    """Float32 arrays of one shape, each used again when its last tensor is gone.
 
+    Fresh pages of memory cost more than what is written into them.
     A tensor over a numpy array holds a reference to it as long as any view of the tensor lives, so a batch that the
     consumer keeps is never written to.
     """
@@ -62,10 +60,10 @@ class BatchBuffers:
 
     def _free(self) -> npt.NDArray[np.float32]:
         for array in self._arrays:
-            if sys.getrefcount(array) == _OURS:
+            if sys.getrefcount(array) == _FREE_REFERENCES:
                 return array
         array = np.empty(self._shape, dtype=np.float32)
-        if len(self._arrays) < _KEPT:
+        if len(self._arrays) < _MAX_ARRAYS:
             self._arrays.append(array)
         return array
 
@@ -100,15 +98,15 @@ _PROBED_PLACES = 8
 
 
 @dataclass(frozen=True)
-class _Packed:
-    """A batch that is complete, and not yet dense: the first page of its stream, and a row of obs for each of its."""
+class _PackedBatch:
+    """A complete batch, packed: the first page of its stream, and the rows of obs."""
 
     first_page: int
     obs: pa.Table
 
 
-class _Gathered:
-    """What was packed up to now, cut into batches."""
+class _BatchCutter:
+    """Cuts what was packed up to now into batches, and keeps the batch that is begun."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
@@ -116,29 +114,29 @@ class _Gathered:
         self.filled = 0
         self._obs: list[pa.Table] = []
 
-    def add(self, streams: Streams, obs: pa.Table) -> list[_Packed]:
+    def add(self, streams: Streams, obs: pa.Table) -> list[_PackedBatch]:
         """Return the batches that are complete with rows packed into streams that continue those before."""
         table = pa.concat_tables([*self._obs, obs])
-        whole = range(0, table.num_rows - self._batch_size + 1, self._batch_size)
-        self.filled = table.num_rows - len(whole) * self._batch_size
+        starts = range(0, table.num_rows - self._batch_size + 1, self._batch_size)
+        self.filled = table.num_rows - len(starts) * self._batch_size
         self._obs = [table.slice(table.num_rows - self.filled)] if self.filled else []
         self.streams = streams if self.filled else streams_of.none()
         return [
-            _Packed(int(page), table.slice(start, self._batch_size))
-            for page, start in zip(streams.first_page, whole, strict=False)
+            _PackedBatch(int(page), table.slice(start, self._batch_size))
+            for page, start in zip(streams.first_page, starts, strict=False)
         ]
 
-    def rest(self, drop: bool) -> list[_Packed]:
+    def rest(self, drop: bool) -> list[_PackedBatch]:
         """Return the batch that is begun, if there is one, unless it is to be dropped."""
-        return [_Packed(int(self.streams.first_page[-1]), self._obs[0])] if self.filled and not drop else []
+        return [_PackedBatch(int(self.streams.first_page[-1]), self._obs[0])] if self.filled and not drop else []
 
 
-class Streaming:
-    """The pipeline of one epoch at a time; the next one uses its memory again."""
+class StreamingPipeline:
+    """Runs one epoch at a time; the next one uses its memory again."""
 
     def __init__(
         self,
-        opened: Opened,
+        opened: OpenExperiment,
         *,
         batch_size: int,
         drop_last: bool,
@@ -152,13 +150,13 @@ class Streaming:
         self._columns = ColumnRanks(opened.columns)
         self._batch_size = batch_size
         self._drop_last = drop_last
-        self._spent = Spent()
-        self._ceiling = Ceiling(max_memory)
+        self._times = StageTimes()
+        self._memory_cap = MemoryCap(max_memory)
         self._sparse = sparse
         self._buffers = BatchBuffers(batch_size, len(opened.columns), pin=pin)
         # numba takes half a second to load kernels from disk: here, beside a read, and not before the first batch.
         with ThreadPoolExecutor(1) as beside:
-            loaded = beside.submit(warm)
+            loaded = beside.submit(compile_all)
             self._row_bytes = self._probed()
             loaded.result()
         if block_rows * self._row_bytes > packed_bytes:
@@ -166,18 +164,20 @@ class Streaming:
         self._pool = Pool(packed_bytes, _page_size(batch_size * self._row_bytes))
         self._reserved: Int32 = np.empty(0, dtype=np.int32)
 
-    def batches(self, blocks: Iterator[Block], spent: Spent) -> Generator[tuple[torch.Tensor, pa.Table], None, None]:
-        """Batches of the blocks, in order; seconds are noted in ``spent``, and the threads end with the iteration."""
-        self._spent = spent
-        settle()
+    def batches(
+        self, blocks: Iterator[Block], times: StageTimes
+    ) -> Generator[tuple[torch.Tensor, pa.Table], None, None]:
+        """Batches of the blocks, in order; seconds are noted in ``times``, and the threads end with the iteration."""
+        self._times = times
+        wait_for_threads()
         self._pool.reset()
         self._reserved = self._reserved[:0]
         first = next(blocks, None)
         if first is None:
-            return ahead(())
+            return prefetched(())
         blocks = itertools.chain([first], blocks)
-        groups = ahead(self._parts(blocks) if _in_order(first) else self._groups(blocks), stop=self._pool.close)
-        return ahead(self._unpacked(groups), stop=self._pool.close)
+        groups = prefetched(self._parts(blocks) if _in_order(first) else self._groups(blocks), stop=self._pool.close)
+        return prefetched(self._unpacked(groups), stop=self._pool.close)
 
     def _probed(self) -> float:
         """Bytes that a row takes packed, by some rows."""
@@ -185,24 +185,24 @@ class Streaming:
         starts = np.linspace(0, max(0, len(rows) - _PROBED_ROWS), _PROBED_PLACES).astype(np.int64)
         some = np.unique(np.concatenate([rows[start : start + _PROBED_ROWS] for start in starts]))
         # Read in a thread, like all else: Ctrl-C does not wait for a server that does not answer.
-        with contextlib.closing(ahead(map(self._opened.table, [some]))) as read:
+        with contextlib.closing(prefetched(map(self._opened.table, [some]))) as read:
             values = next(read).column("soma_data").to_numpy()
         counts = np.count_nonzero((values >= 0) & (values <= kernels.LARGEST_COUNT) & (values == np.floor(values)))
         return max(1.0, (_COUNT_BYTES * counts + _OTHER_BYTES * (len(values) - counts)) / len(some))
 
     # -- packing -------------------------------------------------------------------------------------------------
 
-    def _parts(self, blocks: Iterator[Block]) -> Generator[list[_Packed], None, None]:
+    def _parts(self, blocks: Iterator[Block]) -> Generator[list[_PackedBatch], None, None]:
         """Batches that each part of blocks in stored order completes; the next part is read while one is packed."""
-        gathered = _Gathered(self._batch_size)
-        with contextlib.suppress(ClosedError), contextlib.closing(ahead(self._read(blocks))) as read:
+        cutter = _BatchCutter(self._batch_size)
+        with contextlib.suppress(ClosedError), contextlib.closing(prefetched(self._read(blocks))) as read:
             while (joinids := next(read, None)) is not None:
                 try:
-                    streams, obs = self._pack(joinids, gathered.streams, gathered.filled, read)
+                    streams, obs = self._pack(joinids, cutter.streams, cutter.filled, read)
                 except PoolFullError:
                     raise _too_large(len(joinids), self._pool.pages.size) from None
-                yield self._lent(gathered.add(streams, obs))
-            yield self._lent(gathered.rest(self._drop_last))
+                yield self._lent(cutter.add(streams, obs))
+            yield self._lent(cutter.rest(self._drop_last))
 
     def _read(self, blocks: Iterator[Block]) -> Generator[Any, None, None]:
         """Joinids of each part of blocks in stored order, then its tables, then None."""
@@ -216,9 +216,9 @@ class Streaming:
                 yield from self._opened.tables(np.unique(part))
                 yield None
 
-    def _groups(self, blocks: Iterator[Block]) -> Generator[list[_Packed], None, None]:
+    def _groups(self, blocks: Iterator[Block]) -> Generator[list[_PackedBatch], None, None]:
         """Batches that each group of blocks completes."""
-        gathered = _Gathered(self._batch_size)
+        cutter = _BatchCutter(self._batch_size)
         waiting: list[Block] = []
         most = 1
         with contextlib.suppress(ClosedError):
@@ -228,8 +228,8 @@ class Streaming:
                     break
                 joinids = np.concatenate([block.joinids for block in group])
                 try:
-                    with contextlib.closing(ahead(self._opened.tables(np.unique(joinids)))) as tables:
-                        streams, obs = self._pack(joinids, gathered.streams, gathered.filled, tables)
+                    with contextlib.closing(prefetched(self._opened.tables(np.unique(joinids)))) as tables:
+                        streams, obs = self._pack(joinids, cutter.streams, cutter.filled, tables)
                 except PoolFullError:
                     if len(group) == 1:
                         raise _too_large(len(group[0]), self._pool.pages.size) from None
@@ -237,11 +237,11 @@ class Streaming:
                     self._row_bytes = self._pool.pages.size / sum(map(len, group))
                     continue
                 most = 2 * len(group)
-                yield self._lent(gathered.add(streams, obs))
-            yield self._lent(gathered.rest(self._drop_last))
+                yield self._lent(cutter.add(streams, obs))
+            yield self._lent(cutter.rest(self._drop_last))
 
-    def _lent(self, batches: list[_Packed]) -> list[_Packed]:
-        """Note that they go to the consumer."""
+    def _lent(self, batches: list[_PackedBatch]) -> list[_PackedBatch]:
+        """Note that the pages of these batches go to the consumer."""
         self._pool.lend(len(batches))
         return batches
 
@@ -271,16 +271,16 @@ class Streaming:
         places = Places(joinids, filled)
         streams = begun.continued(self._pool, -(-(filled + len(joinids)) // self._batch_size))
         try:
-            with self._spent.on("reading"):
+            with self._times.measure("reading"):
                 obs = self._opened.obs(joinids)
             while True:
-                with self._spent.on("reading"):
+                with self._times.measure("reading"):
                     table = next(tables, None)
                 if table is None:
                     break
-                with self._spent.on("converting"):
+                with self._times.measure("converting"):
                     self._pack_table(table, places, streams)
-                    self._ceiling.look()
+                    self._memory_cap.keep()
                 del table
         except PoolFullError:
             streams.undo(self._pool, begun)
@@ -322,23 +322,23 @@ class Streaming:
                 )
                 self._reserved = self._reserved[:left]
                 if needed < 0:
-                    what = f"row {rows[start]}" if needed == kernels.STRANGE_ROW else f"column {columns[start]}"
+                    what = f"row {rows[start]}" if needed == kernels.UNKNOWN_ROW else f"column {columns[start]}"
                     raise AlbError(f"X was read with an entry in {what}, which was not asked for")
                 if needed:
                     self._reserved = np.concatenate([self._reserved, pool.take(needed, needed + spare)])
 
     # -- unpacking -----------------------------------------------------------------------------------------------
 
-    def _unpacked(self, groups: Generator[list[_Packed], None, None]) -> Generator[Any, None, None]:
+    def _unpacked(self, groups: Generator[list[_PackedBatch], None, None]) -> Generator[Any, None, None]:
         with contextlib.closing(groups):
             for batch in itertools.chain.from_iterable(groups):
-                with self._spent.on("converting"):
+                with self._times.measure("converting"):
                     x = self._csr(batch) if self._sparse else self._dense(batch)
                     self._pool.give_chain(batch.first_page)
                 yield x, batch.obs
                 del x, batch
 
-    def _dense(self, batch: _Packed) -> torch.Tensor:
+    def _dense(self, batch: _PackedBatch) -> torch.Tensor:
         x = self._buffers.take(batch.obs.num_rows)
         out = x.numpy()
         pool = self._pool
@@ -347,7 +347,7 @@ class Streaming:
         )
         return x
 
-    def _csr(self, batch: _Packed) -> torch.Tensor:
+    def _csr(self, batch: _PackedBatch) -> torch.Tensor:
         pool, n_rows = self._pool, batch.obs.num_rows
         chain = pool.pages, pool.next_page, pool.used, batch.first_page
         starts = np.zeros(n_rows + 1, dtype=np.int64)
@@ -365,7 +365,7 @@ class Streaming:
 
 
 def _in_order(block: Block) -> bool:
-    """Whether rows are handed out in stored order."""
+    """Whether rows are delivered in stored order."""
     return block.permutation is None and bool((np.diff(block.joinids) > 0).all())
 
 

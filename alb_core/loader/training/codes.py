@@ -30,7 +30,7 @@ def categories_of(dataframe: Any, columns: Sequence[str], joinids: Int64) -> dic
     enumerated = [name for name, kind in types.items() if pa.types.is_dictionary(kind)]
     found = {}
     if enumerated:
-        # Every release hands out the whole enumeration with any row.
+        # Every release returns the whole enumeration with any row.
         row = soma.read_dataframe(dataframe, joinids[:1], enumerated)
         found = {name: row.column(name).chunk(0).dictionary for name in enumerated}
     for name in columns:
@@ -67,7 +67,7 @@ def _codes(name: str, values: pa.Array, categories: pa.Array) -> Int64:
     # The words of a table may be fewer, or in another order, than those of the enumeration.
     known = np.append(_found(name, values.dictionary.cast(categories.type), categories), MISSING)
     indices = values.indices.cast(pa.int64()).fill_null(MISSING).to_numpy()
-    # Old releases hand out rows without a value not as nulls, but as the lowest index that there is.
+    # Old releases return rows without a value not as nulls, but as the lowest index that there is.
     return known[np.where((indices >= 0) & (indices < len(known) - 1), indices, len(known) - 1)]
 
 
@@ -75,7 +75,7 @@ def _found(name: str, values: pa.Array, categories: pa.Array) -> Int64:
     """Positions of values among the categories; of nulls -1."""
     found = pc.index_in(values, value_set=categories)
     if found.null_count != values.null_count:
-        stranger = values.filter(pc.and_(found.is_null(), values.is_valid()))[0].as_py()
-        raise AlbError(f"column {name} of obs has {stranger!r}, which is not among its {len(categories)} categories")
+        unknown = values.filter(pc.and_(found.is_null(), values.is_valid()))[0].as_py()
+        raise AlbError(f"column {name} of obs has {unknown!r}, which is not among its {len(categories)} categories")
     codes: Int64 = found.cast(pa.int64()).fill_null(MISSING).to_numpy()
     return codes

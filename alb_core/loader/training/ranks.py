@@ -1,8 +1,8 @@
-"""Shares of an epoch: which of its rows each of several ranks hands out, and in which batches.
+"""Shares of an epoch: which of its rows each of several ranks delivers, and in which batches.
 
 The rows of an epoch stand in one order, that in which chunks are drawn. Each rank takes one run of it, so that at most
-one chunk is cut between two ranks. The shares are as long as one another, to a row, and every rank has the same number
-of batches: a rank with one batch more would wait for the others for ever.
+one chunk is cut between two ranks. The shares are equally long, to a row, and every rank has the same number of
+batches: a rank with one batch more would wait for the others for ever.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Share:
         return n_rows * self.rank // self.world_size, n_rows * (self.rank + 1) // self.world_size
 
     def part(self, part: int, n_parts: int) -> Share:
-        """One of ``n_parts`` parts of the share: the parts of all shares are shares of the whole as well."""
+        """One of ``n_parts`` parts of the share: the parts of all shares are themselves equal shares."""
         return Share(self.rank * n_parts + part, self.world_size * n_parts)
 
 
@@ -40,7 +40,7 @@ def current() -> Share:
 
 
 def faults(rank: int | None, world_size: int | None) -> list[str]:
-    """What is wrong with a rank and a world size that somebody gave, a sentence each."""
+    """What is wrong with a rank and a world size, a sentence each."""
     if rank is None and world_size is None:
         return []
     if rank is None or world_size is None:
@@ -52,34 +52,34 @@ def faults(rank: int | None, world_size: int | None) -> list[str]:
 
 @dataclass(frozen=True)
 class Batches:
-    """Sizes of the batches of one share: whole ones, then what is left."""
+    """Sizes of the batches of one share: full ones, then what is left."""
 
-    #: Rows of a whole batch.
+    #: Rows of a full batch.
     batch_size: int
-    #: How many batches are whole.
-    whole: int
+    #: How many batches are full.
+    full: int
     #: Rows of those after them: none, one short batch, or two (:func:`cut`).
     rest: tuple[int, ...]
 
     def __len__(self) -> int:
         """Batches."""
-        return self.whole + len(self.rest)
+        return self.full + len(self.rest)
 
     def start(self, batch: int) -> int:
         """Row of the share at which a batch starts."""
-        return min(batch, self.whole) * self.batch_size + sum(self.rest[: max(0, batch - self.whole)])
+        return min(batch, self.full) * self.batch_size + sum(self.rest[: max(0, batch - self.full)])
 
     def sizes(self, first: int = 0) -> Iterator[int]:
         """Rows of each batch, from batch ``first`` on."""
-        whole = itertools.repeat(self.batch_size, max(0, self.whole - first))
-        return itertools.chain(whole, self.rest[max(0, first - self.whole) :])
+        full = itertools.repeat(self.batch_size, max(0, self.full - first))
+        return itertools.chain(full, self.rest[max(0, first - self.full) :])
 
 
 def cut(n_rows: int, batch_size: int, drop_last: bool, share: Share) -> Batches:
     """Cut a share into batches, as many as every other share has.
 
-    A share may be one row longer than another, and need a batch more for that row alone. The shorter one then hands
-    out its last whole batch as two: all of it but a row, and that row.
+    A share may be one row longer than another, and need a batch more for that row alone. The shorter one then
+    cuts its last full batch in two: all of it but a row, and that row.
     """
     shortest, longer = divmod(n_rows, share.world_size)
     if share.world_size > 1 and shortest == 0:
@@ -92,9 +92,9 @@ def cut(n_rows: int, batch_size: int, drop_last: bool, share: Share) -> Batches:
             "take drop_last=True, or batches of 2 or more"
         )
     start, stop = share.rows(n_rows)
-    whole, rest = divmod(stop - start, batch_size)
+    full, rest = divmod(stop - start, batch_size)
     if rest:
-        return Batches(batch_size, whole, (rest,))
+        return Batches(batch_size, full, (rest,))
     if longer and stop - start == shortest:
-        return Batches(batch_size, whole - 1, (batch_size - 1, 1))
-    return Batches(batch_size, whole, ())
+        return Batches(batch_size, full - 1, (batch_size - 1, 1))
+    return Batches(batch_size, full, ())

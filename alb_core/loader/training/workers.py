@@ -1,9 +1,7 @@
-"""Processes that read blocks, and hand them over in the order in which they were asked for.
+"""The pipeline with ``num_workers``: processes beside this one read and convert blocks, each its own.
 
-They are spawned, since TileDB does not survive a fork. Arrays and tensors come back in shared memory, the rest through
-a pipe. Each process has one block at a time, and hands over what it makes of it piece by piece.
-
-The pipeline whose blocks are read and converted by processes beside this one (:mod:`alb_core.loader.training.workers`).
+Processes are spawned, since TileDB does not survive a fork. Arrays and tensors come back in shared memory, the rest
+through a pipe. Each process has one block at a time, and results come in the order in which blocks were asked for.
 """
 
 from __future__ import annotations
@@ -32,29 +30,29 @@ import torch.multiprocessing
 from alb_core.base.errors import AlbError, one_line
 from alb_core.loader.batches import Batch
 from alb_core.loader.order import Block
-from alb_core.loader.stage_times import Spent
+from alb_core.loader.stage_times import StageTimes
 
 
-class Remote:
-    """The pipeline of one epoch at a time; the next one has the same processes.
+class WorkerPipeline:
+    """Runs one epoch at a time; the next one has the same processes.
 
-    What it hands out are pieces of blocks: batches are cut where they are wanted, so that nothing depends on how many
-    processes there are.
+    It yields pieces of blocks, and the loader cuts batches of them, so that batches do not depend on the number of
+    processes.
     """
 
     def __init__(self, work: Callable[[Block], Iterable[Batch]], n_workers: int, *, pin: bool = False) -> None:
         self._work = work
         self._n_workers = n_workers
         self._pin = pin
-        self._workers: Workers[Block, Batch] | None = None
+        self._workers: WorkerPool[Block, Batch] | None = None
 
-    def batches(self, blocks: Iterator[Block], spent: Spent) -> Generator[Batch, None, None]:
-        """Pieces of the blocks, in order; waiting for them is noted in ``spent`` as reading."""
+    def batches(self, blocks: Iterator[Block], times: StageTimes) -> Generator[Batch, None, None]:
+        """BlockReader of the blocks, in order; waiting for them is noted in ``times`` as reading."""
         if self._workers is None or self._workers.ended:
-            self._workers = Workers(self._work, self._n_workers)
+            self._workers = WorkerPool(self._work, self._n_workers)
         with contextlib.closing(self._workers.map(blocks)) as pieces:
             while True:
-                with spent.on("reading"):
+                with times.measure("reading"):
                     piece = next(pieces, None)
                 if piece is None:
                     return
@@ -67,27 +65,27 @@ class Remote:
             self._workers.close()
 
 
-Asked = TypeVar("Asked")
-Given = TypeVar("Given")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-#: Results that a process may have handed over before the first of them is taken.
-_AHEAD = 2
+#: Results that a process may have sent before the first of them is taken.
+_MAX_SENT = 2
 
-#: What stands for "a result was taken" among the items.
+#: Sent among the items: a result was taken.
 _TAKEN = "taken"
 
 #: Bytes from which an array is worth shared memory of its own.
-_SHARED = 2**16
+_SHARED_FROM = 2**16
 
 
 class RemoteError(Exception):
     """Traceback of an error in another process: the cause of what is raised in this one."""
 
 
-class Workers(Generic[Asked, Given]):
-    """Processes that all do the same work."""
+class WorkerPool(Generic[Item, Result]):
+    """Processes that all do the same work on items, and yield any number of results for each."""
 
-    def __init__(self, work: Callable[[Asked], Iterable[Given]], n_workers: int) -> None:
+    def __init__(self, work: Callable[[Item], Iterable[Result]], n_workers: int) -> None:
         # Made here so that the processes take it over: one of their own would stay behind when they are killed.
         util.get_temp_dir()
         context = multiprocessing.get_context("spawn")
@@ -101,25 +99,25 @@ class Workers(Generic[Asked, Given]):
             process.start()
             there.close()
 
-    def map(self, items: Iterable[Asked]) -> Generator[Given, None, None]:
+    def map(self, items: Iterable[Item]) -> Generator[Result, None, None]:
         """Let the processes do their work on each item, and give the results in the order of the items.
 
         Left before its end, by the consumer or by an error, the processes end.
         """
-        left = iter(items)
+        waiting = iter(items)
         busy: deque[int] = deque()
-        whole = False
+        complete = False
         try:
             for worker in range(len(self._processes)):
-                self._ask(worker, left, busy)
+                self._ask(worker, waiting, busy)
             while busy:
                 worker = busy.popleft()
-                while result := self._given(worker):
+                while result := self._receive(worker):
                     yield result.pop()
-                self._ask(worker, left, busy)
-            whole = True
+                self._ask(worker, waiting, busy)
+            complete = True
         finally:
-            if not whole:
+            if not complete:
                 self.close()
 
     @property
@@ -131,7 +129,7 @@ class Workers(Generic[Asked, Given]):
         """End the processes, whatever they are at."""
         self._end()
 
-    def _ask(self, worker: int, items: Iterator[Asked], busy: deque[int]) -> None:
+    def _ask(self, worker: int, items: Iterator[Item], busy: deque[int]) -> None:
         """Send the next item, if there is one."""
         for item in items:
             self._send(worker, item)
@@ -145,7 +143,7 @@ class Workers(Generic[Asked, Given]):
         except OSError as error:
             raise self._ended(process) from error
 
-    def _given(self, worker: int) -> list[Given]:
+    def _receive(self, worker: int) -> list[Result]:
         """Return the next result for the item that the process has, or nothing after the last."""
         process, here = self._processes[worker]
         try:
@@ -157,8 +155,8 @@ class Workers(Generic[Asked, Given]):
             raise self._ended(process) from cause
         self._answered = True
         if error is not None:
-            raised, told = error
-            raise raised from RemoteError(told)
+            raised, trace = error
+            raise raised from RemoteError(trace)
         if result:
             # It may make one more while the consumer is at this one.
             self._send(worker, _TAKEN)
@@ -194,7 +192,7 @@ def _work(there: connection.Connection, work: Callable[[Any], Iterable[Any]]) ->
     # Ctrl-C goes to all processes of a terminal; the one that asks ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-    # Said once where batches are handed out; here it would be said by each process.
+    # The process that cuts the batches warns once; here each process would.
     warnings.filterwarnings("ignore", "Sparse ")
     # The one that asked has gone, or has closed the pipe.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -202,7 +200,7 @@ def _work(there: connection.Connection, work: Callable[[Any], Iterable[Any]]) ->
             item = there.recv()
             if isinstance(item, str) and item == _TAKEN:
                 continue
-            room = _AHEAD
+            room = _MAX_SENT
             try:
                 for result in work(item):
                     there.send_bytes(_Pickler.of(([result], None)))
@@ -215,17 +213,17 @@ def _work(there: connection.Connection, work: Callable[[Any], Iterable[Any]]) ->
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:
-                answer = _told(error)
+                answer = _error_answer(error)
             there.send_bytes(answer)
 
 
-def _told(error: Exception) -> bytes:
-    told = traceback.format_exc()
+def _error_answer(error: Exception) -> bytes:
+    trace = traceback.format_exc()
     try:
-        answer = pickle.dumps(([], (error, told)))
+        answer = pickle.dumps(([], (error, trace)))
         pickle.loads(answer)
     except Exception:
-        answer = pickle.dumps(([], (RuntimeError(f"{type(error).__name__}: {one_line(error)}"), told)))
+        answer = pickle.dumps(([], (RuntimeError(f"{type(error).__name__}: {one_line(error)}"), trace)))
     return answer
 
 
@@ -239,7 +237,7 @@ class _Pickler(ForkingPickler):
         return buffer.getbuffer()
 
     def reducer_override(self, value: Any) -> Any:
-        if type(value) is np.ndarray and value.nbytes >= _SHARED:
+        if type(value) is np.ndarray and value.nbytes >= _SHARED_FROM:
             try:
                 return _array, (torch.from_numpy(np.ascontiguousarray(value)),)
             except TypeError:  # of a kind that torch has not

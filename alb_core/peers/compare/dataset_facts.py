@@ -1,4 +1,4 @@
-"""What the loaders must deliver, found out before they run, in a process of its own."""
+"""What loaders must deliver, read from the experiment before they run, in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy.typing as npt
 
 from alb_core.base import processes
 
-#: Column of obs by whose entropy within a batch shuffles are judged.
+#: Column of obs whose entropy within a batch says how good a shuffle is.
 GROUP_COLUMN = "dataset_id"
 
 
 @dataclass(frozen=True)
-class Found:
+class DatasetFacts:
     """What an experiment holds."""
 
-    #: Where its joinids and groups lie, for the processes of the loaders (:class:`alb_core.peers.counting.Facts`).
+    #: Of its joinids and groups (:class:`alb_core.peers.counting.ExpectedRows`), for the processes of the loaders.
     directory: Path
     #: Rows and columns.
     n_rows: int
@@ -31,17 +31,17 @@ class Found:
         return np.bincount(np.load(path)[:rows]) if path.exists() else None
 
 
-def find(location: str, directory: Path) -> Found:
-    """Look into an experiment."""
+def find(location: str, directory: Path) -> DatasetFacts:
+    """Read what an experiment holds; ``directory`` keeps it for the processes of the loaders."""
     directory.mkdir(parents=True, exist_ok=True)
-    [(n_rows, n_vars)] = processes.run("alb_core.peers.compare.dataset_facts:looked", location, str(directory))
-    return Found(directory, n_rows, n_vars)
+    [(n_rows, n_vars)] = processes.run("alb_core.peers.compare.dataset_facts:read", location, str(directory))
+    return DatasetFacts(directory, n_rows, n_vars)
 
 
-def looked(location: str, directory: str) -> Iterator[tuple[int, int]]:
+def read(location: str, directory: str) -> Iterator[tuple[int, int]]:
     """Write what an experiment holds into a directory (in a process of its own); yields its rows and columns."""
     from alb_core.loader import soma
-    from alb_core.peers.counting import Facts
+    from alb_core.peers.counting import ExpectedRows
 
     with soma.open_experiment(location) as experiment:
         measurement, _ = soma.sparse_x(experiment, "RNA", "raw", location)
@@ -51,5 +51,5 @@ def looked(location: str, directory: str) -> Iterator[tuple[int, int]]:
             column = soma.read_dataframe(experiment.obs, rows, [GROUP_COLUMN]).column(GROUP_COLUMN)
             words = column.to_numpy(zero_copy_only=False) if hasattr(column, "to_numpy") else np.asarray(column)
             groups = np.unique(words.astype(str), return_inverse=True)[1].astype(np.int32)
-    Facts(rows, columns, groups).save(Path(directory))
+    ExpectedRows(rows, columns, groups).save(Path(directory))
     yield len(rows), len(columns)

@@ -19,7 +19,7 @@ TITLE = "Cells per second against peak memory, loaders side by side"
 #: Of a picture, a page that needs no network, and Vega-Lite's specification.
 ENDINGS = (".png", ".svg", ".html", ".json")
 
-#: What is shown of a mark that is pointed at.
+#: What the tooltip of a mark shows.
 _WORDS = {"loader": "Loader", "setting": "Setting", "version": "Version"}
 _FIGURES = {
     "cells_per_second": ("Cells/s (median)", ",.0f"),

@@ -1,4 +1,4 @@
-"""Which loaders there are, where each runs, and what each says of itself."""
+"""Which loaders there are, in which environment each runs, and what each says of itself."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from alb_core.peers.compare import run_loader
 from alb_core.peers.environments import ENVIRONMENTS, python_of
 from alb_core.peers.interface import Wanted
 
-#: The limit of all, without which there is nothing to hold the others against.
+#: The limit of all: the others are compared with it.
 RAW = "raw_tables"
-#: This package's own.
+#: This package's own loader.
 OURS = "ours"
 
 NAMES = (RAW, OURS, *ENVIRONMENTS)
 
 #: Seconds that a loader's imports may take.
-_PATIENCE = 300
+_IMPORT_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Member:
-    """A loader that takes part, or the reason why it cannot."""
+class LoaderInfo:
+    """What a loader says of itself, or the reason why it cannot be measured."""
 
-    #: Where it is.
+    #: Dotted path.
     module: str
-    #: Interpreter that has it; None where there is none.
+    #: Python of its environment; None where there is none.
     python: Path | None
     #: As tables show it.
     name: str
@@ -57,16 +57,16 @@ def module_of(word: str) -> str:
     return f"alb_core.peers.{name}"
 
 
-def asked(module: str, wanted: Wanted) -> Member:
+def ask(module: str, wanted: Wanted) -> LoaderInfo:
     """Ask a loader what it is, and whether it can do what is wanted."""
     name = module.rpartition(".")[2]
     python: Path | None = None
     try:
         python = interpreter(module)
-        answer: dict[str, Any] = run_loader.run(python, Task(module, wanted), patience=_PATIENCE)
+        answer: dict[str, Any] = run_loader.run(python, Task(module, wanted), timeout_seconds=_IMPORT_SECONDS)
     except AlbError as error:
-        return Member(module, python, name, reason=str(error))
-    return Member(
+        return LoaderInfo(module, python, name, reason=str(error))
+    return LoaderInfo(
         module,
         python,
         answer["name"],
@@ -79,7 +79,7 @@ def asked(module: str, wanted: Wanted) -> Member:
 
 
 def interpreter(module: str) -> Path:
-    """Interpreter of the environment that has a loader."""
+    """Python of the environment that a loader runs in."""
     name = module.rpartition(".")[2]
     own = module == f"alb_core.peers.{name}" and name in ENVIRONMENTS
     return python_of(name) if own else Path(sys.executable)

@@ -1,7 +1,4 @@
-"""What was measured of each contender: runs, medians and ranges, and ratios paired by round. Pure.
-
-How well batches are mixed: the entropy of their source datasets, against that of a perfect shuffle. Pure numpy.
-"""
+"""What was measured of each contender: runs, medians and ranges, ratios paired by round, and shuffle quality. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from alb_core.peers.compare.workload import Contender, Workload
+from alb_core.peers.compare.workload import Contender, LoaderWorkload
 
 Float64 = npt.NDArray[np.float64]
 
@@ -50,21 +47,21 @@ def _hypergeometric(total: int, marked: int, drawn: int) -> tuple[Float64, Float
 
 
 def shuffle_quality(
-    mixed: float | None, sizes: Mapping[str, int], group_sizes: npt.NDArray[np.int64] | None
+    entropies: float | None, sizes: Mapping[str, int], group_sizes: npt.NDArray[np.int64] | None
 ) -> float | None:
-    """Entropy of all batches as a part of what a perfect shuffle has on average; about 1 for a perfect one."""
-    if mixed is None or group_sizes is None:
+    """Entropy of the source datasets in all batches, divided by the mean of a perfect shuffle."""
+    if entropies is None or group_sizes is None:
         return None
     total = int(group_sizes.sum())
     perfect = sum(times * perfect_entropy(group_sizes, min(int(size), total)) for size, times in sizes.items())
-    return mixed / perfect if perfect > 1e-9 else None
+    return entropies / perfect if perfect > 1e-9 else None
 
 
 @dataclass(frozen=True)
 class Run:
     """One epoch, or some passes, of one contender."""
 
-    #: Of its round, from 0.
+    #: Number of its round, from 0.
     number: int
     #: Rows delivered, and those after the first batch.
     n_rows: int
@@ -106,15 +103,14 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What became of a contender."""
+    """The result of a contender."""
 
-    #: Who.
     contender: Contender
     #: The loader as tables show it, and distributions that its figures depend on.
     name: str
     version: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    #: With which it ran.
+    #: Options with which it ran.
     options: Mapping[str, Any] = field(default_factory=dict)
     #: One for each round that it ended well.
     runs: list[Run] = field(default_factory=list)
@@ -125,7 +121,7 @@ class Outcome:
     reason: str | None = None
 
     def __str__(self) -> str:
-        """As it stands in messages."""
+        """As messages show it."""
         return f"{self.name} ({self.contender.label})"
 
     @property
@@ -169,7 +165,7 @@ class Outcome:
         known = {one.name for one in fields(Run)}
         runs = [Run(**{name: value for name, value in run.items() if name in known}) for run in content["runs"]]
         contender = Contender(
-            Workload(location="", **content["workload"]), str(content["module"]), str(content["setting"])
+            LoaderWorkload(location="", **content["workload"]), str(content["module"]), str(content["setting"])
         )
         return cls(
             contender,
@@ -185,7 +181,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of two figures, round by round."""
+    """Ratio of two figures, round by round."""
 
     #: Median of the rounds' ratios.
     middle: float
@@ -211,6 +207,6 @@ def ratio(above: Outcome, below: Outcome, figure: Callable[[Run], float | None] 
 
 
 def fastest(outcomes: Sequence[Outcome]) -> Outcome | None:
-    """Whose median rate is highest; None where nobody was measured."""
+    """The outcome whose median rate is highest; None where none was measured."""
     measured = [outcome for outcome in outcomes if outcome.is_measured]
     return max(measured, key=lambda outcome: outcome.middle(lambda run: run.rate) or 0.0, default=None)

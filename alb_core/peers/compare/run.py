@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from alb_core.base.checksum import same_sum
+from alb_core.base.checksum import Totals
 from alb_core.peers.child import Task
 from alb_core.peers.compare import run_loader
-from alb_core.peers.compare.dataset_facts import Found
-from alb_core.peers.compare.loaders import RAW, Member
+from alb_core.peers.compare.dataset_facts import DatasetFacts
+from alb_core.peers.compare.loaders import RAW, LoaderInfo
 from alb_core.peers.compare.results import Outcome, Run, shuffle_quality
-from alb_core.peers.compare.workload import Contender, Workload, rounds
+from alb_core.peers.compare.workload import Contender, LoaderWorkload, rounds
 from alb_core.peers.interface import Wanted
 
 
 class Progress(Protocol):
-    """Told of what is going on."""
+    """Shows what is going on."""
 
     def begin(self, what: str, rows: int) -> None:
         """Begin a run that will deliver so many rows."""
@@ -33,122 +33,115 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class Holdings:
-    """What a dataset holds, by its manifest or by a plain read of it: figures that every loader must deliver."""
+class Reference:
+    """What every loader must deliver in one pass, and who says so: the manifest, or a plain read."""
 
     who: str
-    n_rows: int
-    nnz: int
-    total: float
-    checksum: str
-
-    def times(self, passes: int) -> Holdings:
-        """Return the same, so many times."""
-        checksum = f"{int(self.checksum, 16) * passes % 2**64:016x}"
-        return Holdings(self.who, self.n_rows * passes, self.nnz * passes, self.total * passes, checksum)
+    totals: Totals
 
 
 @dataclass(frozen=True)
-class Source:
+class ComparedDataset:
     """A dataset: what was found in it, copies of it by format, and what its manifest says (None without one)."""
 
-    found: Found
+    facts: DatasetFacts
     copies: Mapping[str, str]
-    holdings: Holdings | None
+    reference: Reference | None
 
-    def n_rows(self, workload: Workload) -> int:
+    def n_rows(self, workload: LoaderWorkload) -> int:
         """Rows of one pass."""
-        return self.found.n_rows if workload.rows is None else min(workload.rows, self.found.n_rows)
+        return self.facts.n_rows if workload.rows is None else min(workload.rows, self.facts.n_rows)
 
 
 def run(
     contenders: Sequence[Contender],
-    members: Mapping[str, Member],
-    sources: Mapping[str, Source],
+    loaders: Mapping[str, LoaderInfo],
+    datasets: Mapping[str, ComparedDataset],
     *,
     number: int,
-    patience: float,
+    timeout_seconds: float,
     progress: Progress,
     say: Callable[[str], None],
 ) -> list[Outcome]:
     """Measure all contenders.
 
-    Before the rounds each delivers everything once, off the clock, with a checksum of every value at its place; what
-    it delivers on the clock is counted and added up. One that delivers something wrong, or nothing, is named, and
-    takes part no more.
+    Before the rounds each delivers all rows once, not timed, with a checksum of every value at its place; in the timed
+    rounds what it delivers is counted and added up. One that delivers something wrong, or fails, is named, and takes
+    no further part.
     """
-    outcomes = {id(one): _new(one, members[one.module]) for one in contenders}
-    truths: dict[tuple[str, int | None], Holdings | None] = {
-        (location, None): source.holdings for location, source in sources.items()
+    outcomes = {id(one): _new(one, loaders[one.module]) for one in contenders}
+    references: dict[tuple[str, int | None], Reference | None] = {
+        (location, None): dataset.reference for location, dataset in datasets.items()
     }
-    meeting = _Meeting(members, sources, patience, progress)
-    # The plain read first: where there is no manifest, it is what the others are held against.
+    runner = _Runner(loaders, datasets, timeout_seconds, progress)
+    # The plain read first: where there is no manifest, the others must deliver what it read.
     for one in sorted(contenders, key=lambda one: one.peer != RAW):
         outcome = outcomes[id(one)]
         if outcome.state != "measured":
             continue
-        answer = meeting.let(outcome, f"{one}: proof", epoch=0, check=True)
+        answer = runner.run(outcome, f"{one}: proof", epoch=0, check=True)
         if answer is None:
             say(f"{outcome}: {outcome.state}: {outcome.reason}")
             continue
-        truth = truths.get(one.workload.truth)
-        if truth is None:
-            truths[one.workload.truth] = _holdings(str(outcome), answer, one.workload.passes)
+        reference = references.get(one.workload.rows_key)
+        if reference is None:
+            assert one.workload.passes == 1, "a plain read of several passes proves none of them"
+            references[one.workload.rows_key] = Reference(str(outcome), _totals(answer))
         else:
-            _judge(outcome, answer, truth.times(one.workload.passes), say)
+            _judge(outcome, answer, reference, say)
     timed = [one for one in contenders if outcomes[id(one)].state == "measured" and not one.proof_only]
     for turn, one in rounds(timed, number):
         outcome = outcomes[id(one)]
         if outcome.state != "measured":
             continue
-        answer = meeting.let(outcome, f"{one}: round {turn + 1} of {number}", epoch=turn, check=False)
+        answer = runner.run(outcome, f"{one}: round {turn + 1} of {number}", epoch=turn, check=False)
         if answer is None:
             say(f"{outcome}: {outcome.state}: {outcome.reason}")
             continue
-        truth = truths[one.workload.truth]
-        assert truth is not None
-        if _judge(outcome, answer, truth.times(one.workload.passes), say):
-            sizes = sources[one.workload.location].found.group_sizes(one.workload.rows)
-            outcome.runs.append(_run(turn, answer, shuffle_quality(answer["mixed"], answer["sizes"], sizes)))
+        reference = references[one.workload.rows_key]
+        assert reference is not None
+        if _judge(outcome, answer, reference, say):
+            sizes = datasets[one.workload.location].facts.group_sizes(one.workload.rows)
+            outcome.runs.append(_run(turn, answer, shuffle_quality(answer["entropies"], answer["sizes"], sizes)))
     return list(outcomes.values())
 
 
-def _new(contender: Contender, member: Member) -> Outcome:
-    reason = member.reason
-    if reason is None and contender.setting not in member.settings:
+def _new(contender: Contender, loader: LoaderInfo) -> Outcome:
+    reason = loader.reason
+    if reason is None and contender.setting not in loader.settings:
         reason = f"has no setting {contender.setting}"
     state = "measured" if reason is None else "n/a"
-    return Outcome(contender, member.name, member.version, member.versions, {}, [], state, reason)
+    return Outcome(contender, loader.name, loader.version, loader.versions, {}, [], state, reason)
 
 
 @dataclass
-class _Meeting:
-    """Lets one contender after another run."""
+class _Runner:
+    """Runs one contender after another."""
 
-    members: Mapping[str, Member]
-    sources: Mapping[str, Source]
-    patience: float
+    loaders: Mapping[str, LoaderInfo]
+    datasets: Mapping[str, ComparedDataset]
+    timeout_seconds: float
     progress: Progress
 
-    def let(self, outcome: Outcome, what: str, *, epoch: int, check: bool) -> dict[str, Any] | None:
-        """Let one run, and return what its process answers; None where the outcome says why there is nothing."""
+    def run(self, outcome: Outcome, what: str, *, epoch: int, check: bool) -> dict[str, Any] | None:
+        """Run one, and return what its process answers; None where the outcome says why there is nothing."""
         contender = outcome.contender
-        workload, source = contender.workload, self.sources[contender.workload.location]
+        workload, dataset = contender.workload, self.datasets[contender.workload.location]
         task = Task(
             contender.module,
-            wanted(workload, source, contender.options, epoch),
+            wanted(workload, dataset, contender.options, epoch),
             contender.setting,
-            facts=str(source.found.directory),
+            expected=str(dataset.facts.directory),
             rows=workload.rows,
             passes=workload.passes,
             consumer_ms=0.0 if check else workload.consumer_ms,
             check=check,
         )
-        python = self.members[contender.module].python
+        python = self.loaders[contender.module].python
         assert python is not None
-        self.progress.begin(what, source.n_rows(workload) * workload.passes)
+        self.progress.begin(what, dataset.n_rows(workload) * workload.passes)
         try:
-            answer = run_loader.run(python, task, patience=self.patience, progress=self.progress.rows)
+            answer = run_loader.run(python, task, timeout_seconds=self.timeout_seconds, progress=self.progress.rows)
         except run_loader.LoaderFailedError as error:
             outcome.state, outcome.reason = "failed", str(error)
             return None
@@ -161,8 +154,8 @@ class _Meeting:
         return answer
 
 
-def wanted(workload: Workload, source: Source, options: Mapping[str, Any], epoch: int) -> Wanted:
-    """What a loader is asked for in one round."""
+def wanted(workload: LoaderWorkload, dataset: ComparedDataset, options: Mapping[str, Any], epoch: int) -> Wanted:
+    """The epoch that a loader is asked for in one round."""
     limited: dict[str, Any] = {}
     if workload.rows is not None:
         limited["rows"] = workload.rows
@@ -170,9 +163,9 @@ def wanted(workload: Workload, source: Source, options: Mapping[str, Any], epoch
         limited["passes"] = workload.passes
     return Wanted(
         location=workload.location,
-        copies=source.copies,
-        n_rows=source.n_rows(workload),
-        n_vars=source.found.n_vars,
+        copies=dataset.copies,
+        n_rows=dataset.n_rows(workload),
+        n_vars=dataset.facts.n_vars,
         batch_size=workload.batch_size,
         chunk_size=workload.chunk_size,
         block_size=workload.block_size,
@@ -183,21 +176,16 @@ def wanted(workload: Workload, source: Source, options: Mapping[str, Any], epoch
     )
 
 
-def _holdings(who: str, answer: Mapping[str, Any], passes: int) -> Holdings:
-    """What the dataset holds, by what was read of it in one pass."""
-    assert passes == 1, "a plain read of several passes proves none of them"
-    return Holdings(who, answer["n_rows"], answer["nnz"], answer["total"], answer["checksum"])
+def _totals(answer: Mapping[str, Any]) -> Totals:
+    return Totals(answer["n_rows"], answer["nnz"], answer["total"], answer["checksum"])
 
 
-def _judge(outcome: Outcome, answer: Mapping[str, Any], truth: Holdings, say: Callable[[str], None]) -> bool:
-    """Hold what came against what the dataset holds; name what is wrong."""
-    wrong = list(answer["faults"])
-    figures = [("non-zeros", answer["nnz"], truth.nnz), ("sum", answer["total"], truth.total)]
-    wrong += [f"{name} {got:,}, expected {want:,}" for name, got, want in figures if not same_sum(got, want)]
-    if answer["checksum"] is not None and not wrong and answer["checksum"] != truth.checksum:
-        wrong.append(f"checksum {answer['checksum']}, expected {truth.checksum}: values stand at wrong places")
+def _judge(outcome: Outcome, answer: Mapping[str, Any], reference: Reference, say: Callable[[str], None]) -> bool:
+    """Compare what came with what must come, and name what is wrong; return whether all is right."""
+    expected = reference.totals.times(outcome.contender.workload.passes)
+    wrong = [*answer["faults"], *_totals(answer).differences(expected)]
     if wrong:
-        outcome.state, outcome.reason = "wrong", f"{'; '.join(wrong)} (by {truth.who})"
+        outcome.state, outcome.reason = "wrong", f"{'; '.join(wrong)} (by {reference.who})"
         say(f"{outcome}: wrong rows: {outcome.reason}")
     return not wrong
 

@@ -20,23 +20,23 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.peers.child import Task
 
-#: Of the time, what looking at memory may take.
+#: Largest part of the time that looking at memory may take.
 _SHARE = 0.02
-#: Seconds between two looks, at least.
+#: Least seconds between two looks.
 _LOOK_EVERY = 0.05
-#: What a process may take to end of itself when it has answered.
+#: Seconds in which a process may end by itself when it has answered.
 _SECONDS_TO_END = 10
 #: Bytes of what a process printed that are looked at for a reason.
 _TAIL = 4096
 
 
 class LoaderFailedError(AlbError):
-    """A loader that could be asked, and did not deliver: it died, hung or raised."""
+    """A loader that did not deliver: it died, hung or raised."""
 
     exit_status = 1
 
 
-class Watch:
+class PeakMemoryWatch:
     """Peak memory of all processes of a session, looked at by a thread while the block runs."""
 
     def __init__(self, session: int) -> None:
@@ -45,7 +45,7 @@ class Watch:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> PeakMemoryWatch:
         """Begin to look."""
         if memory.has_proportional_bytes():
             self._thread.start()
@@ -68,11 +68,11 @@ class Watch:
 
 
 def run(
-    python: Path, task: Task, *, patience: float, progress: Callable[[int], object] | None = None
+    python: Path, task: Task, *, timeout_seconds: float, progress: Callable[[int], object] | None = None
 ) -> dict[str, Any]:
     """Let a loader run in its environment, and return what its process answers."""
     command = [str(python), "-P", "-m", "alb_core.peers.child"]
-    with TemporaryFile() as errors, _started(command, errors) as process, Watch(process.pid) as watch:
+    with TemporaryFile() as errors, _started(command, errors) as process, PeakMemoryWatch(process.pid) as watch:
         assert process.stdin is not None and process.stdout is not None
         lines = _lines(process.stdout)
         try:
@@ -82,9 +82,9 @@ def run(
             pass  # it has died, and the end of its output says so
         while True:
             try:
-                line = lines.get(timeout=patience)
+                line = lines.get(timeout=timeout_seconds)
             except Empty:
-                raise LoaderFailedError(f"hangs: nothing came for {patience:g} s") from None
+                raise LoaderFailedError(f"hangs: nothing came for {timeout_seconds:g} s") from None
             if line is None:
                 raise LoaderFailedError(_death(process.wait(), errors))
             answer: dict[str, Any] = json.loads(line)

@@ -18,7 +18,7 @@ from alb_core.base.paths import data_root
 from alb_core.peers.compare.results import Outcome
 from alb_core.rounds.results.machines import LOADERS
 
-#: Of a document, what is nobody's business but the user's.
+#: Fields of a document that are private to the user.
 _PRIVATE = ("user", "hostname", "instance_id")
 
 

@@ -1,4 +1,4 @@
-"""One comparison from beginning to end: who takes part, over what, measured; and where the goals stand by it."""
+"""One comparison from beginning to end: which loaders, over which datasets, measured."""
 
 from __future__ import annotations
 
@@ -12,91 +12,70 @@ from alb_core.datasets.copies import copies
 from alb_core.datasets.manifest import Manifest
 from alb_core.peers.compare import dataset_facts, loaders, run
 from alb_core.peers.compare.results import Outcome
-from alb_core.peers.compare.workload import Contender, Workload, expanded
-from tools import loader_goals
+from alb_core.peers.compare.workload import Contender, LoaderWorkload, expanded
 
 #: Makes what shows the progress of so many runs.
 Bars = Callable[[int], Any]
 
 
 class Session:
-    """What a comparison is made with."""
+    """The loaders and datasets of one comparison, with how they are measured."""
 
-    def __init__(self, place: Path, *, number: int, patience: float, bars: Bars, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, place: Path, *, number: int, timeout_seconds: float, bars: Bars, say: Callable[[str], None]
+    ) -> None:
         self._place = place
         self._number = number
-        self._patience = patience
+        self._timeout_seconds = timeout_seconds
         self._bars = bars
         self._say = say
-        self._sources: dict[str, run.Source] = {}
-        self._members: dict[str, loaders.Member] = {}
+        self._datasets: dict[str, run.ComparedDataset] = {}
+        self._loaders: dict[str, loaders.LoaderInfo] = {}
 
-    def look(self, location: str, manifest: Manifest | None) -> int:
-        """Find out what an experiment holds; return its rows."""
-        found = dataset_facts.find(location, self._place / f"facts{len(self._sources)}")
-        holdings = None
-        if manifest is not None:
-            figures = manifest.n_obs, manifest.nnz, manifest.x_sum, manifest.x_checksum
-            holdings = run.Holdings("the manifest", *figures)
-        self._sources[location] = run.Source(found, {}, holdings)
-        return found.n_rows
+    def open(self, location: str, manifest: Manifest | None) -> int:
+        """Find out what an experiment holds, before a comparison over it; return the number of its rows."""
+        facts = dataset_facts.find(location, self._place / f"facts{len(self._datasets)}")
+        reference = None if manifest is None else run.Reference("the manifest", manifest.totals)
+        self._datasets[location] = run.ComparedDataset(facts, {}, reference)
+        return facts.n_rows
 
-    def invite(self, modules: Sequence[str], workload: Workload) -> Mapping[str, Sequence[str]]:
+    def ask(self, modules: Sequence[str], workload: LoaderWorkload) -> Mapping[str, Sequence[str]]:
         """Ask each loader what it is and whether it can do what is wanted; return the settings of each, by module."""
-        wanted = run.wanted(workload, self._sources[workload.location], {}, 0)
+        wanted = run.wanted(workload, self._datasets[workload.location], {}, 0)
         with self._bars(len(modules)) as progress:
             for module in modules:
                 progress.begin(f"asking {module.rpartition('.')[2]}", 0)
-                self._members[module] = self._provided(loaders.asked(module, wanted), workload.location)
+                self._loaders[module] = self._provided(loaders.ask(module, wanted), workload.location)
                 progress.end()
-        return {module: self._members[module].settings for module in modules}
+        return {module: self._loaders[module].settings for module in modules}
 
-    def _provided(self, member: loaders.Member, location: str) -> loaders.Member:
+    def _provided(self, loader: loaders.LoaderInfo, location: str) -> loaders.LoaderInfo:
         """Give a loader the copies that it reads; without them it takes no part."""
-        source = self._sources[location]
-        missing = [form for form in member.copies if form not in source.copies]
-        if member.reason is not None or not missing:
-            return member
+        dataset = self._datasets[location]
+        missing = [form for form in loader.copies if form not in dataset.copies]
+        if loader.reason is not None or not missing:
+            return loader
         try:
-            found = copies.copies(location, missing, has_manifest=source.holdings is not None)
+            found = copies.copies(location, missing, has_manifest=dataset.reference is not None)
         except AlbError as error:
-            return replace(member, reason=str(error))
-        self._sources[location] = replace(source, copies={**source.copies, **found})
-        return member
+            return replace(loader, reason=str(error))
+        self._datasets[location] = replace(dataset, copies={**dataset.copies, **found})
+        return loader
 
-    def compare(self, workload: Workload, modules: Sequence[str], settings: Sequence[str]) -> list[Outcome]:
+    def compare(self, workload: LoaderWorkload, modules: Sequence[str], settings: Sequence[str]) -> list[Outcome]:
         """Measure loaders at their settings, all doing the same."""
-        has = self.invite(modules, workload)
-        return self._run([Contender(workload, one, name) for one in modules for name in expanded(settings, has[one])])
+        has = self.ask(modules, workload)
+        return self.run([Contender(workload, one, name) for one in modules for name in expanded(settings, has[one])])
 
-    def goals(
-        self, workload: Workload, retiled: Workload | None, why: Mapping[str, str], disk: Mapping[str, int]
-    ) -> tuple[list[Outcome], list[loader_goals.Verdict]]:
-        """Measure what the goals need."""
-        has = self.invite(loader_goals.MODULES, workload)
-        n_rows = self._sources[workload.location].found.n_rows
-        chosen = loader_goals.roles_for_goals(workload, n_rows, retiled, has)
-        contenders: list[Contender] = []
-        for one in (one for role in chosen.values() for one in role):
-            if one not in contenders:  # what two goals need is measured once
-                contenders.append(one)
-        outcomes = self._run(contenders)
-        by_role = {role: [outcomes[contenders.index(one)] for one in ones] for role, ones in chosen.items()}
-        return outcomes, loader_goals.verdicts(by_role, why, disk)
-
-    def _run(self, contenders: Sequence[Contender]) -> list[Outcome]:
+    def run(self, contenders: Sequence[Contender]) -> list[Outcome]:
+        """Measure contenders."""
         with self._bars(sum(1 if one.proof_only else self._number + 1 for one in contenders)) as progress:
             return run.run(
                 contenders,
-                self._members,
-                self._sources,
+                self._loaders,
+                self._datasets,
                 number=self._number,
-                patience=self._patience,
+                timeout_seconds=self._timeout_seconds,
                 progress=progress,
                 say=self._say,
             )
-
-
-def disk_bytes(path: Path) -> int:
-    """Size of all files of a directory, in bytes."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""Who is measured with what: workloads, contenders, and the order of the rounds. Pure."""
+"""What is compared: workloads, contenders, and the order of the rounds. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Workload:
+class LoaderWorkload:
     """What all loaders that are compared with each other do."""
 
     #: Its name, for people.
@@ -28,7 +28,7 @@ class Workload:
     passes: int = 1
 
     def __str__(self) -> str:
-        """As it stands in messages."""
+        """As messages show it."""
         how = f"chunks of {self.chunk_size}, blocks of {self.block_size:,}" if self.shuffle else "sequential"
         rows = f", the first {self.rows:,} rows" if self.rows is not None else ""
         times = f" {self.passes} times" if self.passes > 1 else ""
@@ -36,8 +36,8 @@ class Workload:
         return f"{self.dataset}, {how}{rows}{times}{consumer}"
 
     @property
-    def truth(self) -> tuple[str, int | None]:
-        """What tells which values must come, whatever their order."""
+    def rows_key(self) -> tuple[str, int | None]:
+        """Which values must come, whatever their order."""
         return self.location, self.rows
 
 
@@ -46,7 +46,7 @@ class Contender:
     """One loader with one setting, doing one thing."""
 
     #: What it does.
-    workload: Workload
+    workload: LoaderWorkload
     #: Of the loader.
     module: str
     #: A name in its ``OPTIONS``.
@@ -64,7 +64,7 @@ class Contender:
         return self.module.rpartition(".")[2]
 
     def __str__(self) -> str:
-        """As it stands in messages."""
+        """As messages show it."""
         return f"{self.peer} ({self.label})"
 
     @property
@@ -76,8 +76,8 @@ class Contender:
 def rounds(contenders: Sequence[Contender], number: int) -> Iterator[tuple[int, Contender]]:
     """Interleave the contenders: all of them in each round, another one first in each.
 
-    A computer is slower in one minute than in the next, so what is compared must be measured side by side; and whoever
-    always followed the same one would always find what that one left in the caches.
+    A computer is slower in one minute than in the next, so what is compared must be measured side by side. A contender
+    that always followed the same one would always find what that one left in the caches.
     """
     for one in range(number):
         first = one * len(contenders) // number if number else 0
@@ -86,7 +86,7 @@ def rounds(contenders: Sequence[Contender], number: int) -> Iterator[tuple[int, 
 
 
 def expanded(settings: Sequence[str], has: Sequence[str]) -> list[str]:
-    """Names of a loader's settings that those asked for stand for."""
+    """Names of the settings to measure of a loader that has these; ``best`` may be several."""
     found: list[str] = []
     for setting in settings:
         others = [name for name in has if name != "default"]

@@ -20,7 +20,7 @@ from numba.core import event
 seen = []
 with event.install_recorder("numba:compile") as recorder:
     from alb_core.loader.packing import kernels
-    kernels.warm()
+    kernels.compile_all()
 print(len(recorder.buffer))
 """
 

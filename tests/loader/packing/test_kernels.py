@@ -105,8 +105,8 @@ def test_entries_that_nobody_asked_for_are_told():
         )
 
     assert ask(5, 4)[2] == 0
-    assert [ask(row, 2)[2] for row in (4, 7, 10)] == [kernels.STRANGE_ROW] * 3
-    assert [ask(9, column)[2] for column in (1, 3, 5)] == [kernels.STRANGE_COLUMN] * 3
+    assert [ask(row, 2)[2] for row in (4, 7, 10)] == [kernels.UNKNOWN_ROW] * 3
+    assert [ask(9, column)[2] for column in (1, 3, 5)] == [kernels.UNKNOWN_COLUMN] * 3
 
 
 @settings(deadline=None)

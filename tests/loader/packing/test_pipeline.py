@@ -19,12 +19,12 @@ from alb_core.base.errors import AlbError
 from alb_core.loader import memory_budget
 from alb_core.loader.block_spec import BlockSpec, parse_one
 from alb_core.loader.dataset import SomaLoader
-from alb_core.loader.experiment import Opened, Selection, Wanted
+from alb_core.loader.experiment import ExperimentQuery, OpenExperiment, Selection
 from alb_core.loader.order import BLOCK_SHUFFLES, Block
 from alb_core.loader.packing import kernels
 from alb_core.loader.packing import pipeline as pipeline_module
-from alb_core.loader.packing.pipeline import Streaming
-from alb_core.loader.stage_times import Spent
+from alb_core.loader.packing.pipeline import StreamingPipeline
+from alb_core.loader.stage_times import StageTimes
 
 SPEC = BlockSpec(chunk_size=16, chunks_per_block=8)
 
@@ -33,13 +33,13 @@ SPEC = BlockSpec(chunk_size=16, chunks_per_block=8)
 def no_thread_is_left():
     yield
     gc.collect()
-    assert [thread.name for thread in threading.enumerate() if thread.name == "alb-ahead"] == []
+    assert [thread.name for thread in threading.enumerate() if thread.name == "alb-prefetch"] == []
 
 
 @pytest.fixture(scope="module")
 def opened(tiny: Tiny):
     options = {"config": {"soma.init_buffer_bytes": 4096, "py.init_buffer_bytes": 4096}}
-    found = Opened(tiny.uri, Wanted("RNA", "raw", Selection("obs"), Selection("var")), options)
+    found = OpenExperiment(tiny.uri, ExperimentQuery("RNA", "raw", Selection("obs"), Selection("var")), options)
     yield found
     found.close()
 
@@ -73,9 +73,9 @@ def test_any_rows_in_any_blocks_under_any_memory(tiny, opened, rows, sizes, batc
     """Rows may repeat, in a block and between blocks; groups that turn out too large are read in halves."""
     joinids = tiny.obs_joinids[rows]
     blocks = [block for block in blocks_of(joinids, sizes) if len(block)]
-    pipeline = Streaming(opened, batch_size=batch_size, drop_last=drop_last, packed_bytes=memory, block_rows=1)
+    pipeline = StreamingPipeline(opened, batch_size=batch_size, drop_last=drop_last, packed_bytes=memory, block_rows=1)
     for _ in range(2):  # the second epoch uses the memory of the first one
-        batches = list(pipeline.batches(iter(blocks), Spent()))
+        batches = list(pipeline.batches(iter(blocks), StageTimes()))
         delivered = np.concatenate([[], *(obs.column("soma_joinid").to_numpy() for _, obs in batches)])
         n_rows = len(rows) // batch_size * batch_size if drop_last else len(rows)
         np.testing.assert_array_equal(delivered, joinids[:n_rows])
@@ -86,8 +86,8 @@ def test_any_rows_in_any_blocks_under_any_memory(tiny, opened, rows, sizes, batc
 
 def test_all_blocks_are_read_together_where_memory_holds_them(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
-    list(pipeline.batches(iter(turned(tiny.obs_joinids, [100] * 7)), Spent()))
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    list(pipeline.batches(iter(turned(tiny.obs_joinids, [100] * 7)), StageTimes()))
     assert reads == [700]
 
 
@@ -95,8 +95,8 @@ def test_blocks_in_stored_order_are_read_in_parts(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
     monkeypatch.setattr(pipeline_module, "_PART_ROWS", 64)
     monkeypatch.setattr(pipeline_module, "_FIRST_ROWS", 16)
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
-    batches = list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    batches = list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), StageTimes()))
     assert reads == [16, 32, 52] + [64, 36] * 6, "few rows first, so that the stages behind have something to do"
     assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == tiny.obs_joinids.tolist()
     for x, obs in batches:
@@ -105,8 +105,8 @@ def test_blocks_in_stored_order_are_read_in_parts(tiny, opened, monkeypatch):
 
 def test_kernels_are_there_before_the_first_batch_is_waited_for(opened, monkeypatch):
     warmed = []
-    monkeypatch.setattr(pipeline_module, "warm", lambda: warmed.append(threading.current_thread()))
-    Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    monkeypatch.setattr(pipeline_module, "compile_all", lambda: warmed.append(threading.current_thread()))
+    StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
     assert len(warmed) == 1 and warmed[0] is not threading.current_thread()
 
 
@@ -116,8 +116,8 @@ def test_in_stored_order_batches_come_before_their_block_is_whole(tiny, opened, 
     monkeypatch.setattr(
         opened, "tables", lambda rows: (rows[0] < tiny.obs_joinids[128] or later.wait(60)) and tables(rows)
     )
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=700)
-    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [700])), Spent())
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=700)
+    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [700])), StageTimes())
     assert [len(next(batches)[0]) for _ in range(2)] == [50, 50]
     assert not later.is_set()
     later.set()
@@ -126,18 +126,18 @@ def test_in_stored_order_batches_come_before_their_block_is_whole(tiny, opened, 
 
 def test_without_room_for_all_the_first_batch_waits_for_one_block_alone(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**14, block_rows=20)
-    list(pipeline.batches(iter(turned(tiny.obs_joinids, [20] * 35)), Spent()))
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**14, block_rows=20)
+    list(pipeline.batches(iter(turned(tiny.obs_joinids, [20] * 35)), StageTimes()))
     assert reads[:3] == [20, 40, 80] and sum(reads) == 700
     assert max(reads) <= 2**14 / pipeline._row_bytes
 
 
 def test_a_group_that_needs_more_than_was_thought_is_read_again_in_halves(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**14, block_rows=100)
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**14, block_rows=100)
     needed = pipeline._row_bytes
     pipeline._row_bytes = 1.0
-    batches = list(pipeline.batches(iter(turned(tiny.obs_joinids, [100] * 7)), Spent()))
+    batches = list(pipeline.batches(iter(turned(tiny.obs_joinids, [100] * 7)), StageTimes()))
     assert reads[0] == 700 and reads[1] < 700 and needed * 700 > 2**14
     expected = tiny.obs_joinids.reshape(7, 100)[:, ::-1].ravel().tolist()
     assert [i for _, obs in batches for i in obs.column("soma_joinid").to_pylist()] == expected
@@ -149,13 +149,13 @@ def test_a_block_that_cannot_fit_is_refused_before_it_is_read(tiny, opened, monk
     reads = reads_of(opened, monkeypatch)
     words = r"^a block of 600 rows takes more than the 10,000 bytes that are left for packed cells: raise max_memory, "
     with pytest.raises(AlbError, match=words):
-        Streaming(opened, batch_size=50, drop_last=False, packed_bytes=10_000, block_rows=600)
+        StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=10_000, block_rows=600)
     assert reads == []
 
 
 def test_a_block_that_turns_out_too_large_is_told(tiny, opened):
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=10_000, block_rows=50)
-    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [50, 600])), Spent())
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=10_000, block_rows=50)
+    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [50, 600])), StageTimes())
     assert len(next(batches)[0]) == 50
     with pytest.raises(AlbError, match=r"^a block of 600 rows takes more than"):
         list(batches)
@@ -163,8 +163,8 @@ def test_a_block_that_turns_out_too_large_is_told(tiny, opened):
 
 def test_the_reader_waits_for_a_slow_consumer_and_holds_no_more_than_its_memory(tiny, opened, monkeypatch):
     reads = reads_of(opened, monkeypatch)
-    pipeline = Streaming(opened, batch_size=20, drop_last=False, packed_bytes=2**14, block_rows=20)
-    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [20] * 35)), Spent())
+    pipeline = StreamingPipeline(opened, batch_size=20, drop_last=False, packed_bytes=2**14, block_rows=20)
+    batches = pipeline.batches(iter(blocks_of(tiny.obs_joinids, [20] * 35)), StageTimes())
     next(batches)
     time.sleep(0.5)
     assert sum(reads) < 700, "the rest waits"
@@ -229,8 +229,8 @@ def test_short_runs_are_sorted_first(tiny, opened, monkeypatch):
             yield table.take(shuffled.permutation(table.num_rows))
 
     monkeypatch.setattr(opened, "tables", mixed)
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
-    for x, obs in pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()):
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    for x, obs in pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), StageTimes()):
         np.testing.assert_array_equal(x.numpy(), tiny.x[tiny.rows(obs.column("soma_joinid").to_numpy())])
     assert calls
 
@@ -238,9 +238,9 @@ def test_short_runs_are_sorted_first(tiny, opened, monkeypatch):
 def test_an_entry_nobody_asked_for_is_an_error(tiny, opened, monkeypatch):
     tables = opened.tables
     monkeypatch.setattr(opened, "tables", lambda joinids: tables(tiny.obs_joinids))
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
     with pytest.raises(AlbError, match=r"^X was read with an entry in row \d+, which was not asked for$"):
-        list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100])), Spent()))
+        list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100])), StageTimes()))
 
 
 def test_an_error_while_reading_reaches_the_consumer_with_its_cause(tiny, opened, monkeypatch):
@@ -251,9 +251,9 @@ def test_an_error_while_reading_reaches_the_consumer_with_its_cause(tiny, opened
         raise RuntimeError("the read failed") from OSError("the disk")
 
     monkeypatch.setattr(opened, "tables", fails)
-    pipeline = Streaming(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
+    pipeline = StreamingPipeline(opened, batch_size=50, drop_last=False, packed_bytes=2**20, block_rows=100)
     with pytest.raises(RuntimeError, match=r"^the read failed$") as caught:
-        list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), Spent()))
+        list(pipeline.batches(iter(blocks_of(tiny.obs_joinids, [100] * 7)), StageTimes()))
     assert isinstance(caught.value.__cause__, OSError)
 
 

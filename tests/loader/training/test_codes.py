@@ -15,7 +15,8 @@ from tiny import Tiny, coordinates, joinids, write_tables
 
 from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
-from alb_core.loader.dataset import METHOD_NAMES, SomaLoader
+from alb_core.loader.dataset import SomaLoader
+from alb_core.loader.pipelines import METHOD_NAMES
 from alb_core.loader.training import codes as codes_module
 
 WORDS = [None, "é", "b", "a", "unused word", "Z"]

@@ -11,9 +11,10 @@ from tiny import Tiny
 
 from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
-from alb_core.loader.dataset import METHOD_NAMES, SomaLoader
-from alb_core.loader.experiment import Opened
+from alb_core.loader.dataset import SomaLoader
+from alb_core.loader.experiment import OpenExperiment
 from alb_core.loader.order import BLOCK_SHUFFLES
+from alb_core.loader.pipelines import METHOD_NAMES
 from alb_core.loader.training.drawing import Sample, balanced
 
 #: Chi-square that a fair draw exceeds once in 1,000 times, by degrees of freedom.
@@ -83,8 +84,10 @@ def test_a_loader_of_drawn_rows(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, met
     """Rows as often as drawn, with their own values and obs, and each read once for its block."""
     asked: list[list[int]] = []
     for name in ("table", "tables"):
-        plain = getattr(Opened, name)
-        monkeypatch.setattr(Opened, name, lambda o, ids, plain=plain: (asked.append(ids.tolist()), plain(o, ids))[1])
+        plain = getattr(OpenExperiment, name)
+        monkeypatch.setattr(
+            OpenExperiment, name, lambda o, ids, plain=plain: (asked.append(ids.tolist()), plain(o, ids))[1]
+        )
     weights = np.where(np.arange(700) < 50, 10.0, 0.0)
     with SomaLoader(
         tiny.uri, BlockSpec(16, 8), method=method, shuffle=shuffle, seed=2, batch_size=100, weights=weights,

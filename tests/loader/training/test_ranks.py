@@ -21,7 +21,7 @@ from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.dataset import SomaLoader
 from alb_core.loader.order import BLOCK_SHUFFLES, blocks
-from alb_core.loader.plan import Plan
+from alb_core.loader.plan import EpochPlan
 from alb_core.loader.training import ranks as ranks_module
 from alb_core.loader.training.ranks import Share
 
@@ -29,7 +29,7 @@ from alb_core.loader.training.ranks import Share
 def _plans(n, spec, shuffle, batch_size, world, *, seed=0, drop_last=False, worker=None):
     joinids = np.arange(n) * 3 + 7
     return [
-        Plan(joinids, np.arange(5), spec, shuffle, seed, batch_size, drop_last, Share(rank, world), worker=worker)
+        EpochPlan(joinids, np.arange(5), spec, shuffle, seed, batch_size, drop_last, Share(rank, world), worker=worker)
         for rank in range(world)
     ]
 

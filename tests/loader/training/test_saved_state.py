@@ -16,7 +16,7 @@ from tiny import Tiny
 from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.dataset import SomaLoader
-from alb_core.loader.experiment import Opened
+from alb_core.loader.experiment import OpenExperiment
 from alb_core.loader.order import BLOCK_SHUFFLES
 
 SPEC = BlockSpec(chunk_size=16, chunks_per_block=8)
@@ -64,8 +64,10 @@ def test_nothing_is_read_again(tiny: Tiny, monkeypatch: pytest.MonkeyPatch, meth
     """Of the blocks before the place nothing, of the one in which it lies what comes after it, each row once."""
     asked: list[int] = []
     for name in ("table", "tables"):
-        plain = getattr(Opened, name)
-        monkeypatch.setattr(Opened, name, lambda o, joinids, plain=plain: (asked.extend(joinids), plain(o, joinids))[1])
+        plain = getattr(OpenExperiment, name)
+        monkeypatch.setattr(
+            OpenExperiment, name, lambda o, joinids, plain=plain: (asked.extend(joinids), plain(o, joinids))[1]
+        )
     with SomaLoader(tiny.uri, SPEC, method=method, batch_size=50) as loader:
         whole = all_ids(loader)
         state = {**loader.state_dict(), "epoch": 0, "batch": batch}

@@ -24,7 +24,7 @@ from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.dataset import SomaLoader
 from alb_core.loader.training import workers as workers_module
-from alb_core.loader.training.workers import RemoteError, Workers
+from alb_core.loader.training.workers import RemoteError, WorkerPool
 
 
 class OddError(Exception):
@@ -89,13 +89,13 @@ def nothing_left() -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    pool = Workers(work, 2)
+def workers() -> Iterator[WorkerPool]:
+    pool = WorkerPool(work, 2)
     yield pool
     pool.close()
 
 
-def test_results_come_in_order(workers: Workers) -> None:
+def test_results_come_in_order(workers: WorkerPool) -> None:
     """The first process is slow, and its results come first all the same."""
     items = [("sleep", 0.2 if i % 2 == 0 else 0.0) for i in range(5)]
     results = list(workers.map(iter(items)))
@@ -105,7 +105,7 @@ def test_results_come_in_order(workers: Workers) -> None:
     assert list(workers.map([])) == []
 
 
-def test_arrays_come_in_shared_memory(workers: Workers) -> None:
+def test_arrays_come_in_shared_memory(workers: WorkerPool) -> None:
     [result] = workers.map([("arrays", 10**6)])
     np.testing.assert_array_equal(result["numpy"], np.arange(0, 10**6, 2))
     assert result["torch"].is_shared() and torch.equal(result["torch"], torch.arange(10**6).float())
@@ -117,12 +117,12 @@ def test_arrays_come_in_shared_memory(workers: Workers) -> None:
     assert shared_memory() == 0
 
 
-def test_an_item_has_any_number_of_results(workers: Workers) -> None:
+def test_an_item_has_any_number_of_results(workers: WorkerPool) -> None:
     results = [i for i, _ in workers.map([("count", n) for n in (3, 0, 1, 5, 0)])]
     assert results == [0, 1, 2, 0, 0, 1, 2, 3, 4]
 
 
-def test_no_process_runs_far_ahead(workers: Workers) -> None:
+def test_no_process_runs_far_ahead(workers: WorkerPool) -> None:
     """Nothing is made more than two results before it is taken."""
     results = workers.map([("count", 6)])
     taken = []
@@ -137,13 +137,13 @@ def test_an_error_that_cannot_travel() -> None:
     try:
         raise OddError(1, 2)
     except OddError as error:
-        nothing, (told, trace) = pickle.loads(workers_module._told(error))
+        nothing, (told, trace) = pickle.loads(workers_module._error_answer(error))
     assert isinstance(told, RuntimeError) and str(told) == "OddError: 1 and 2"
     assert "in test_an_error_that_cannot_travel" in trace and nothing == []
 
 
 def test_a_process_that_is_killed(nothing_left) -> None:
-    pool = Workers(work, 2)
+    pool = WorkerPool(work, 2)
     results = pool.map([("sleep", 0), ("sleep", 0), ("die", signal.SIGKILL), ("sleep", 60), ("sleep", 60)])
     next(results), next(results)
     start = time.perf_counter()
@@ -154,7 +154,7 @@ def test_a_process_that_is_killed(nothing_left) -> None:
 
 
 def test_what_nobody_uses_any_more_ends(nothing_left) -> None:
-    pool = Workers(work, 1)
+    pool = WorkerPool(work, 1)
     assert len(list(pool.map([("sleep", 0)]))) == 1
     assert children()
     del pool
@@ -187,7 +187,7 @@ def test_batches_are_the_same_for_any_number_of_workers(
                 assert [obs.column("cell_type").to_pylist() for _, obs in batches] == codes
             del batches
         assert len(readers) == n_workers  # the second epoch had those of the first
-        assert loader.spent.reading > 0
+        assert loader.stage_times.reading > 0
         # Taken up in the middle, where a loader without processes left.
         iterator = iter(alone)
         alone.load_state_dict({**alone.state_dict(), "epoch": 2})

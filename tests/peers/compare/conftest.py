@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from strange_loader import N_ROWS, N_VARS, cells, joinids
 
-from alb_core.base.checksum import dense_checksum
-from alb_core.peers.compare.dataset_facts import Found
-from alb_core.peers.compare.run import Holdings, Source
-from alb_core.peers.counting import Facts
+from alb_core.base.checksum import Totals, dense_checksum
+from alb_core.peers.compare.dataset_facts import DatasetFacts
+from alb_core.peers.compare.run import ComparedDataset, Reference
+from alb_core.peers.counting import ExpectedRows
 
 
 @pytest.fixture
@@ -23,12 +23,11 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def made_up(tmp_path: Path) -> Source:
+def made_up(tmp_path: Path) -> ComparedDataset:
     """The cells that the strange loader makes up, and what they hold."""
     ids, place = joinids(N_ROWS), tmp_path / "facts"
     place.mkdir()
-    Facts(ids, np.arange(N_VARS), (np.arange(N_ROWS) % 3).astype(np.int32)).save(place)
+    ExpectedRows(ids, np.arange(N_VARS), (np.arange(N_ROWS) % 3).astype(np.int32)).save(place)
     x = cells(ids, N_VARS)
-    checksum = f"{dense_checksum(x, ids, np.arange(N_VARS)):016x}"
-    holdings = Holdings("the manifest", N_ROWS, int(np.count_nonzero(x)), float(x.sum()), checksum)
-    return Source(Found(place, N_ROWS, N_VARS), {}, holdings)
+    totals = Totals(N_ROWS, int(np.count_nonzero(x)), float(x.sum()), dense_checksum(x, ids, np.arange(N_VARS)))
+    return ComparedDataset(DatasetFacts(place, N_ROWS, N_VARS), {}, Reference("the manifest", totals))

@@ -12,11 +12,11 @@ import pytest
 from alb_core.base.errors import AlbError
 from alb_core.peers import child
 from alb_core.peers.compare import loaders, run, run_loader
-from alb_core.peers.compare.run import Source
-from alb_core.peers.compare.workload import Contender, Workload
+from alb_core.peers.compare.run import ComparedDataset
+from alb_core.peers.compare.workload import Contender, LoaderWorkload
 from alb_core.peers.interface import Wanted
 
-PLACE = Workload("made up", "nowhere", batch_size=64)
+PLACE = LoaderWorkload("made up", "nowhere", batch_size=64)
 
 
 class Told:
@@ -36,25 +36,29 @@ class Told:
         pass
 
 
-def compared(source: Source, *contenders: Contender, number: int = 1) -> tuple[list[Any], Told]:
+def compared(source: ComparedDataset, *contenders: Contender, number: int = 1) -> tuple[list[Any], Told]:
     told = Told()
     module = contenders[0].module
-    members = {module: loaders.asked(module, Wanted("", {}, 1, 1))}
+    members = {module: loaders.ask(module, Wanted("", {}, 1, 1))}
     found = run.run(
-        contenders, members, {"nowhere": source}, number=number, patience=60, progress=told, say=told.said.append
+        contenders, members, {"nowhere": source}, number=number, timeout_seconds=60, progress=told, say=told.said.append
     )
     return found, told
 
 
 @pytest.mark.usefixtures("importable")
-def test_each_is_named_by_what_it_did(made_up: Source) -> None:
+def test_each_is_named_by_what_it_did(made_up: ComparedDataset) -> None:
     settings = ("default", "loses", "swaps values", "exhausts", "says why not", "unheard of")
     found, told = compared(made_up, *(Contender(PLACE, "strange_loader", name) for name in settings))
     states = {one.contender.setting: (one.state, one.reason, len(one.runs)) for one in found}
     assert list(states) == list(settings)
     assert states["default"] == ("measured", None, 1)
     for name, state, reason in (
-        ("loses", "wrong", r"1 of 300 rows lost, such as joinid \d+; non-zeros 4,\d+, expected 4,"),
+        (
+            "loses",
+            "wrong",
+            r"1 of 300 rows lost, such as joinid \d+; rows 299, expected 300; non-zeros 4,\d+, expected 4,",
+        ),
         ("swaps values", "wrong", "checksum"),
         ("exhausts", "failed", "out of memory: MemoryError: no room for 10 GiB"),
         ("says why not", "n/a", "it cannot"),
@@ -72,10 +76,12 @@ def test_each_is_named_by_what_it_did(made_up: Source) -> None:
     assert right.cpu > 0
 
 
-def test_without_a_manifest_the_first_says_what_there_is(made_up: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_manifest_the_first_says_what_there_is(
+    made_up: ComparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # In this process: what is asked here is not about processes.
     monkeypatch.setattr(run_loader, "run", lambda python, task, **_: {**child._done(task, lambda **_: None), "peak": 0})
-    source = replace(made_up, holdings=None)
+    source = replace(made_up, reference=None)
     found, _ = compared(
         source, *(Contender(PLACE, "strange_loader", name) for name in ("default", "swaps values")), number=0
     )
@@ -84,7 +90,7 @@ def test_without_a_manifest_the_first_says_what_there_is(made_up: Source, monkey
 
 
 def test_a_loader_that_is_not_there_is_away_with_its_reason() -> None:
-    away = loaders.asked("alb_core.no_such_loader", Wanted("", {}, 1, 1))
+    away = loaders.ask("alb_core.no_such_loader", Wanted("", {}, 1, 1))
     assert away.reason == "ModuleNotFoundError: No module named 'alb_core.no_such_loader'"
 
 
@@ -103,12 +109,7 @@ def test_a_name_that_is_none() -> None:
         loaders.module_of("theirs")
 
 
-def test_what_passes_hold() -> None:
-    once = run.Holdings("who", 10, 20, 30.0, "ffffffffffffffff")
-    assert once.times(3) == run.Holdings("who", 30, 60, 90.0, "fffffffffffffffd")
-
-
-def test_rows_are_those_that_there_are(made_up: Source, tmp_path: Path) -> None:
+def test_rows_are_those_that_there_are(made_up: ComparedDataset, tmp_path: Path) -> None:
     assert made_up.n_rows(PLACE) == 300
     assert made_up.n_rows(replace(PLACE, rows=20)) == 20
     given = run.wanted(replace(PLACE, rows=20, passes=2), made_up, {"config": {}}, epoch=1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import WORKLOAD
 
-from alb_core.peers.compare.workload import Contender, Workload, expanded, rounds
+from alb_core.peers.compare.workload import Contender, LoaderWorkload, expanded, rounds
 
 
 @given(st.integers(0, 7), st.integers(1, 6))
@@ -44,6 +44,6 @@ def test_the_best_setting_is_one_or_several_that_may_be_it(asked: list[str], has
 
 def test_words_for_people() -> None:
     assert str(WORKLOAD) == "small, chunks of 64, blocks of 32,768"
-    slow = Workload("small", "/x", shuffle=False, consumer_ms=100, rows=16384, passes=2)
+    slow = LoaderWorkload("small", "/x", shuffle=False, consumer_ms=100, rows=16384, passes=2)
     assert str(slow) == "small, sequential, the first 16,384 rows 2 times, a consumer of 100 ms"
     assert str(Contender(WORKLOAD, "alb_core.peers.ours", "best", note="more")) == "ours (best, more)"
