@@ -74,6 +74,7 @@ class Manifest:
         """What X/raw comes to."""
         return Totals(self.n_obs, self.nnz, self.x_sum, int(self.x_checksum, 16))
 
+
 _FORMAT = Format(Manifest, "manifest", ("manifest_version", MANIFEST_VERSION), indent=2)
 
 
