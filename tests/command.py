@@ -61,15 +61,6 @@ def typed(*words: str) -> int:
     return ended.value.code
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Return the one line with which ``alb`` refuses."""
-    capsys.readouterr()
-    assert typed(*words) == 2
-    out, err = capsys.readouterr()
-    assert (out, err.count("\n"), err[:5]) == ("", 1, "alb: "), err
-    return err
-
-
 def dataset(path: Path, spec: Mapping[str, Any] | None = None, **tiny: Any) -> Tiny:
     """Write a small experiment with a manifest that says what it holds; ``spec`` is that of a slice of a Census."""
     made = write_tiny(path, **tiny)

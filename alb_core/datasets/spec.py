@@ -82,12 +82,6 @@ class Spec:
         """Return the options of ``alb data make`` that ask for this specification."""
         return " ".join(f"--{name} {value}" for name, value in self.as_json().items())
 
-    def differences(self, other: Spec) -> str:
-        """Say in which fields another specification differs; empty if in none."""
-        theirs = other.as_json()
-        pairs = ((name, value, theirs[name]) for name, value in self.as_json().items())
-        return ", ".join(f"{name} {value} (not {asked})" for name, value, asked in pairs if value != asked)
-
 
 @dataclass(frozen=True)
 class CensusSlice:
@@ -190,6 +184,12 @@ KNOWN: Mapping[str, Spec] = MappingProxyType(
 )
 
 
+def differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Say in which fields what is there differs from what is asked for; empty if in none."""
+    names = [name for name in asked if found.get(name) != asked[name]]
+    return ", ".join(f"{name} {found.get(name)} (not {asked[name]})" for name in names)
+
+
 def checked_name(name: str) -> str:
     """Return ``name`` if it can be that of a dataset."""
     # A dataset that is being written lies beside the others, under such a name.
@@ -209,7 +209,8 @@ def resolved(name: str, **options: int | str | None) -> Spec:
         known = KNOWN[name]
         asked = Spec(**{**known.as_json(), **given})
         if asked != known:
-            raise AlbError(f"{name} has {known.differences(asked)}: choose a name of your own for other options")
+            other = differences(known.as_json(), asked.as_json())
+            raise AlbError(f"{name} has {other}: choose a name of your own for other options")
         return known
     if "cells" not in given:
         raise AlbError(

@@ -7,12 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import SMALL, dataset
+from command import SMALL, dataset, typed
 from tiny import Tiny
 
 from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
 from alb_core.sweeps import records
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Type ``alb``, which refuses; returns the one line in which it says why."""
+
+    def refused(*words: str) -> str:
+        capsys.readouterr()
+        assert typed(*words) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n"), err[:5]) == ("", 1, "alb: "), err
+        return err
+
+    return refused
 
 
 @pytest.fixture(scope="module")

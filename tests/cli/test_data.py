@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import refused, typed
+from command import typed
 from tiny import write_tiny
 
 from alb_core.base.paths import DATA_VARIABLE
+
+Refused = Callable[..., str]
 
 
 def alb(*arguments: str) -> int:
@@ -45,10 +48,8 @@ def alb(*arguments: str) -> int:
         ("verify mine", "alb data make mine --cells N makes it"),
     ],
 )
-def test_bad_input_is_one_line_and_changes_nothing(
-    arguments: str, words: str, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert words in refused(capsys, "data", *arguments.split())
+def test_bad_input_is_one_line_and_changes_nothing(arguments: str, words: str, data: Path, refused: Refused) -> None:
+    assert words in refused("data", *arguments.split())
     assert not data.exists()
 
 
@@ -66,29 +67,29 @@ def test_bad_input_is_one_line_and_changes_nothing(
     ],
 )
 def test_a_copy_that_makes_no_sense_is_one_line_and_changes_nothing(
-    source: str, name: str, words: str, data: Path, capsys: pytest.CaptureFixture[str]
+    source: str, name: str, words: str, data: Path, refused: Refused
 ) -> None:
     write_tiny(data / "soma" / "taken", 20, 10)
     for place in ("soma/other", "download"):
         (data / place).mkdir()
     before = sorted(data.rglob("*"))
-    assert words in refused(capsys, "data", "retile", source.format(data=data), *name.split())
+    assert words in refused("data", "retile", source.format(data=data), *name.split())
     assert sorted(data.rglob("*")) == before
 
 
 @pytest.mark.parametrize("command", ["data make mini", "data list", "data verify mini", "history releases"])
-def test_a_data_directory_that_is_a_file_is_told(command: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_directory_that_is_a_file_is_told(command: str, data: Path, refused: Refused) -> None:
     data.write_text("mine")
-    assert "is a file, expected the data directory" in refused(capsys, *command.split())
+    assert "is a file, expected the data directory" in refused(*command.split())
     assert data.read_text() == "mine"
 
 
 def test_a_data_directory_that_cannot_be_made_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     (tmp_path / "file").write_text("mine")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "file" / "data"))
-    assert "cannot make the directory" in refused(capsys, "data", "make", "mini")
+    assert "cannot make the directory" in refused("data", "make", "mini")
 
 
 def test_list_names_what_could_be_made_and_tells_why_a_dataset_is_refused(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import command
 import pytest
 from census import ONE, OTHER, Census, serve_versions
+from command import typed
 from s3 import S3
 
 from alb_core.datasets.spec import CENSUS_VERSION, COLLECTION, CensusSlice
 
+Refused = Callable[..., str]
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    return command.refused(capsys, "download", *arguments)
+
+@pytest.fixture
+def refused(refused: Refused) -> Refused:
+    return partial(refused, "download")
 
 
 @pytest.mark.parametrize(
@@ -33,10 +38,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("-u s3://", "s3:// names no bucket, expected s3://BUCKET/PATH"),
     ],
 )
-def test_bad_input_is_one_line_and_changes_nothing(
-    arguments: str, words: str, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert words in refused(capsys, *arguments.split())
+def test_bad_input_is_one_line_and_changes_nothing(arguments: str, words: str, data: Path, refused: Refused) -> None:
+    assert words in refused(*arguments.split())
     assert not data.exists()
 
 
@@ -54,9 +57,9 @@ def test_bad_input_is_one_line_and_changes_nothing(
     ],
 )
 def test_what_this_census_has_not_is_told(
-    arguments: str, words: str, data: Path, census: Census, capsys: pytest.CaptureFixture[str]
+    arguments: str, words: str, data: Path, census: Census, refused: Refused
 ) -> None:
-    assert words in refused(capsys, "-u", census.uri, *arguments.split())
+    assert words in refused("-u", census.uri, *arguments.split())
     assert not data.exists()
 
 
@@ -70,52 +73,48 @@ def test_what_this_census_has_not_is_told(
         ("__group", "cannot read "),
     ],
 )
-def test_a_place_without_a_census_is_told(
-    place: str, words: str, data: Path, census: Census, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said = refused(capsys, "-e", "1", "-u", f"{census.uri}/{place}")
+def test_a_place_without_a_census_is_told(place: str, words: str, data: Path, census: Census, refused: Refused) -> None:
+    said = refused("-e", "1", "-u", f"{census.uri}/{place}")
     assert words in said
     assert place in said
     assert not data.exists()
 
 
 @pytest.mark.parametrize("uri", ["s3://no-such-bucket-here/census", "s3://census-bucket/nothing"])
-def test_s3_without_a_census_is_told(
-    uri: str, data: Path, s3_server: S3, s3_census: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert f"cannot read {uri}: " in refused(capsys, "-e", "1", "-u", uri, *s3_server.words)
+def test_s3_without_a_census_is_told(uri: str, data: Path, s3_server: S3, s3_census: str, refused: Refused) -> None:
+    assert f"cannot read {uri}: " in refused("-e", "1", "-u", uri, *s3_server.words)
     assert not data.exists()
 
 
 def test_s3_without_credentials_is_told(
-    data: Path, s3_server: S3, census: Census, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, s3_server: S3, census: Census, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     uri = s3_server.upload(census.path / "__group", "locked-bucket", "census/__group", public=False)
     uri = uri.removesuffix("/__group")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     signed = ("--tiledb", "vfs.s3.no_sign_request=false")
-    said = refused(capsys, "-e", "1", "-u", uri, *s3_server.words, *signed)
+    said = refused("-e", "1", "-u", uri, *s3_server.words, *signed)
     assert f"cannot read {uri}: " in said
     assert "with the credentials of the environment, as AWS_ACCESS_KEY_ID" in said
     assert not data.exists()
 
 
-def test_no_network_is_told(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_network_is_told(data: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     # A port that nobody listens on.
     for name in ("RELEASE", "MIRRORS"):
         constant = f"cellxgene_census._release_directory.CELL_CENSUS_{name}_DIRECTORY_URL"
         monkeypatch.setattr(constant, "http://127.0.0.1:9/directory.json")
-    said = refused(capsys, "-e", "1")
+    said = refused("-e", "1")
     assert "cannot look up Census versions: " in said
     assert said.endswith("; -u opens a Census by its URI\n")
 
 
 def test_an_unknown_version_is_told_in_the_words_of_the_census(
-    data: Path, s3_server: S3, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, s3_server: S3, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     serve_versions(s3_server, monkeypatch)
-    said = refused(capsys, "-e", "1", "-V", "2021-13-32")
+    said = refused("-e", "1", "-V", "2021-13-32")
     assert 'The "2021-13-32" Census version is not valid. Use get_census_version_directory()' in said
     assert not data.exists()
 
@@ -123,7 +122,7 @@ def test_an_unknown_version_is_told_in_the_words_of_the_census(
 @pytest.mark.parametrize("force", [(), ("-f",)])
 @pytest.mark.parametrize("kind", ["directory", "file", "link", "experiment", "other manifest"])
 def test_what_is_not_ours_stays(
-    kind: str, force: tuple[str, ...], data: Path, census: Census, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, force: tuple[str, ...], data: Path, census: Census, tmp_path: Path, refused: Refused
 ) -> None:
     data.mkdir()
     place = data / "mine"
@@ -137,27 +136,23 @@ def test_what_is_not_ours_stays(
     if kind == "other manifest":
         (place / "manifest.json").write_text('{"name": "mine", "version": 3}')
     before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
-    said = refused(capsys, "-u", census.uri, "-c", ONE, "-e", "1", "-n", "mine", *force)
+    said = refused("-u", census.uri, "-c", ONE, "-e", "1", "-n", "mine", *force)
     assert f"{place} is there and no dataset of alb's: move it away, or give another name with -n" in said
     assert sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
 
 
-def test_a_root_that_is_a_file_is_told(data: Path, census: Census, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_root_that_is_a_file_is_told(data: Path, census: Census, refused: Refused) -> None:
     data.parent.joinpath("file").write_text("mine")
-    said = refused(capsys, "-u", census.uri, "-c", ONE, "-d", str(data.parent / "file"))
+    said = refused("-u", census.uri, "-c", ONE, "-d", str(data.parent / "file"))
     assert "is a file, expected the directory for the dataset" in said
 
 
-def test_defaults_are_those_of_the_field() -> None:
+def test_defaults_are_those_of_the_field_and_options_ask_for_the_same_slice_again() -> None:
     assert (COLLECTION, CENSUS_VERSION) == ("283d65eb-dd53-496d-adb7-7570c7caa443", "2023-12-15")
     asked = CensusSlice(2, 7)
     assert (asked.n_vars, asked.organism, asked.layout) == (20_000, "homo_sapiens", "census")
-    assert asked.default_name() == "census-benchmark_2:7"
+    assert (asked.default_name(), asked.options()) == ("census-benchmark_2:7", "-s 2 -e 7")
     assert CensusSlice(0, 9, sorted_datasets=True).default_name() == "census-benchmark_s0:9"
-
-
-def test_options_ask_for_the_same_slice_again() -> None:
-    assert CensusSlice(2, 7).options() == "-s 2 -e 7"
     asked = CensusSlice(1, 4, True, "c", 50, "mus_musculus", None, "/with a space", "soma")
     assert asked.options() == "-s 1 -e 4 -S -c c -v 50 --organism mus_musculus --layout soma -u '/with a space'"
 
@@ -168,7 +163,7 @@ def test_download_list_verify(
 ) -> None:
     monkeypatch.chdir(census.path.parent)
     capsys.readouterr()
-    assert command.typed("download", "-u", census.path.name, "-c", ONE, "-s", "1", "-S") == 0
+    assert typed("download", "-u", census.path.name, "-c", ONE, "-s", "1", "-S") == 0
     said = capsys.readouterr()
     assert said.err == "", "no progress bar in a pipe"
     lines = said.out.splitlines()

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from command import refused, typed
+from command import typed
 from toy import LIBRARY, PYTHON, Repository, tree
 
 from alb_core.commits.history import releases_lock
@@ -121,5 +121,5 @@ def test_bad_input_is_one_line(alb, own, words, said):
 
 
 @pytest.mark.parametrize("words", ["plan", "commits main", "show"])
-def test_without_a_history_it_says_how_to_make_one(place, capsys, words):
-    assert "alb history releases` or `alb history clone" in refused(capsys, "history", *words.split())
+def test_without_a_history_it_says_how_to_make_one(place, refused, words):
+    assert "alb history releases` or `alb history clone" in refused("history", *words.split())

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from command import refused, typed
+from command import typed
 
 from alb_core.base.paths import suite_root
 from alb_core.commits.builds.bridge import HOST_PYTHON
@@ -24,8 +24,8 @@ def test_help_is_help(capsys, words):
         (["machines", "claim", "a/b"], "'a/b' is no machine name"),
     ],
 )
-def test_bad_input_is_one_line_on_stderr_and_changes_nothing(data, capsys, words, said):
-    assert said in refused(capsys, *words)
+def test_bad_input_is_one_line_on_stderr_and_changes_nothing(data, refused, words, said):
+    assert said in refused(*words)
     assert not data.exists()
 
 

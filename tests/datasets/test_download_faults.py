@@ -182,22 +182,24 @@ def test_two_at_once_download_once(writable: Path, census: Census, whole: Manife
     assert content(verify("mine")) == content(whole)
 
 
-def interrupted(census: Census, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the parts of a download whose writing has failed."""
+@pytest.fixture
+def left(writable: Path, census: Census, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Parts of a download whose writing has failed."""
     with monkeypatch.context() as patched:
         patched.setattr(download_module, "_write", lambda *_: (_ for _ in ()).throw(AlbError("no writing today")))
         with pytest.raises(AlbError, match="no writing today"):
-            downloaded(census.uri, root, max_nnz=FEW)
-    assert len(parts(root)) > 3
+            downloaded(census.uri, writable, max_nnz=FEW)
+    assert len(parts(writable)) > 3
+    return parts(writable)
 
 
 @pytest.mark.parametrize("read_before", [False, True])
 def test_a_full_disk_is_one_line_and_what_is_read_stays(
-    writable: Path, census: Census, whole: Manifest, read_before: bool, monkeypatch: pytest.MonkeyPatch
+    writable: Path, census: Census, whole: Manifest, read_before: bool, request: pytest.FixtureRequest
 ) -> None:
     """A limit on the size of files refuses a write as a full disk does: a part, or one of the experiment's files."""
     if read_before:
-        interrupted(census, writable, monkeypatch)
+        request.getfixturevalue("left")
     process = alb_download(census.uri, {}, RLIMIT_FSIZE=2_000)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.count("\n")) == (2, 1)
@@ -209,23 +211,21 @@ def test_a_full_disk_is_one_line_and_what_is_read_stays(
         assert content(load(downloaded(census.uri, writable, max_nnz=FEW))) == content(whole)
 
 
-def test_parts_of_another_download_are_not_taken(
-    writable: Path, census: Census, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    interrupted(census, writable, monkeypatch)
+def test_parts_of_another_download_are_not_taken(writable: Path, census: Census, left: list[Path]) -> None:
     asked = slice_of(census.uri, n_vars=120)
     with pytest.raises(AlbError, match=r"another download of this name \(n_vars 60 \(not 120\).*: -f drops it"):
         downloaded(census.uri, writable, asked=asked)
-    assert len(parts(writable)) > 3
+    request = parts_path(writable / "mine") / "request.json"
+    request.write_text("{")
+    with pytest.raises(AlbError, match=r"request.json is no request of a download .*: -f drops it, -n gives this one"):
+        downloaded(census.uri, writable, asked=asked)
+    assert parts(writable) == left
     assert load(downloaded(census.uri, writable, asked=asked, force=True)).n_vars == 120
 
 
-def test_parts_that_a_removal_has_left_are_not_taken(
-    writable: Path, census: Census, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed while it removed the parts: they are of nobody knows what."""
-    interrupted(census, writable, monkeypatch)
-    (parts_path(writable / "mine") / "request.json").unlink()
+def test_parts_that_a_removal_has_left_are_not_taken(writable: Path, census: Census, left: list[Path]) -> None:
+    """Killed while it removed the parts: nobody knows what they are of."""
+    (left[0].parent / "request.json").unlink()
     lines: list[str] = []
     asked = slice_of(census.uri, start=0, end=1)
     path = downloaded(census.uri, writable, asked=asked, report=lines.append)
@@ -235,10 +235,9 @@ def test_parts_that_a_removal_has_left_are_not_taken(
 
 @pytest.mark.parametrize("what", ["x", "obs", "torn"])
 def test_a_damaged_part_is_read_again(
-    writable: Path, census: Census, whole: Manifest, what: str, monkeypatch: pytest.MonkeyPatch
+    writable: Path, census: Census, whole: Manifest, what: str, left: list[Path]
 ) -> None:
-    interrupted(census, writable, monkeypatch)
-    part = parts(writable)[2]
+    part = left[2]
     if what == "torn":
         part.write_bytes(part.read_bytes()[:500])
     else:

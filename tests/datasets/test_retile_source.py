@@ -149,7 +149,6 @@ def test_other_experiments_are_refused(tmp_path: Path) -> None:
             pass
         return str(caught.value)
 
-    assert "no SOMA experiment at" in refused("nothing")
     write_tables(tmp_path / "dense", joinids(2), joinids(2), np.ones((2, 2), np.float32))
     assert "is a DenseNDArray, expected a SparseNDArray" in refused("dense")
     write_tables(tmp_path / "other", joinids(2), joinids(2), one, layer="data")
@@ -157,8 +156,6 @@ def test_other_experiments_are_refused(tmp_path: Path) -> None:
     times = joinids(2).append_column("time", pa.array([0, 1], pa.timestamp("us")))
     write_tables(tmp_path / "times", times, joinids(2), one)
     assert "column time holds timestamp[us]" in refused("times")
-    write_tables(tmp_path / "frame", joinids(2), joinids(2), one)
-    assert "no SOMA experiment at" in refused("frame/obs")
 
 
 def test_what_has_no_place_is_named(tmp_path: Path) -> None:

@@ -113,13 +113,15 @@ def locked_wheels(files: Iterable[DistributionPackage]) -> tuple[LockedFile, ...
 
 def companion(need: Requirement) -> Companion:
     """Return the newest version on the index that satisfies a requirement and has wheels."""
-    files = [file for file in project_files(need.name) if file.version and not file.is_yanked]
-    versions = sorted({Version(str(file.version)) for file in files if _parses(file)}, reverse=True)
-    for version in versions:
-        if need.specifier.contains(version):
-            wheels = locked_wheels(file for file in files if _parses(file) and Version(str(file.version)) == version)
-            if wheels:
-                return Companion(canonicalize_name(need.name), str(version), wheels)
+    by_version: dict[Version, list[DistributionPackage]] = {}
+    for file in project_files(need.name):
+        version = _version(file)
+        if version is not None and not file.is_yanked and need.specifier.contains(version):
+            by_version.setdefault(version, []).append(file)
+    for version in sorted(by_version, reverse=True):
+        wheels = locked_wheels(by_version[version])
+        if wheels:
+            return Companion(canonicalize_name(need.name), str(version), wheels)
     raise AlbError(f"the package index has no wheel for {need} (Python tag {PYTHON_TAG})")
 
 
@@ -131,17 +133,15 @@ def _requirements(wheel: Path) -> list[str]:
 
 
 def _is_measured(file: DistributionPackage) -> bool:
-    if not _parses(file):
-        return False
-    version = Version(str(file.version))
-    return not version.is_prerelease and version >= Version(FLOOR)
+    version = _version(file)
+    return version is not None and not version.is_prerelease and version >= Version(FLOOR)
 
 
-def _parses(file: DistributionPackage) -> bool:
+def _version(file: DistributionPackage) -> Version | None:
     try:
-        return bool(file.version and Version(file.version))
+        return Version(file.version or "")
     except InvalidVersion:
-        return False
+        return None
 
 
 def _fits(name: str) -> bool:

@@ -23,12 +23,12 @@ from alb_core.base.files import locked
 from alb_core.base.paths import data_root, datasets_root, history_root, wheels_root
 from alb_core.datasets.census.cells import MAX_NNZ, cells_from
 from alb_core.datasets.census.census import CENSUS_JOINID, CensusSelection, opened
-from alb_core.datasets.census.parts import Parts, differences
+from alb_core.datasets.census.parts import Parts
 from alb_core.datasets.content import ExactSum, columns_checksum, table_checksum
 from alb_core.datasets.manifest import MANIFEST_NAME, Manifest, quick_check, replacing, summary, write_manifest
 from alb_core.datasets.obs_var_reader import merged_batches, merged_dictionary
 from alb_core.datasets.retry import Retry
-from alb_core.datasets.spec import KNOWN, CensusSlice, checked_name
+from alb_core.datasets.spec import KNOWN, CensusSlice, checked_name, differences
 from alb_core.datasets.writer.environment import ensure_writer
 from alb_core.datasets.writer.write import X_SCHEMA, write_experiment
 

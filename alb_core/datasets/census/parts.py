@@ -23,6 +23,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
 from alb_core.datasets.census.cells import Cells
 from alb_core.datasets.content import table_checksum
+from alb_core.datasets.spec import differences
 
 _REQUEST = "request.json"
 _REQUEST_FORMAT = Format(
@@ -206,9 +207,3 @@ def _batches(first: int, counts: Any, columns: Any, values: Any) -> Iterator[tup
     for start in range(0, len(rows), _BATCH_NNZ):
         part = slice(start, start + _BATCH_NNZ)
         yield rows[part].astype(np.int64), columns[part].astype(np.int64), values[part]
-
-
-def differences(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Say in which fields what is there differs from what is asked for; empty if in none."""
-    names = [name for name in asked if found.get(name) != asked[name]]
-    return ", ".join(f"{name} {found.get(name)} (not {asked[name]})" for name in names)

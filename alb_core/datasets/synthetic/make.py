@@ -17,7 +17,7 @@ from alb_core.base.files import locked
 from alb_core.base.paths import datasets_root
 from alb_core.datasets.content import table_checksum
 from alb_core.datasets.manifest import Manifest, quick_check, replacing, summary, write_manifest
-from alb_core.datasets.spec import KNOWN, Spec, checked_name, resolved
+from alb_core.datasets.spec import KNOWN, Spec, checked_name, differences, resolved
 from alb_core.datasets.synthetic.cells import Population
 from alb_core.datasets.synthetic.obs_var import RunningCounts, obs_table, var_table
 from alb_core.datasets.writer.environment import ensure_writer
@@ -37,7 +37,8 @@ def make(name: str, spec: Spec, *, replace: bool = False, report: Callable[[str]
     """Make a dataset under the data directory, or find it made; one process makes it, others wait and use it."""
     path = datasets_root() / checked_name(name)
     if name in KNOWN and KNOWN[name] != spec:
-        raise AlbError(f"{name} has {KNOWN[name].differences(spec)}: choose a name of your own for other options")
+        other = differences(KNOWN[name].as_json(), spec.as_json())
+        raise AlbError(f"{name} has {other}: choose a name of your own for other options")
     with locked(path.parent / f".{name}.lock", f"making dataset {name}"):
         if os.path.lexists(path) and not replace:
             manifest = _existing(path, spec)
@@ -60,7 +61,7 @@ def _existing(path: Path, spec: Spec) -> Manifest:
     manifest = quick_check(path)
     if manifest.kind != "synthetic" or manifest.spec != spec.as_json():
         try:
-            found = Spec.from_json(manifest.spec).differences(spec)
+            found = differences(Spec.from_json(manifest.spec).as_json(), spec.as_json())
         except AlbError:
             found = f"kind {manifest.kind}"
         raise AlbError(f"dataset {path.name} is there and has {found}: choose another name, or give --replace")
