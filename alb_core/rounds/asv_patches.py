@@ -16,7 +16,7 @@ from typing import Any
 from asv import results as results_module
 from asv.commands import Command
 from asv.config import Config
-from asv.results import Results
+from asv.results import Results, get_filename
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory
@@ -32,7 +32,6 @@ PRIVATE_RESULTS = (
     "_benchmark_params",
     "_benchmark_version",
     "_requirements",
-    "_filename",
 )
 
 _ADD_RESULT, _LOAD, _SAVE = Results.add_result, Results.load, Results.save
@@ -111,11 +110,12 @@ def _add_result(self: Results, benchmark: dict[str, Any], *args: Any, **options:
 
 def _save_whole(results: Results, directory: Path) -> None:
     """Write a results file, or leave what was there: asv writes in place, and may be killed meanwhile."""
-    place = directory / results._filename
+    name = get_filename(results.params["machine"], results.commit_hash, results.env_name)
+    place = directory / name
     ensure_directory(place.parent)
     try:
         with tempfile.TemporaryDirectory(prefix=".results-", dir=directory.parent) as stage:
             _SAVE(results, stage)
-            (Path(stage) / results._filename).replace(place)
+            (Path(stage) / name).replace(place)
     except OSError as error:
         raise AlbError(f"cannot write {place}: {error.strerror}; what it held stays") from error

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from asv import util
-from asv.results import Results
+from asv.results import Results, get_filename
 from asv.runner import BenchmarkResult
 
 from alb_core.base.errors import AlbError
@@ -92,7 +92,7 @@ class CommitResults:
 
     def __init__(self, results: Path, machine: str, empty: Results, benchmarks: Mapping[str, dict[str, Any]]) -> None:
         self._root, self._machine, self._benchmarks = results, machine, benchmarks
-        self.path = results / empty._filename
+        self.path = results / get_filename(empty.params["machine"], empty.commit_hash, empty.env_name)
         self._results = self._load(empty)
 
     def rounds(self, label: str, case: BenchmarkCase) -> dict[int, list[tuple[float, ...]]]:
