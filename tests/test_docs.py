@@ -61,6 +61,8 @@ def typed(path):
 @every_page
 def test_commands_that_are_to_be_typed_are_understood(path):
     for line in typed(path):
+        for script in re.findall(r"^python ([\w/]+\.py)", line):
+            assert (ROOT / script).exists(), line
         if not line.startswith("alb "):
             continue
         command, context, rest = cli, click.Context(cli), shlex.split(line)[1:]
@@ -93,6 +95,13 @@ def test_files_that_are_named_are_there(path):
 
 
 MADE = {"verdict.md", "build.json"}
+
+
+@every_page
+def test_names_are_in_the_files_that_are_said_to_have_them(path):
+    for name, file in re.findall(r"`(\w+)` in\s+`([\w./-]+\.(?:py|json))`", path.read_text()):
+        [found] = [root / file for root in (ROOT, ROOT / "alb_core") if (root / file).exists()]
+        assert re.search(rf"\b{name}\b", found.read_text()), f"{name} in {file}"
 
 
 def test_rules_that_the_code_cites_are_in_the_design():
