@@ -12,7 +12,7 @@ from asv import util
 from alb_core.base.paths import suite_root
 from alb_core.peers.compare import saved
 from alb_core.peers.compare.results import Outcome, Run
-from alb_core.peers.compare.workload import Contender, Workload
+from alb_core.peers.compare.workload import Contender, LoaderWorkload
 from alb_core.verdicts import calibration_file
 from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 
@@ -98,7 +98,7 @@ class Site:
         times = "2026-11-22T10:00:00+00:00", self.commits[0][0], 600.0
         cases = {f"{BENCHMARK}('table', 1024, 'none')": known}
         calibration_file.save(self.data / "results", Calibration(self.machine, *times, {"sort": 0.15}, cases, whole))
-        workload = Workload("small", "/nowhere/small")
+        workload = LoaderWorkload("small", "/nowhere/small")
         runs = [Run(0, 30_000, 29_000, 0.1, 10.0, 2.0, 8.0, 4.0, 15.0, 2**31, 0.98)]
         outcomes = [
             Outcome(Contender(workload, "alb_core.peers.raw_tables", "default"), "raw tables()", "2.3.0", runs=runs),
