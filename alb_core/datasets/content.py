@@ -1,4 +1,4 @@
-"""Checksum of a table, whatever its order, chunks, dictionaries or string widths; and the exact sum of float32 values.
+"""Checksum of a table, whatever its order, chunks, dictionaries or string widths; and exact totals of X in any order.
 
 The checksum takes rows in the order of ``soma_joinid`` and columns in the order of their names. For each column the
 digest takes the name, the kind of value (bool, int, float or string) and the row count; then, 65,536 rows at a time,
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alb_core.base.checksum import combined, coo_checksum
 from alb_core.base.errors import AlbError
 
 #: Rows that are added to a digest at once; part of what a checksum is.
@@ -45,6 +46,31 @@ class ExactSum:
         """Return the sum: an int if it is whole, else the nearest float64."""
         total = Fraction(self._units, 1 << (_BITS - _LOWEST))
         return int(total) if total.denominator == 1 else float(total)
+
+
+class ExactTotals:
+    """Number, sum and checksum of the non-zeros of a matrix, which are added in any order."""
+
+    def __init__(self) -> None:
+        self.nnz = 0
+        self._sum = ExactSum()
+        self._checksum = 0
+
+    def add(self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], values: npt.NDArray[np.float32]) -> None:
+        """Add non-zeros by their joinids."""
+        self.nnz += len(values)
+        self._sum.add(values)
+        self._checksum = combined(self._checksum, coo_checksum(rows, columns, values))
+
+    @property
+    def sum(self) -> int | float:
+        """An int if it is whole, else the nearest float64."""
+        return self._sum.value()
+
+    @property
+    def checksum(self) -> str:
+        """16 hex digits."""
+        return f"{self._checksum:016x}"
 
 
 def table_checksum(table: pa.Table) -> str:

@@ -18,7 +18,7 @@ def made() -> tuple[Population, np.ndarray, pa.Table, pa.Table]:
     counted = RunningCounts(SPEC.cells, SPEC.vars)
     dense = np.zeros((SPEC.cells, SPEC.vars))
     for batch in population.batches():
-        counted.add(batch)
+        counted.add(batch.rows, batch.columns, batch.values)
         dense[batch.rows, batch.columns] = batch.values
     return population, dense, obs_table(population, counted), var_table(population, counted)
 

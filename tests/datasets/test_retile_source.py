@@ -83,8 +83,8 @@ def test_all_is_read_as_it_is(tmp_path_factory: pytest.TempPathFactory, data: st
             assert layer.type == expected == read.schema.field("soma_data").type
             triples = list(zip(*(read.column(name).to_pylist() for name in read.column_names), strict=True))
             assert triples == sorted(zip(rows.tolist(), genes.tolist(), values, strict=True))
-            assert (layer.nnz, layer.sum) == (len(values), sum(values))
-            assert layer.checksum == f"{coo_checksum(rows, genes, np.array(values, np.float32)):016x}"
+            assert (layer.totals.nnz, layer.totals.sum) == (len(values), sum(values))
+            assert layer.totals.checksum == f"{coo_checksum(rows, genes, np.array(values, np.float32)):016x}"
         table, checksum = obs_of(experiment)
     assert table.to_pydict() == obs.to_pydict()
     assert checksum == table_checksum(table) == table_checksum(obs)

@@ -203,7 +203,7 @@ def _write(
         "source": source,
         "origin": None if first is None else dict(zip(("name", "kind", "spec"), first, strict=True)),
         **layout.as_json(),
-        "layers": {layer.name: layer.checksum for layer in experiment.layers},
+        "layers": {layer.name: layer.totals.checksum for layer in experiment.layers},
     }
     return write_manifest(
         stage,
@@ -213,9 +213,9 @@ def _write(
         writer=writer,
         n_obs=len(experiment.obs.joinids),
         n_vars=len(experiment.var.joinids),
-        nnz=raw.nnz,
-        x_sum=raw.sum,
-        x_checksum=raw.checksum,
+        nnz=raw.totals.nnz,
+        x_sum=raw.totals.sum,
+        x_checksum=raw.totals.checksum,
         obs_checksum=obs_checksum,
         var_checksum=var_checksum,
     )

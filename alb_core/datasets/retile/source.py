@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from alb_core.base.checksum import combined, coo_checksum
 from alb_core.base.errors import AlbError
 from alb_core.datasets.census.cells import MAX_NNZ, RowReader
 from alb_core.datasets.census.census import BOUNDED, with_smaller_buffers
-from alb_core.datasets.content import ExactSum
+from alb_core.datasets.content import ExactTotals
 from alb_core.datasets.obs_var_reader import TableReader
 from alb_core.datasets.retry import Retry
 from alb_core.loader.soma import open_experiment, sparse_x
@@ -36,25 +35,12 @@ class SourceLayer:
         self.type: pa.DataType = x.schema.field("soma_data").type
         self.entries = int(x.nnz)
         self._x, self._obs, self._var = x, obs, var
-        self._reset()
-
-    def _reset(self) -> None:
-        self.nnz = self._checksum = 0
-        self._sum = ExactSum()
-
-    @property
-    def checksum(self) -> str:
-        """Of what was read, 16 hex digits."""
-        return f"{self._checksum:016x}"
-
-    @property
-    def sum(self) -> int | float:
-        """Of what was read, as float32."""
-        return self._sum.value()
+        #: Of what was read, as float32.
+        self.totals = ExactTotals()
 
     def batches(self, retry: Retry, advance: Callable[[int], object]) -> Iterator[pa.RecordBatch]:
         """Read all of it, by row and column; ``advance`` takes the number of entries as they are read."""
-        self._reset()
+        self.totals = ExactTotals()
         schema = pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", self.type)])
         height, width = (int(length) for length in self._x.shape)
         reader = RowReader(self._x, min(int(self._var[-1]) + 1, width), retry, MAX_NNZ)
@@ -65,9 +51,9 @@ class SourceLayer:
                 self._add(*coordinates)
                 yield pa.RecordBatch.from_arrays([pa.array(column) for column in coordinates], schema=schema)
                 advance(len(coordinates[0]))
-        if self.nnz != self.entries:
+        if self.totals.nnz != self.entries:
             raise AlbError(
-                f"{self._x.uri} holds {self.entries:,} entries, of which {self.nnz:,} have rows in obs and var: "
+                f"{self._x.uri} holds {self.entries:,} entries, of which {self.totals.nnz:,} have rows in obs and var: "
                 "a dataset holds no others"
             )
 
@@ -78,11 +64,9 @@ class SourceLayer:
         # The loader and the checksum take float32.
         with np.errstate(over="ignore"):
             as_float = values.astype(np.float32, copy=False)
-        self.nnz += len(values)
         if not np.isfinite(as_float).all():
             raise AlbError(f"{self._x.uri} holds values beyond those of float32: a dataset cannot hold them")
-        self._sum.add(as_float)
-        self._checksum = combined(self._checksum, coo_checksum(rows, columns, as_float))
+        self.totals.add(rows, columns, as_float)
 
 
 @dataclass(frozen=True)

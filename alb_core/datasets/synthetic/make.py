@@ -78,7 +78,7 @@ def _write(name: str, spec: Spec, stage: Path) -> Manifest:
     def x() -> Iterator[pa.RecordBatch]:
         with tqdm(total=spec.cells, desc=name, unit=" cells", unit_scale=True, disable=None, leave=False) as progress:
             for batch in population.batches():
-                counts.add(batch)
+                counts.add(batch.rows, batch.columns, batch.values)
                 checksums.append(coo_checksum(batch.rows, batch.columns, batch.values))
                 columns = [pa.array(column) for column in (batch.rows, batch.columns, batch.values)]
                 yield pa.RecordBatch.from_arrays(columns, schema=X_SCHEMA)

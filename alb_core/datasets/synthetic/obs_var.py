@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from alb_core.datasets.synthetic.cells import GROUP, Batch, Population, Traits
+from alb_core.datasets.synthetic.cells import GROUP, Population, Traits
 from alb_core.datasets.synthetic.portable_random import RandomStream
 
 Int64 = npt.NDArray[np.int64]
@@ -40,16 +41,17 @@ class RunningCounts:
         self.squares = np.zeros(n_obs, dtype=np.int64)
         self.var_nnz = np.zeros(n_vars, dtype=np.int64)
 
-    def add(self, batch: Batch) -> None:
-        """Count a batch of cells."""
-        rows, size = batch.rows - batch.start, batch.stop - batch.start
-        values = batch.values.astype(np.float64)
-        cells = slice(batch.start, batch.stop)
-        self.nnz[cells] = np.bincount(rows, minlength=size)
+    def add(self, rows: Int64, columns: Int64, values: npt.NDArray[Any]) -> None:
+        """Count non-zeros, in any order."""
+        if not len(rows):
+            return
+        first, size = int(rows.min()), int(rows.max() - rows.min()) + 1
+        cells, rows, values = slice(first, first + size), rows - first, values.astype(np.float64)
+        self.nnz[cells] += np.bincount(rows, minlength=size)
         # Sums of whole numbers below 2**53: exact in float64.
-        self.sums[cells] = np.bincount(rows, values, size)
-        self.squares[cells] = np.bincount(rows, values * values, size)
-        self.var_nnz += np.bincount(batch.columns, minlength=len(self.var_nnz))
+        self.sums[cells] += np.bincount(rows, values, size).astype(np.int64)
+        self.squares[cells] += np.bincount(rows, values * values, size).astype(np.int64)
+        self.var_nnz += np.bincount(columns, minlength=len(self.var_nnz))
 
 
 def obs_table(population: Population, counts: RunningCounts) -> pa.Table:
