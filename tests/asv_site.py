@@ -8,11 +8,12 @@ import subprocess
 import sys
 
 from asv import util
+from outcomes import WORKLOAD, run
 
 from alb_core.base.paths import suite_root
 from alb_core.peers.compare import saved
-from alb_core.peers.compare.results import Outcome, Run
-from alb_core.peers.compare.workload import Contender, LoaderWorkload
+from alb_core.peers.compare.results import Outcome
+from alb_core.peers.compare.workload import Contender
 from alb_core.verdicts import calibration_file
 from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 
@@ -98,12 +99,11 @@ class Site:
         times = "2026-11-22T10:00:00+00:00", self.commits[0][0], 600.0
         cases = {f"{BENCHMARK}('table', 1024, 'none')": known}
         calibration_file.save(self.data / "results", Calibration(self.machine, *times, {"sort": 0.15}, cases, whole))
-        workload = LoaderWorkload("small", "/nowhere/small")
-        runs = [Run(0, 30_000, 29_000, 0.1, 10.0, 2.0, 8.0, 4.0, 15.0, 2**31, 0.98)]
+        runs = [run()]
         outcomes = [
-            Outcome(Contender(workload, "alb_core.peers.raw_tables", "default"), "raw tables()", "2.3.0", runs=runs),
-            Outcome(Contender(workload, "alb_core.peers.ours", "best"), "alb_core", "0.1.0", runs=runs),
-            Outcome(Contender(workload, "a.b", "best"), "<b>", state="n/a", reason="<i>not</i> installed"),
+            Outcome(Contender(WORKLOAD, "alb_core.peers.raw_tables", "default"), "raw tables()", "2.3.0", runs=runs),
+            Outcome(Contender(WORKLOAD, "alb_core.peers.ours", "best"), "alb_core", "0.1.0", runs=runs),
+            Outcome(Contender(WORKLOAD, "a.b", "best"), "<b>", state="n/a", reason="<i>not</i> installed"),
         ]
         document = {"dataset": "small", "n_rows": 30_000, "rounds": 1, "user": "me"}
         saved.keep(
