@@ -42,12 +42,12 @@ def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold:
     share = percent(threshold)
     from alb_core.rounds.selections import CAMPAIGN
     from alb_core.verdicts import campaign, campaign_text
-    from alb_core.verdicts.change_points import lines
+    from alb_core.verdicts.change_points import find_steps
 
     request = campaign.CampaignRequest(words, patterns=patterns or CAMPAIGN.patterns, machine=machine)
     with contextlib.redirect_stdout(sys.stderr):
         rounds = campaign.recorded(request)
-        found = lines(rounds, share)
+        found = find_steps(rounds, share)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(line) for line in found], indent=1))
         return

@@ -1,1 +1,4 @@
-"""Is one commit slower than another? Rounds measured side by side, and what may be said of them."""
+"""What do rounds and counts say of commits? Verdict, judge, statistics, bisect, campaign, change points.
+
+Figures and the rooms above use it; it uses ``rounds``, ``commits`` and ``base``.
+"""

@@ -95,11 +95,11 @@ def run(request: BisectRequest) -> BisectResult:
         found = BisectResult(Search(chain), machine)
         end = time.monotonic() + request.budget
 
-        def rounds_of(commit: str, what: Sequence[BenchmarkCase], established: Any) -> Rounds:
-            """Rounds of GOOD and another commit, measured until something is established."""
+        def rounds_of(commit: str, what: Sequence[BenchmarkCase], still_open: Any) -> Rounds:
+            """Rounds of GOOD and another commit, measured until no case is open."""
             store = Store(Path(conf.results_dir), machine, empty, benchmarks, (good, commit))
             rounds = Rounds({case: store.pairs(good, commit, case) for case in what})
-            if not established(rounds):
+            if not still_open(rounds):
                 return rounds
             nonlocal end
             begun = time.monotonic()
@@ -111,7 +111,7 @@ def run(request: BisectRequest) -> BisectResult:
             left = end - time.monotonic()
             if left > 0:
                 bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
-                schedule = PairSchedule(rounds, established)
+                schedule = PairSchedule(rounds, still_open)
                 done = measure(bench, schedule, partial(store.keep_pair, good, commit), left)
                 found.interrupted = done.interrupted
             return rounds

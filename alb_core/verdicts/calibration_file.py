@@ -124,7 +124,7 @@ def load(results: Path, machine: str) -> Calibration | None:
     return found
 
 
-def said(known: Calibration | None, machine: str, budget: float) -> list[str]:
+def calibration_lines(known: Calibration | None, machine: str, budget: float) -> list[str]:
     """Say how good verdicts of a machine are, in lines."""
     if known is None:
         return [f"machine {machine} is not calibrated: how often its verdicts are wrong, `alb calibrate` finds out"]
@@ -132,19 +132,19 @@ def said(known: Calibration | None, machine: str, budget: float) -> list[str]:
     other = "" if budget == known.budget else f" of {_minutes(known.budget)} (this one: {_minutes(budget)})"
     drawn = whole.resampled_false_alarms
     found = f"by calibration ({known.measured[:10]}), verdicts of {machine}{other} give a false alarm in "
-    lines = [found + rate_said(whole.false_alarms, drawn)]
+    lines = [found + rate_in_words(whole.false_alarms, drawn)]
     for size, rate in whole.power.items():
-        lines.append(f"they find {size} more in {rate_said(rate, whole.resampled_power.get(size, Rate(0, 0)))}")
+        lines.append(f"they find {size} more in {rate_in_words(rate, whole.resampled_power.get(size, Rate(0, 0)))}")
     if whole.visible is not None:
         lines.append(f"the smallest change that they show in 95 of 100 is about {100 * whole.visible:.0f} %")
     return lines
 
 
-def rate_said(apart: Rate, drawn: Rate) -> str:
+def rate_in_words(disjoint: Rate, resampled: Rate) -> str:
     """Say a rate of verdicts that share no round, and that of verdicts from rounds drawn anew."""
-    low, high = apart.interval
-    words = f"{apart.count} of {apart.of} ({100 * low:.1f} to {100 * high:.1f} %)" if apart.of else "0 of 0"
-    return f"{words}; resampled {drawn.count} of {drawn.of}" if drawn.of else words
+    low, high = disjoint.interval
+    words = f"{disjoint.count} of {disjoint.of} ({100 * low:.1f} to {100 * high:.1f} %)" if disjoint.of else "0 of 0"
+    return f"{words}; resampled {resampled.count} of {resampled.of}" if resampled.of else words
 
 
 def _minutes(seconds: float) -> str:

@@ -47,7 +47,7 @@ class CampaignRequest:
     """What is asked of a campaign."""
 
     #: A range of releases (:func:`releases_in`).
-    words: str = ".."
+    releases: str = ".."
     #: Seconds, what is made and installed included.
     budget: float = BUDGET
     #: Rounds of a case of time.
@@ -203,7 +203,7 @@ def _checked(request: CampaignRequest) -> list[Release]:
     check(request.patterns)
     if request.rounds < 1:
         raise AlbError(f"--rounds is {request.rounds}, expected 1 or more")
-    return releases_in(request.words, releases_lock.load())
+    return releases_in(request.releases, releases_lock.load())
 
 
 def _discovered(conf: Config, repo: Repo, releases: Sequence[InstalledCommit]) -> Benchmarks:

@@ -8,7 +8,7 @@ from alb_core.commits.history import releases_lock
 from alb_core.rounds.cases import Kind
 from alb_core.rounds.release_schedule import duration_in_words, wanted_rounds
 from alb_core.verdicts.campaign import Campaign
-from alb_core.verdicts.change_points import Line, Step
+from alb_core.verdicts.change_points import CaseSteps, Step
 
 
 def lines(campaign: Campaign) -> Iterator[str]:
@@ -46,7 +46,7 @@ def lines(campaign: Campaign) -> Iterator[str]:
     yield f"left       {schedule.remaining().said}{again}"
 
 
-def step_lines(found: Sequence[Line]) -> Iterator[str]:
+def step_lines(found: Sequence[CaseSteps]) -> Iterator[str]:
     """Yield the steps of all cases by release, then the noise of each case."""
     steps = [step for line in found for step in line.steps]
     releases = list(dict.fromkeys(release.version for release in releases_lock.load()))

@@ -32,7 +32,7 @@ LEAST_RELEASE_ROUNDS = 3
 
 #: How much stricter a boundary is judged because it was found by looking, and because Student's t is a little lenient
 #: with trimmed means: by simulation, tests/verdicts/test_change_points.py.
-_LOOKING = 10
+_STRICTER = 10
 
 #: Least spread of a release's figures, as a share: coarse clocks and pages would else make anything certain.
 _LEAST_SPREAD = 1e-3
@@ -64,7 +64,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Line:
+class CaseSteps:
     """A case over all releases."""
 
     #: The case.
@@ -77,19 +77,19 @@ class Line:
     rounds: int
 
 
-def lines(
+def find_steps(
     rounds: Mapping[BenchmarkCase, Mapping[str, Mapping[Block, Sequence[float]]]], threshold: float = THRESHOLD
-) -> list[Line]:
+) -> list[CaseSteps]:
     """Find the steps of all cases."""
     held = {case: _interleaved(by) for case, by in rounds.items()}
     held = {case: by for case, by in held.items() if len(by) > 1}
     boundaries = sum(len(by) - 1 for by in held.values())
-    return [_line(case, by, ALPHA / (_LOOKING * boundaries), threshold) for case, by in held.items()]
+    return [_case_steps(case, by, ALPHA / (_STRICTER * boundaries), threshold) for case, by in held.items()]
 
 
-def _line(
+def _case_steps(
     case: BenchmarkCase, by: Mapping[str, Mapping[Block, Sequence[float]]], level: float, threshold: float
-) -> Line:
+) -> CaseSteps:
     versions = [*by]
     blocks = sorted({block for mine in by.values() for block in mine})
     table = np.full((len(versions), len(blocks)), np.nan)
@@ -113,7 +113,7 @@ def _line(
     within = np.concatenate([_together(rows, group) - _middle(_together(rows, group)) for group in groups])
     # Of the quartiles, which a few disturbed rounds leave as they are.
     noise = float(stats.iqr(within, scale="normal"))
-    return Line(case, tuple(steps), noise, min(map(len, by.values())))
+    return CaseSteps(case, tuple(steps), noise, min(map(len, by.values())))
 
 
 def _interleaved(by: Mapping[str, Mapping[Block, Sequence[float]]]) -> dict[str, dict[Block, Sequence[float]]]:
@@ -159,7 +159,7 @@ def _chance(rows: Sequence[Floats], one: Sequence[int], other: Sequence[int]) ->
 
 
 def _compared(old: Floats, new: Floats) -> stats._stats_py.TtestResult:
-    # Equal figures have no spread: what is added has no mean, and the least that is believed.
+    # Equal figures have no spread: a least one is added, whose mean is zero.
     spread = [_LEAST_SPREAD * np.resize([1.0, -1.0], len(values)) * _scale(values) for values in (old, new)]
     return stats.ttest_ind(old + spread[0], new + spread[1], equal_var=False, trim=TRIM)
 

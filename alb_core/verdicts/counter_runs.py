@@ -33,56 +33,6 @@ from alb_core.verdicts import statistics
 from alb_core.verdicts.judge import Verdict
 from alb_core.verdicts.statistics import Word
 
-#: Level at which seconds of a part of an epoch are said to have moved: beside a change that is known, a hint.
-LEVEL = 0.05
-
-
-def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[BenchmarkCase]]) -> list[str]:
-    """Say what the counters of each row did."""
-    found = []
-    for row in verdict.rows:
-        cases = [case for case in by_row.get(row.name, ()) if counted.pairs[case]]
-        if row.together or not cases:
-            continue
-        moved = [words for words in (_moved(counted, case) for case in cases) if words]
-        changed = {change.word for change in (row.time, row.memory) if change} & {Word.WORSE, Word.BETTER}
-        if changed:
-            word = " and ".join(sorted(changed))
-            if moved:
-                found.append(f"{row.name} is {word}, and with it moved {'; '.join(moved)}")
-            else:
-                same = [_name(case) for case in cases if case.kind is Kind.COUNT]
-                found.append(f"{row.name} is {word}, and as before are {', '.join(same)}: the cause is in none of them")
-        elif moved:
-            said = "" if row.time is None else f" (its time: {row.time.word})"
-            found.append(f"{row.name} is not known to have changed{said}, and still moved {'; '.join(moved)}")
-    return found
-
-
-def _moved(counted: Rounds, case: BenchmarkCase) -> str | None:
-    """How a counter moved, in words; None where nothing says that it did."""
-    base, head = counted.flat(case)
-    if case.kind is Kind.TIME:
-        ratios = [math.log(other / one) for one, other in zip(base, head, strict=True) if min(one, other) > 0]
-        estimate = statistics.estimate(ratios)
-        if estimate is None:
-            return None
-        low, high = estimate.interval(LEVEL)
-        if low <= 0 <= high:
-            return None
-        change = math.expm1(estimate.log_ratio)
-        return f"{_name(case)} {plain.median(base):.2f} -> {plain.median(head):.2f} s ({100 * change:+.0f} %)"
-    if min(head) <= max(base) and max(head) >= min(base):
-        return None
-    before, after = plain.median(base), plain.median(head)
-    share = f" ({100 * (after / before - 1):+.1f} %)" if before else ""
-    return f"{_name(case)} {before:,.10g} -> {after:,.10g}{share}"
-
-
-def _name(case: BenchmarkCase) -> str:
-    return case.benchmark.rpartition(".track_")[2].replace("_", " ")
-
-
 #: What alb_core.cases.counters looks for in the environment; that module needs tiledbsoma, which a verdict does not.
 CHOSEN = "ALB_COUNT"
 
@@ -92,11 +42,14 @@ TIMEOUT = 900
 #: asv's module of counters.
 MODULE = "counters"
 
-#: Runs of a count that differs: of equal commits, nothing but three such pairs apart in a row is told.
+#: Runs of a count that differs: it is told only where every count of one commit lies above every count of the other.
 RUNS_OF_DIFFERING = 3
 
 #: Rows whose seconds of reading, converting and waiting are judged, those that changed most.
 JUDGED_ROWS = 4
+
+#: Level at which seconds of a part of an epoch are said to have moved: beside a change that is known, a hint.
+LEVEL = 0.05
 
 #: Figures of each combination by counter, or words for why there are none.
 Figures = Mapping[str, Mapping[str, Any]]
@@ -240,3 +193,49 @@ def _combination(case: BenchmarkCase) -> str:
 
 def _counter(case: BenchmarkCase) -> str:
     return case.benchmark.rpartition(".track_")[2]
+
+
+def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[BenchmarkCase]]) -> list[str]:
+    """Say which counters of each row moved."""
+    found = []
+    for row in verdict.rows:
+        cases = [case for case in by_row.get(row.name, ()) if counted.pairs[case]]
+        if row.together or not cases:
+            continue
+        moved = [words for words in (_moved(counted, case) for case in cases) if words]
+        changed = {change.word for change in (row.time, row.memory) if change} & {Word.WORSE, Word.BETTER}
+        if changed:
+            word = " and ".join(sorted(changed))
+            if moved:
+                found.append(f"{row.name} is {word}, and with it moved {'; '.join(moved)}")
+            else:
+                same = [_name(case) for case in cases if case.kind is Kind.COUNT]
+                found.append(f"{row.name} is {word}, and as before are {', '.join(same)}: the cause is in none of them")
+        elif moved:
+            said = "" if row.time is None else f" (its time: {row.time.word})"
+            found.append(f"{row.name} is not known to have changed{said}, and still moved {'; '.join(moved)}")
+    return found
+
+
+def _moved(counted: Rounds, case: BenchmarkCase) -> str | None:
+    """How a counter moved, in words; None where nothing says that it did."""
+    base, head = counted.flat(case)
+    if case.kind is Kind.TIME:
+        ratios = [math.log(other / one) for one, other in zip(base, head, strict=True) if min(one, other) > 0]
+        estimate = statistics.estimate(ratios)
+        if estimate is None:
+            return None
+        low, high = estimate.interval(LEVEL)
+        if low <= 0 <= high:
+            return None
+        change = math.expm1(estimate.log_ratio)
+        return f"{_name(case)} {plain.median(base):.2f} -> {plain.median(head):.2f} s ({100 * change:+.0f} %)"
+    if min(head) <= max(base) and max(head) >= min(base):
+        return None
+    before, after = plain.median(base), plain.median(head)
+    share = f" ({100 * (after / before - 1):+.1f} %)" if before else ""
+    return f"{_name(case)} {before:,.10g} -> {after:,.10g}{share}"
+
+
+def _name(case: BenchmarkCase) -> str:
+    return case.benchmark.rpartition(".track_")[2].replace("_", " ")

@@ -110,11 +110,11 @@ class Judge:
         names = list(dict.fromkeys(case.row for case in rounds.pairs if case.kind is not Kind.COUNT))
         rows = [*self._together(rounds, times), *(self._row(rounds, times, name) for name in names)]
         changes = [change for row in rows for change in (row.time, row.memory) if change is not None]
-        # What failed may hide anything.
+        # A case that failed may hide a change.
         words = [change.word for change in changes] + [Word.UNKNOWN] * bool(rounds.failures)
         single = [change.word for row in rows if not row.together for change in (row.time, row.memory) if change]
         counts = {word: single.count(word) for word in Word}
-        return Verdict(tuple(rows), whole(words), counts, tuple(_moved(rounds)))
+        return Verdict(tuple(rows), overall_word(words), counts, tuple(_moved(rounds)))
 
     def still_open(self, rounds: Rounds) -> list[BenchmarkCase]:
         """Return the cases that more rounds could say more of."""
@@ -144,7 +144,7 @@ class Judge:
     def _times(self, rounds: Rounds, seen: bool = True) -> dict[tuple[BenchmarkCase, ...], Change]:
         """Judge every case of time, and those of a benchmark together, each at its level.
 
-        What could be seen takes most of the time, and is left out where nobody asks (``seen``).
+        ``seen`` says whether to compute the smallest visible change, which takes most of the time.
         """
         alone: dict[tuple[BenchmarkCase, ...], list[float]] = {
             (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME and _measured(rounds, case)
@@ -160,7 +160,7 @@ class Judge:
             if len(cases) >= LEAST_TOGETHER
         }
         tests = {**alone, **several}
-        # Half of what may be wrong is for all of them, which have the least noise; the others share the rest.
+        # The test of all cases has the least noise: half of alpha is for it, and the others share the rest.
         weights = [len(tests) - 1.0 if len({case.benchmark for case in cases}) > 1 else 1.0 for cases in tests]
         held = statistics.holm(list(tests.values()), self.alpha, weights, self.usual)
         found = {}
@@ -195,7 +195,7 @@ class Judge:
         threshold = max(self._threshold(case) * middle, LEAST_BYTES)
         word = statistics.word(found.low, found.high, threshold)
         if word in {Word.WORSE, Word.BETTER} and abs(found.change) < threshold:
-            # A step of a page or two is certain, and nobody's concern.
+            # A few pages more can be certain, and matter to nobody.
             word = Word.UNKNOWN if max(abs(found.low), abs(found.high)) >= threshold else Word.SAME
         visible = max(threshold, found.high - found.low)
         figures = (middle, plain.median(head))
@@ -213,7 +213,7 @@ def _measured(rounds: Rounds, case: BenchmarkCase) -> bool:
     return bool(rounds.pairs[case]) or (case not in rounds.absent and case not in rounds.failures)
 
 
-def whole(words: Sequence[Word]) -> Word:
+def overall_word(words: Sequence[Word]) -> Word:
     """Return the word for several: worse if anything is, then better, then not known if anything is."""
     for word in (Word.WORSE, Word.BETTER, Word.UNKNOWN):
         if word in words:

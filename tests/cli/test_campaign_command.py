@@ -1,4 +1,4 @@
-"""`alb campaign` as typed: what is refused before anything is made, and what a plan says."""
+"""`alb campaign`: its releases, and what a plan and a report say."""
 
 from types import SimpleNamespace
 
@@ -16,26 +16,6 @@ from alb_core.verdicts.campaign_text import lines
 
 RELEASES = releases_lock.load()
 CASE = BenchmarkCase("read.Read.time_epoch", 0, ("'table'",), Kind.TIME)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--budget", "soon"], "--budget 'soon'"),
-        (["--rounds", "0"], "--rounds is 0, expected 1 or more"),
-        (["-b", "("], "-b '(' is no regular expression"),
-        (["0.1..0.2"], "no release 0.1 in the lock"),
-        (["-n", "--machine", "../x"], "'../x'"),
-        (["-n", "-b", "no_such_thing"], "no benchmark matches 'no_such_thing'"),
-    ],
-)
-def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, capsys, words, said):
-    monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
-    with pytest.raises(SystemExit) as ended:
-        main(["campaign", *words])
-    lines = capsys.readouterr().err.splitlines()
-    assert ended.value.code == 2 and len(lines) == 1 and said in lines[0], lines
-    assert not (tmp_path / "data").exists()
 
 
 def test_a_plan_changes_nothing_and_tells_what_there_is_to_do(tmp_path, monkeypatch, capsys):

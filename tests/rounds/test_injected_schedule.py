@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from recorded import CASES, COUNTS, PEAKS
 
 from alb_core.rounds.pairs import Pair, Rounds
-from alb_core.rounds.schedules import OUT_OF, InjectedCase, due, injected_cases
+from alb_core.rounds.schedules import BASE, OUT_OF, InjectedSchedule, due, injected_cases
 from alb_core.verdicts.calibration.injected import CHANGES, NOTHING, SHARES
 from alb_core.verdicts.calibration.replay import streams
 
@@ -32,15 +32,18 @@ def test_changes_of_a_case_stand_side_by_side():
         *((CASES[0], size) for size in (NOTHING, "5%", "10%", "25%")),
         *((PEAKS[0], size) for size in (NOTHING, "200MB")),
     ]
-    assert {size for case in found for size in [case.size]} == {NOTHING, *CHANGES}
+    assert {case.size for case in found} == {NOTHING, *CHANGES}
 
 
 def test_the_first_round_has_all_and_later_ones_their_share():
     rounds = rounds_of()
+    group = next(InjectedSchedule(rounds, SHARES).groups())
+    assert group.commits == (BASE, NOTHING, "5%", "10%", "25%", "200MB")
+    assert [(turn.case, turn.commits) for turn in group.turns] == [(case, (BASE, case.size)) for case in rounds.pairs]
     seen = run(rounds, OUT_OF)
     assert seen[0] == list(rounds.pairs)
     for case, pairs in rounds.pairs.items():
-        assert isinstance(case, InjectedCase) and len(pairs) == SHARES[case.size][case.kind]
+        assert len(pairs) == SHARES[case.size][case.kind]
 
 
 @given(st.integers(0, 200), st.data())
@@ -55,15 +58,6 @@ def test_a_command_that_was_ended_within_a_round_is_caught_up_with(ended, data):
     whole = len(rounds.pairs[next(iter(rounds.pairs))])
     for case, pairs in rounds.pairs.items():
         assert len(pairs) == -(-SHARES[case.size][case.kind] * whole // OUT_OF)
-
-
-def test_memory_alone_has_its_pace_too():
-    rounds = rounds_of(PEAKS[:1])
-    run(rounds, 5)
-    assert {len(pairs) for pairs in rounds.pairs.values()} == {5} and {case.size for case in rounds.pairs} == {
-        NOTHING,
-        "200MB",
-    }
 
 
 def test_what_failed_is_measured_no_more_and_left_out_of_every_size():

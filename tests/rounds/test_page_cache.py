@@ -92,13 +92,6 @@ def test_a_round_begins_with_them_read_again(environment):
         assert [*map(cached, mine), cached(shared)] == [1, 1, 1, 0]
 
 
-def test_every_byte_stays_what_it_was(environment):
-    mine = list(page_cache.libraries(environment))
-    before = [path.read_bytes() for path in mine]
-    page_cache.read_anew(mine)
-    assert [path.read_bytes() for path in mine] == before
-
-
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(AlbError, match=r"gone\.so cannot be read: No such file"):
         page_cache.read_anew([tmp_path / "gone.so"])

@@ -8,7 +8,6 @@ import toy
 from recorded import CASES, PEAKS, peaks, quiet
 
 from alb_core.base.errors import AlbError
-from alb_core.cli.main import main
 from alb_core.rounds.cases import Kind
 from alb_core.rounds.installed_commits import CouldNotMeasureError
 from alb_core.rounds.pairs import Rounds
@@ -147,21 +146,3 @@ def test_commits_between_are_those_that_change_the_package(repository):
     other = repository.commit({"README.md": "x"}, "other")
     with pytest.raises(AlbError, match="an ancestor"):
         between(repository.path, names, repository.good, other)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["a"], "Missing argument 'BAD'"),
-        (["a", "b"], "Missing option '-b'"),
-        (["a", "b", "-b", "("], "-b '(' is no regular expression"),
-        (["a", "b", "-b", "x", "--budget", "soon"], "--budget 'soon'"),
-    ],
-)
-def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, capsys, words, said):
-    monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
-    with pytest.raises(SystemExit) as ended:
-        main(["bisect", *words])
-    lines = capsys.readouterr().err.splitlines()
-    assert ended.value.code == 2 and len(lines) == 1 and said in lines[0]
-    assert not (tmp_path / "data").exists()

@@ -1,17 +1,14 @@
 """Rounds over releases within a budget, kept in asv's results; ended at any moment, they go on."""
 
-import contextlib
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from asv.util import UserError
+from fake_bench import FakeBench
 from recorded import BENCHMARKS, CASES, MACHINE, OTHER, PEAKS, benchmark, blank, store
 
 from alb_core.rounds.cases import ProcessResult
-from alb_core.rounds.installed_commits import CouldNotMeasureError
 from alb_core.rounds.measure import measure
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results.store import Store
@@ -21,39 +18,11 @@ VERSIONS = ["1", "2", "3"]
 RELEASES = [SimpleNamespace(name=name, commit=name * 40) for name in VERSIONS]
 
 
-@dataclass
-class Machine:
-    """Releases whose processes take a second, and a clock that they move."""
-
-    now: float = 0.0
-    ran: list = field(default_factory=list)
-    visits: list = field(default_factory=list)
-    gives: dict = field(default_factory=dict)
-    broken: set = field(default_factory=set)
-    interrupt_at: int | None = None
-    error: type = KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def started(self, versions):
-        self.visits.append(versions)
-        self.now += 1.0
-        if self.broken & set(versions):
-            raise CouldNotMeasureError("it cannot import the benchmarks")
-        yield
-
-    def run(self, version, case):
-        if len(self.ran) == self.interrupt_at:
-            raise self.error("Interrupted.")
-        self.ran.append((version, case))
-        self.now += 1.0
-        return self.gives.get((version, case), ProcessResult((1.0, 1.5) if case in CASES else (5e8,)))
-
-
 @pytest.fixture
 def results(tmp_path):
     place = tmp_path / "results" / MACHINE
     place.mkdir(parents=True)
-    (place / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))
+    (place / "bench.json").write_text(json.dumps({"bench": MACHINE, "version": 1}))
     return tmp_path / "results"
 
 
@@ -63,82 +32,72 @@ def opened(results, cases, rounds, benchmarks=BENCHMARKS):
     return kept, schedule_of(kept, RELEASES, cases, rounds)
 
 
-def call(results, machine, cases, rounds, budget=1e6):
+def call(results, bench, cases, rounds, budget=1e6):
     """One call of the command; another one begins with what stands in the results alone."""
     kept, schedule = opened(results, cases, rounds)
 
     def keep(result):
         kept.keep_campaign(result.turn.commits[0] * 40, result)
 
-    return schedule, measure(machine, schedule, keep, budget, clock=lambda: machine.now)
+    return schedule, measure(bench, schedule, keep, budget, clock=bench.clock)
 
 
 def test_the_first_round_of_all_comes_before_the_second_of_any(results):
-    machine = Machine()
-    schedule, done = call(results, machine, CASES[:2], 3)
-    assert done.turns == len(machine.ran) == 18 and not done.interrupted
+    bench = FakeBench()
+    schedule, done = call(results, bench, CASES[:2], 3)
+    assert done.turns == len(bench.ran) == 18 and not done.interrupted
     for number in range(3):
-        mine = machine.ran[6 * number : 6 * number + 6]
+        mine = bench.ran[6 * number : 6 * number + 6]
         assert sorted(mine, key=str) == sorted(((v, c) for v in VERSIONS for c in CASES[:2]), key=str)
     assert set(schedule.counts.values()) == {3} and schedule.remaining().processes == 0
     # Neighbours take turns case by case, and who is first changes.
-    firsts = {machine.ran[at][0] for at in range(0, 18, 2) if machine.ran[at][1] == machine.ran[at + 1][1]}
+    firsts = {bench.ran[at][0] for at in range(0, 18, 2) if bench.ran[at][1] == bench.ran[at + 1][1]}
     assert len(firsts) > 1
     # The processes that theirs are forked from are new in each round.
-    assert len(machine.visits) == 6
+    assert len(bench.groups) == 6
 
 
 def test_costs_add_up_to_the_time(results):
-    machine = Machine()
-    schedule, done = call(results, machine, CASES[:2], 4)
+    bench = FakeBench()
+    schedule, done = call(results, bench, CASES[:2], 4)
     assert done.seconds == pytest.approx(sum(cost * 4 for cost in schedule.cost.values()))
     # And are found again in the results, for a plan.
     again = opened(results, CASES[:2], 8)[1]
     assert again.cost == pytest.approx(schedule.cost) and again.remaining().seconds == pytest.approx(done.seconds)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
 @pytest.mark.parametrize("moment", [0, 1, 5, 17])
-def test_ended_at_any_moment_it_goes_on_without_loss_or_repetition(results, moment, error):
-    machine = Machine(interrupt_at=moment, error=error)
-    _, done = call(results, machine, CASES[:2], 3)
+def test_ended_at_any_moment_it_goes_on_without_loss_or_repetition(results, moment):
+    bench = FakeBench(interrupt_at=moment)
+    _, done = call(results, bench, CASES[:2], 3)
     assert done.interrupted and done.turns == moment
     there = opened(results, CASES[:2], 3)[1]
     assert sum(there.counts.values()) == moment
-    second = Machine()
+    second = FakeBench()
     schedule, done = call(results, second, CASES[:2], 3)
     assert done.turns == 18 - moment and set(schedule.counts.values()) == {3}
     for version in VERSIONS:
         for case in CASES[:2]:
-            assert (machine.ran + second.ran).count((version, case)) == 3
-    third = Machine()
-    assert call(results, third, CASES[:2], 3)[1].turns == 0 and third.visits == []
-
-
-def test_another_error_is_no_interrupt(results):
-    class BrokenError(UserError):
-        def __init__(self, _):
-            super().__init__("the disk is full")
-
-    with pytest.raises(UserError, match="disk is full"):
-        call(results, Machine(interrupt_at=2, error=BrokenError), CASES[:2], 1)
+            assert (bench.ran + second.ran).count((version, case)) == 3
+    third = FakeBench()
+    assert call(results, third, CASES[:2], 3)[1].turns == 0 and third.groups == []
 
 
 def test_the_budget_is_kept_and_rounds_are_even(results):
-    machine = Machine()
-    schedule, done = call(results, machine, CASES[:2], 50, budget=60)
+    bench = FakeBench()
+    schedule, done = call(results, bench, CASES[:2], 50, budget=60)
     assert done.seconds <= 60 and done.turns >= 35
     assert max(schedule.counts.values()) - min(schedule.counts.values()) <= 1
     assert schedule.remaining().processes == 300 - done.turns
-    assert call(results, Machine(), CASES[:2], 50, budget=-5)[1].turns == 0
+    assert call(results, FakeBench(), CASES[:2], 50, budget=-5)[1].turns == 0
 
 
 def test_what_a_release_cannot_do_is_found_out_once(results):
     lacking = ("1", CASES[1])
-    machine = Machine(gives={lacking: ProcessResult(absent=True)})
-    schedule, _ = call(results, machine, CASES[:2], 3)
-    assert machine.ran.count(lacking) == 1 and schedule.absent == {lacking}
-    second = Machine()
+    bench = FakeBench(gives={lacking: ProcessResult(absent=True)})
+    schedule, _ = call(results, bench, CASES[:2], 3)
+    assert bench.ran.count(lacking) == 1 and schedule.absent == {lacking}
+    second = FakeBench()
     schedule, done = call(results, second, CASES[:2], 4)
     assert lacking not in second.ran and schedule.absent == {lacking} and done.turns == 5
     # A case that is merely not measured yet is none that a release cannot do, though asv writes NaN for both.
@@ -150,34 +109,34 @@ def test_what_a_release_cannot_do_is_found_out_once(results):
 
 def test_what_fails_is_tried_again_by_the_next_call(results):
     failing = ("2", CASES[0])
-    machine = Machine(gives={failing: ProcessResult(said="Traceback\nValueError: no\n")})
-    schedule, _ = call(results, machine, CASES[:1], 3)
-    assert machine.ran.count(failing) == 1 and schedule.failures == {failing: "ValueError: no"}
-    schedule, _ = call(results, Machine(), CASES[:1], 3)
+    bench = FakeBench(gives={failing: ProcessResult(said="Traceback\nValueError: no\n")})
+    schedule, _ = call(results, bench, CASES[:1], 3)
+    assert bench.ran.count(failing) == 1 and schedule.failures == {failing: "ValueError: no"}
+    schedule, _ = call(results, FakeBench(), CASES[:1], 3)
     assert schedule.failures == {} and set(schedule.counts.values()) == {3}
 
 
 def test_a_release_that_imports_nothing_costs_its_neighbour_nothing(results):
-    machine = Machine(broken={"2"})
-    schedule, _ = call(results, machine, CASES[:1], 2)
+    bench = FakeBench(broken={"2"})
+    schedule, _ = call(results, bench, CASES[:1], 2)
     assert schedule.unusable == {"2": "it cannot import the benchmarks"}
     assert schedule.counts["1", CASES[0]] == schedule.counts["3", CASES[0]] == 2
-    assert sum("2" in visit for visit in machine.visits) == 2
+    assert sum("2" in group for group in bench.groups) == 2
 
 
 def test_rounds_of_a_campaign_and_of_a_verdict_lie_side_by_side(results):
-    call(results, Machine(), [CASES[0], PEAKS[0]], 2)
+    call(results, FakeBench(), [CASES[0], PEAKS[0]], 2)
     both = store(results, "1" * 40, OTHER)
     assert both.pairs(CASES[0]) == []
     pair = Pair((7.0, 7.5), (8.0, 8.5))
     both.add(CASES[0], pair, datetime(2026, 11, 22, tzinfo=UTC), 1.0)
-    schedule, _ = call(results, Machine(), [CASES[0], PEAKS[0]], 3)
+    schedule, _ = call(results, FakeBench(), [CASES[0], PEAKS[0]], 3)
     assert set(schedule.counts.values()) == {3}
     assert store(results, "1" * 40, OTHER).pairs(CASES[0]) == [pair]
 
 
 def test_a_new_version_of_a_benchmark_is_measured_anew(results):
-    call(results, Machine(), CASES[:1], 2)
+    call(results, FakeBench(), CASES[:1], 2)
     name = CASES[0].benchmark
     newer = {**BENCHMARKS, name: benchmark(name, "time", "seconds", version="2")}
     assert set(opened(results, CASES[:1], 2, newer)[1].counts.values()) == {0}

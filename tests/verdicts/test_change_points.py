@@ -8,7 +8,7 @@ from recorded import CASES, COUNTS, PEAKS
 
 from alb_core.cli.main import main
 from alb_core.verdicts import campaign, campaign_text
-from alb_core.verdicts.change_points import lines
+from alb_core.verdicts.change_points import find_steps
 
 VERSIONS = [release.version for release in campaign.releases_lock.load()]
 
@@ -31,7 +31,7 @@ def stepped(*pieces):
 
 def test_steps_are_found_with_size_interval_and_release():
     rng = np.random.default_rng(1)
-    [line] = lines({CASES[0]: history(rng, stepped((10, 0.0), (12, 0.3), (12, 0.15)))})
+    [line] = find_steps({CASES[0]: history(rng, stepped((10, 0.0), (12, 0.3), (12, 0.15)))})
     assert [(step.version, step.before) for step in line.steps] == [
         (VERSIONS[10], VERSIONS[9]),
         (VERSIONS[22], VERSIONS[21]),
@@ -44,7 +44,7 @@ def test_steps_are_found_with_size_interval_and_release():
 
 def test_equal_releases_have_no_steps_in_more_than_a_few_histories():
     rng = np.random.default_rng(2)
-    found = sum(bool(line.steps) for _ in range(60) for line in lines({CASES[0]: history(rng, [0.0] * 34)}, 1e-6))
+    found = sum(bool(line.steps) for _ in range(60) for line in find_steps({CASES[0]: history(rng, [0.0] * 34)}, 1e-6))
     # 5 % are promised, though the boundaries are chosen by looking; 8 of 60 would be beyond chance (p < 1 %).
     assert found < 8
 
@@ -52,25 +52,27 @@ def test_equal_releases_have_no_steps_in_more_than_a_few_histories():
 def test_five_percent_between_levels_of_several_releases_are_found():
     rng = np.random.default_rng(3)
     shares = stepped((17, 0.0), (17, 0.07))
-    found = [lines({CASES[0]: history(rng, shares)})[0].steps for _ in range(20)]
+    found = [find_steps({CASES[0]: history(rng, shares)})[0].steps for _ in range(20)]
     assert sum(any(step.version in VERSIONS[16:19] for step in steps) for steps in found) >= 16
 
 
 def test_a_slow_hour_is_no_slow_release():
     rng = np.random.default_rng(4)
-    assert not any(line.steps for _ in range(10) for line in lines({CASES[0]: history(rng, [0.0] * 34, machine=1.0)}))
+    assert not any(
+        line.steps for _ in range(10) for line in find_steps({CASES[0]: history(rng, [0.0] * 34, machine=1.0)})
+    )
 
 
 def test_a_release_that_was_measured_alone_is_held_against_nothing():
     rng = np.random.default_rng(5)
     by = history(rng, [0.0] * 6)
     by[VERSIONS[6]] = {(8, number): (3.0, 3.0) for number in range(12)}
-    [line] = lines({CASES[0]: by})
+    [line] = find_steps({CASES[0]: by})
     assert line.steps == ()
     by = history(rng, [0.0] * 5)
     by[VERSIONS[5]] = dict.fromkeys([*by[VERSIONS[0]]][:2], (9.0, 9.0))
-    assert lines({CASES[0]: by})[0].steps == ()
-    assert lines({CASES[0]: {VERSIONS[0]: by[VERSIONS[0]]}}) == []
+    assert find_steps({CASES[0]: by})[0].steps == ()
+    assert find_steps({CASES[0]: {VERSIONS[0]: by[VERSIONS[0]]}}) == []
 
 
 def test_peaks_move_by_bytes_and_share_and_counts_by_themselves():
@@ -80,7 +82,7 @@ def test_peaks_move_by_bytes_and_share_and_counts_by_themselves():
         for i, v in enumerate(VERSIONS[:8])
     }
     counts = {v: {b: (1e3 * (b[1] % 2) + (4e6 if i == 5 else 0),) for b in blocks} for i, v in enumerate(VERSIONS[:8])}
-    found = {line.case: line for line in lines({PEAKS[0]: peaks, COUNTS[0]: counts})}
+    found = {line.case: line for line in find_steps({PEAKS[0]: peaks, COUNTS[0]: counts})}
     # 30 MB are 6 %, and less than what an allocator may keep.
     [step] = found[PEAKS[0]].steps
     assert step.version == VERSIONS[4] and step.change == pytest.approx(7e8 / 5.3e8 - 1, rel=0.01)
@@ -90,7 +92,7 @@ def test_peaks_move_by_bytes_and_share_and_counts_by_themselves():
 
 def test_equal_figures_have_no_steps_and_raise_nothing():
     same = {v: {(7, n): (1.0, 1.0) for n in range(4)} for v in VERSIONS[:5]}
-    assert lines({CASES[0]: same})[0].steps == ()
+    assert find_steps({CASES[0]: same})[0].steps == ()
 
 
 def test_the_command_prints_what_was_found(monkeypatch, capsys):

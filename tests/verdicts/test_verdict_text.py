@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from recorded import BASE, CASES, COUNTS, HEAD, PEAKS, peaks, quiet, rounds_of
+from recorded import BASE, CASES, HEAD, PEAKS, peaks, quiet, rounds_of
 
 from alb_core.rounds import canary
 from alb_core.rounds.pairs import Pair
@@ -20,7 +20,7 @@ def context(**other):
 
 @pytest.fixture
 def worse():
-    pairs = {f"CASES_{n}": quiet(20, ratio) for n, ratio in enumerate([1.3, 1.0, 1.3, 1.3])}
+    pairs = {f"CASES_{n}": quiet(20, ratio) for n, ratio in enumerate([1.3, 1.0, 1.3, 40.0])}
     rounds = rounds_of(**pairs, PEAKS_0=peaks(4, 200e6), COUNTS_0=[Pair((7.0,), (9.0,))] * 2)
     rounds.failures[PEAKS[1]] = "HEAD: ValueError: no"
     rounds.pairs[PEAKS[1]] = []
@@ -36,16 +36,10 @@ def test_text_ends_with_one_line_for_the_whole(worse):
     )
     row = next(line for line in lines if line.startswith("read.Read.epoch('table', 64)"))
     assert "+200 MB" in row and row.count("worse") == 2 and " .. " in row
-    assert "12 pairs of earlier calls count" in lines
+    assert any("> +999 %" in line for line in lines) and "12 pairs of earlier calls count" in lines
     assert any("failed on HEAD: ValueError: no" in line for line in lines)
+    assert any(line.startswith("machine m is not calibrated") for line in lines)
     assert "a counter moved: read.Read.track_tiles('table', 64): 7 -> 9" in lines
-
-
-def test_every_row_of_the_text_has_the_word_of_its_change(worse):
-    text = verdict_text.text(worse, context())
-    for row in worse.rows:
-        [line] = [line for line in text.splitlines() if line.startswith(f"{row.name}  ")]
-        assert str(row.time.word) in line
 
 
 def test_markdown_is_a_table_under_the_line_for_the_whole(worse):
@@ -78,11 +72,6 @@ def test_what_could_not_be_measured_says_why():
     assert json.loads(verdict_text.as_json(few, context()))["verdict"] == "could not measure"
 
 
-def test_a_huge_change_is_not_spelt_out():
-    found = Judge().verdict(rounds_of(CASES_0=quiet(8, 40.0)))
-    assert "> +999 %" in verdict_text.text(found, context())
-
-
 def test_a_calibration_and_a_noisy_machine_are_told(worse):
     drawn = {"resampled_false_alarms": Rate(7, 200), "resampled_power": {"10%": Rate(190, 200)}}
     known = VerdictRates(Rate(1, 100), {"10%": Rate(19, 20)}, **drawn, visible=0.062)
@@ -99,13 +88,3 @@ def test_a_calibration_and_a_noisy_machine_are_told(worse):
     short = verdict_text.text(worse, context(calibration=calibration, budget=120.0))
     assert "verdicts of m of 10 min (this one: 2 min) give a false alarm in" in short
     assert "too noisy right now" in text
-
-
-def test_a_machine_that_nobody_calibrated_is_told(worse):
-    assert "machine m is not calibrated" in verdict_text.text(worse, context())
-    assert json.loads(verdict_text.as_json(worse, context()))["calibration"] is None
-
-
-def test_counters_alone_are_no_rows():
-    found = Judge().verdict(rounds_of(COUNTS_0=[Pair((1.0,), (1.0,))]))
-    assert found.rows == () and COUNTS[0].row == "read.Read.tiles('table', 64)"

@@ -58,7 +58,7 @@ class CalibrationRequest:
     #: Of the verdicts that are judged (s).
     budget: float = verdict.BUDGET
     #: Verdicts of each size from rounds drawn anew.
-    draws: int = 200
+    resamples: int = 200
     #: Whether the canary runs.
     run_canary: bool = True
     #: asv's attributes of benchmarks to override.
@@ -116,7 +116,7 @@ def _recorded(request: CalibrationRequest) -> _Recorded:
     roots = [*environment_roots(), *(data_root() / name for name in _ROOTS.values())]
     with _history(place), session(request.machine, roots) as (conf, repo, machine):
         results = Path(conf.results_dir)
-        # Before an hour is spent: what stands where the result goes must be one.
+        # A damaged file where the result goes is refused now, not after an hour of measuring.
         calibration_file.load(results, machine)
         injected_commits = injected.commit_all(place)
         version, by_size = injected_commits.release.version, injected_commits.by_size
@@ -195,15 +195,15 @@ def _known(request: CalibrationRequest, found: _Recorded, streams: Mapping[str, 
     few = {size: stream for size, stream in streams.items() if not replay.enough(stream, most)}
     if few:
         raise CouldNotMeasureError(_too_few(few, most, found.measured))
-    with tqdm(total=len(streams) * request.draws, desc="verdicts", disable=None) as bar:
+    with tqdm(total=len(streams) * request.resamples, desc="verdicts", disable=None) as bar:
         benchmarks, whole = rates.count(
             streams,
             Judge(usual=planned(most)),
             most,
-            request.draws,
+            request.resamples,
             versions={name: str(benchmark["version"]) for name, benchmark in found.benchmarks.items()},
-            runs={name: _processes(benchmark) for name, benchmark in found.benchmarks.items()},
-            told=bar.update,
+            processes_per_run={name: _processes(benchmark) for name, benchmark in found.benchmarks.items()},
+            progress=bar.update,
         )
     spreads = found.state.canaries
     return Calibration(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from alb_core.verdicts.calibration.injected import CHANGES, NOTHING
-from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates, rate_said
+from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates, rate_in_words
 
 
 def text(known: Calibration, form: str = "plain") -> str:
@@ -21,7 +21,7 @@ def text(known: Calibration, form: str = "plain") -> str:
             f"Machine {known.machine}, {known.measured[:10]}: {known.rounds} rounds; verdicts of "
             f"{known.budget / 60:.3g} minutes have {known.verdict_rounds} rounds here.",
             "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew, in which "
-            "equal commits change sides: what favours a side for good is in the first count and in 0% measured.",
+            "equal commits are swapped at random: what always favours one is in the first count and in 0% measured.",
             f"A verdict as a whole gives a false alarm in {_said(known.whole, NOTHING)}.",
             *(f"It finds {size} more in {_said(known.whole, size)}." for size in known.whole.power),
         ]
@@ -43,8 +43,8 @@ def _effect(size: str, effect: Effect) -> str:
     return words + (f" ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})" if size == NOTHING else "")
 
 
-def _counts(apart: Rate, drawn: Rate) -> str:
-    return f"{apart.count}/{apart.of} ({drawn.count}/{drawn.of})"
+def _counts(disjoint: Rate, resampled: Rate) -> str:
+    return f"{disjoint.count}/{disjoint.of} ({resampled.count}/{resampled.of})"
 
 
 def _percent(share: float | None) -> str:
@@ -53,5 +53,5 @@ def _percent(share: float | None) -> str:
 
 def _said(known: VerdictRates, size: str) -> str:
     if size == NOTHING:
-        return rate_said(known.false_alarms, known.resampled_false_alarms)
-    return rate_said(known.power[size], known.resampled_power[size])
+        return rate_in_words(known.false_alarms, known.resampled_false_alarms)
+    return rate_in_words(known.power[size], known.resampled_power[size])

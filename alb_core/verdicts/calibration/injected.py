@@ -19,7 +19,7 @@ from alb_core.commits.history.releases_lock import Release
 from alb_core.rounds.cases import Kind
 from alb_core.rounds.schedules import Shares
 
-#: What is called in tiledbsoma for the next part of a read, whatever becomes of it then.
+#: The class in tiledbsoma that gives the parts of every read.
 READER = "ArrowTableRead"
 
 #: The file with it, below the package's directory.

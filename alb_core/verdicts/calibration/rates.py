@@ -67,52 +67,52 @@ class Tally:
 def count(
     streams: Mapping[str, Stream],
     judge: Judge,
-    most: int,
-    draws: int,
+    max_rounds: int,
+    resamples: int,
     versions: Mapping[str, str],
-    runs: Mapping[str, int],
-    told: Callable[[], object] = lambda: None,
+    processes_per_run: Mapping[str, int],
+    progress: Callable[[], object] = lambda: None,
 ) -> tuple[dict[str, VerdictRates], VerdictRates]:
     """Count what verdicts of known changes say."""
-    apart: dict[str, Tally] = {}
-    drawn: dict[str, Tally] = {}
+    disjoint: dict[str, Tally] = {}
+    resampled: dict[str, Tally] = {}
     for number, (size, stream) in enumerate(streams.items()):
         words = {Word.WORSE, Word.BETTER} if size == NOTHING else {Word.WORSE}
         # Seeded for each size by itself, or more rounds of one would change the draws of the next.
         rng = np.random.default_rng(number)
-        apart[size], drawn[size] = Tally(), Tally()
+        disjoint[size], resampled[size] = Tally(), Tally()
         for tally, verdicts in (
-            (apart[size], replay.disjoint(stream, judge, most)),
-            (drawn[size], replay.resampled(stream, judge, most, draws, rng, equal=size == NOTHING)),
+            (disjoint[size], replay.disjoint(stream, judge, max_rounds)),
+            (resampled[size], replay.resampled(stream, judge, max_rounds, resamples, rng, equal=size == NOTHING)),
         ):
             for rounds in verdicts:
                 tally.add(judge.verdict(rounds), stream, words)
-                told()
+                progress()
     cases = list(dict.fromkeys(case for stream in streams.values() for case in stream))
-    known = {case.name: _known(case, streams, apart, drawn, versions, runs) for case in cases}
-    return known, _known(None, streams, apart, drawn, versions, runs)
+    known = {case.name: _known(case, streams, disjoint, resampled, versions, processes_per_run) for case in cases}
+    return known, _known(None, streams, disjoint, resampled, versions, processes_per_run)
 
 
 def _known(
     case: BenchmarkCase | None,
     streams: Mapping[str, Stream],
-    apart: Mapping[str, Tally],
-    drawn: Mapping[str, Tally],
+    disjoint: Mapping[str, Tally],
+    resampled: Mapping[str, Tally],
     versions: Mapping[str, str],
-    runs: Mapping[str, int],
+    processes_per_run: Mapping[str, int],
 ) -> VerdictRates:
     sizes = [size for size, stream in streams.items() if case is None or case in stream]
     injected = [size for size in sizes if size != NOTHING]
     nothing = NOTHING in sizes
     return VerdictRates(
-        false_alarms=apart[NOTHING].of(case) if nothing else Rate(0, 0),
-        power={size: apart[size].of(case) for size in injected},
-        resampled_false_alarms=drawn[NOTHING].of(case) if nothing else Rate(0, 0),
-        resampled_power={size: drawn[size].of(case) for size in injected},
-        visible=drawn[NOTHING].seen(case) if nothing else None,
+        false_alarms=disjoint[NOTHING].of(case) if nothing else Rate(0, 0),
+        power={size: disjoint[size].of(case) for size in injected},
+        resampled_false_alarms=resampled[NOTHING].of(case) if nothing else Rate(0, 0),
+        resampled_power={size: resampled[size].of(case) for size in injected},
+        visible=resampled[NOTHING].seen(case) if nothing else None,
         effects={} if case is None else _effects(case, streams, sizes),
         version="" if case is None else versions[case.benchmark],
-        step=None if case is None else step(_base_samples(case, streams), runs[case.benchmark]),
+        step=None if case is None else step(_base_samples(case, streams), processes_per_run[case.benchmark]),
     )
 
 

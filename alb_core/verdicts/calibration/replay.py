@@ -37,36 +37,39 @@ def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:
     return max(0, min(MOST_ROUNDS, int(left / max(opening + times, 1e-9))))
 
 
-def replay(stream: Stream, judge: Judge, most: int) -> Rounds:
+def replay(stream: Stream, judge: Judge, max_rounds: int) -> Rounds:
     """Take rounds, in their order, until the judge needs no more of a case, or a verdict's rounds are used up."""
     rounds = Rounds.of(list(stream))
     cases: list[BenchmarkCase] = []
-    for done in range(max(most, MOST_SAMPLES)):
+    for done in range(max(max_rounds, MOST_SAMPLES)):
         # Between interim analyses no answer of time changes, and memory needs few.
         if done <= MOST_SAMPLES or done in INTERIM_ROUNDS:
             cases = judge.still_open(rounds)
         for case in cases:
-            if done < min(_most(case.kind, most), len(stream[case])):
+            if done < min(_max_rounds(case.kind, max_rounds), len(stream[case])):
                 rounds.pairs[case].append(stream[case][done])
     return rounds
 
 
-def disjoint(stream: Stream, judge: Judge, most: int) -> Iterator[Rounds]:
+def disjoint(stream: Stream, judge: Judge, max_rounds: int) -> Iterator[Rounds]:
     """Yield verdicts that share no round: each begins after the last round that the one before it used.
 
     One begins only where all of its rounds are there, so that none is left out because of what it would have said.
     """
     length, at = lengths(stream), dict.fromkeys(lengths(stream), 0)
-    while length and all(at[kind] + _most(kind, most) <= length[kind] for kind in length):
-        taken = {case: pairs[at[case.kind] : at[case.kind] + _most(case.kind, most)] for case, pairs in stream.items()}
-        rounds = replay(taken, judge, most)
+    while length and all(at[kind] + _max_rounds(kind, max_rounds) <= length[kind] for kind in length):
+        taken = {
+            case: pairs[at[case.kind] : at[case.kind] + _max_rounds(case.kind, max_rounds)]
+            for case, pairs in stream.items()
+        }
+        rounds = replay(taken, judge, max_rounds)
         yield rounds
         for kind in at:
             at[kind] += max(len(pairs) for case, pairs in rounds.pairs.items() if case.kind is kind)
 
 
 def resampled(
-    stream: Stream, judge: Judge, most: int, draws: int, rng: np.random.Generator, *, equal: bool = False
+    stream: Stream, judge: Judge, max_rounds: int, draws: int, rng: np.random.Generator, *, equal: bool = False
 ) -> Iterator[Rounds]:
     """Yield verdicts of rounds drawn anew, in blocks of :data:`BLOCK` successive ones (a circular block bootstrap).
 
@@ -74,13 +77,13 @@ def resampled(
     """
     length = lengths(stream)
     for _ in range(draws if all(length.values()) else 0):
-        places = {kind: _blocks(rng, count, _most(kind, most)) for kind, count in length.items()}
-        turned = rng.random(-(-max(map(len, places.values())) // BLOCK)) < (0.5 if equal else 0.0)
+        places = {kind: _blocks(rng, count, _max_rounds(kind, max_rounds)) for kind, count in length.items()}
+        swapped = rng.random(-(-max(map(len, places.values())) // BLOCK)) < (0.5 if equal else 0.0)
         drawn = {
-            case: [_turned(pairs[at], turned[place // BLOCK]) for place, at in enumerate(places[case.kind])]
+            case: [_swapped(pairs[at], swapped[place // BLOCK]) for place, at in enumerate(places[case.kind])]
             for case, pairs in stream.items()
         }
-        yield replay(drawn, judge, most)
+        yield replay(drawn, judge, max_rounds)
 
 
 def lengths(stream: Stream) -> dict[Kind, int]:
@@ -88,9 +91,9 @@ def lengths(stream: Stream) -> dict[Kind, int]:
     return {case.kind: len(pairs) for case, pairs in stream.items()}
 
 
-def enough(stream: Stream, most: int) -> bool:
+def enough(stream: Stream, max_rounds: int) -> bool:
     """Whether there are rounds for one verdict."""
-    return all(count >= _most(kind, most) for kind, count in lengths(stream).items())
+    return all(count >= _max_rounds(kind, max_rounds) for kind, count in lengths(stream).items())
 
 
 def _blocks(rng: np.random.Generator, count: int, wanted: int) -> list[int]:
@@ -98,9 +101,9 @@ def _blocks(rng: np.random.Generator, count: int, wanted: int) -> list[int]:
     return [int((start + step) % count) for start in starts for step in range(BLOCK)][:wanted]
 
 
-def _turned(pair: Pair, other_way: bool) -> Pair:
-    return Pair(pair.head, pair.base) if other_way else pair
+def _swapped(pair: Pair, swap: bool) -> Pair:
+    return Pair(pair.head, pair.base) if swap else pair
 
 
-def _most(kind: Kind, most: int) -> int:
-    return max(most, LEAST_ROUNDS) if kind is Kind.TIME else min(most, MOST_SAMPLES)
+def _max_rounds(kind: Kind, max_rounds: int) -> int:
+    return max(max_rounds, LEAST_ROUNDS) if kind is Kind.TIME else min(max_rounds, MOST_SAMPLES)

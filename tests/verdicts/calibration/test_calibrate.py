@@ -38,7 +38,7 @@ def recorded(tmp_path, count, openings=(3.0, 4.0, 50.0)):
 def calibrated(tmp_path, count, monkeypatch, **asked):
     found = recorded(tmp_path, count)
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
-    return calibrate.run(calibrate.CalibrationRequest(draws=10, **asked))
+    return calibrate.run(calibrate.CalibrationRequest(resamples=10, **asked))
 
 
 def test_a_machine_s_file_holds_counts_of_verdicts_of_the_budget(tmp_path, monkeypatch, capsys):
@@ -108,7 +108,7 @@ def test_what_failed_is_named_and_the_rest_is_judged(tmp_path, monkeypatch):
     case = next(case for case in found.rounds.pairs if (case.case, case.size) == (CASES[0], "5%"))
     found.rounds.failures[case] = "HEAD: ValueError: no"
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
-    done = calibrate.run(calibrate.CalibrationRequest(draws=2, budget=300.0))
+    done = calibrate.run(calibrate.CalibrationRequest(resamples=2, budget=300.0))
     assert done.failures == (f"{CASES[0].name}: failed on HEAD: ValueError: no",)
     assert set(done.known.benchmarks) == {case.name for case in [CASES[1], *PEAKS[:2]]}
     for every in found.rounds.pairs:
@@ -122,7 +122,7 @@ def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkey
     found.measured.interrupted = True
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
     with pytest.raises(KeyboardInterrupt):
-        calibrate.run(calibrate.CalibrationRequest(draws=2))
+        calibrate.run(calibrate.CalibrationRequest(resamples=2))
     assert not (tmp_path / MACHINE).exists() and "the rounds are kept" in capsys.readouterr().err
 
 

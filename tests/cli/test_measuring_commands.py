@@ -1,0 +1,63 @@
+"""Commands that measure commits, as typed: what is refused before anything is made."""
+
+import pytest
+
+from alb_core.base.errors import AlbError
+from alb_core.cli.main import main
+from alb_core.cli.verdict import duration, percent
+
+
+@pytest.mark.parametrize(("words", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), ("45", 45), (" 2 m ", 120)])
+def test_durations(words, seconds):
+    assert duration(words) == seconds
+
+
+@pytest.mark.parametrize("words", ["", "m", "-5m", "10 minutes", "0s", "1d", "nan", "1e3"])
+def test_what_is_no_duration_is_refused(words):
+    with pytest.raises(AlbError, match=r"--budget .* expected a time such as 90s, 10m or 1h"):
+        duration(words)
+
+
+@pytest.mark.parametrize(("words", "share"), [("5%", 0.05), ("5", 0.05), (" 2.5 % ", 0.025), ("100%", 1.0)])
+def test_percentages(words, share):
+    assert percent(words) == share
+
+
+@pytest.mark.parametrize("words", ["", "%", "0", "-3%", "101%", "five"])
+def test_what_is_no_percentage_is_refused(words):
+    with pytest.raises(AlbError, match=r"--threshold .* expected percent, such as 5%"):
+        percent(words)
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "said"),
+    [
+        ("verdict", ["--budget", "soon"], "--budget 'soon'"),
+        ("verdict", ["--threshold", "none"], "--threshold 'none'"),
+        ("verdict", ["-b", "(", "main", "HEAD"], "-b '(' is no regular expression"),
+        ("verdict", ["a", "b", "c"], "unexpected extra argument"),
+        ("bisect", ["a"], "Missing argument 'BAD'"),
+        ("bisect", ["a", "b"], "Missing option '-b'"),
+        ("bisect", ["a", "b", "-b", "("], "-b '(' is no regular expression"),
+        ("bisect", ["a", "b", "-b", "x", "--budget", "soon"], "--budget 'soon'"),
+        ("campaign", ["--budget", "soon"], "--budget 'soon'"),
+        ("campaign", ["--rounds", "0"], "--rounds is 0, expected 1 or more"),
+        ("campaign", ["-b", "("], "-b '(' is no regular expression"),
+        ("campaign", ["0.1..0.2"], "no release 0.1 in the lock"),
+        ("campaign", ["-n", "--machine", "../x"], "'../x'"),
+        ("campaign", ["-n", "-b", "no_such_thing"], "no benchmark matches 'no_such_thing'"),
+        ("calibrate", ["--minutes", "-1"], "--minutes"),
+        ("calibrate", ["--minutes", "soon"], "'soon' is not a valid float"),
+        ("calibrate", ["--budget", "soon"], "--budget 'soon'"),
+        ("calibrate", ["--resamples", "-1"], "--resamples"),
+        ("calibrate", ["-b", "("], "-b '(' is no regular expression"),
+        ("calibrate", ["main"], "unexpected extra argument"),
+    ],
+)
+def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, capsys, command, words, said):
+    monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
+    with pytest.raises(SystemExit) as ended:
+        main([command, *words])
+    lines = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and len(lines) == 1 and said in lines[0], lines
+    assert not (tmp_path / "data").exists()
