@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from recorded import BASE, BENCHMARKS, CASES, COUNTS, HEAD, MACHINE, OTHER, PEAK, PEAKS, TIME, benchmark, blank, store
 
 from alb_core.base.errors import AlbError
+from alb_core.rounds.cases import ProcessResult
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results.store import CommitResults
+from alb_core.rounds.schedules import Turn, TurnResult
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -203,13 +205,14 @@ def test_results_of_another_machine_are_refused(results):
 
 def test_a_failure_never_takes_the_place_of_a_result(results):
     kept = store(results)
-    kept.of(HEAD).add_absent(CASES[1], None, "it crashed")
-    kept.of(HEAD).add_absent(CASES[3], float("nan"), "")
-    kept.add(CASES[0], pair(0), NOW, 1.0)
-    kept.of(HEAD).add_absent(CASES[0], None, "it crashed")
+    crashed, absent, measured = ProcessResult(said="it crashed"), ProcessResult(absent=True), ProcessResult((1.0, 1.5))
+    for case, head in ((1, crashed), (3, absent), (0, measured), (0, crashed)):
+        kept.keep_pair(BASE, HEAD, TurnResult(Turn(CASES[case], (BASE, HEAD), ""), (measured, head), NOW, 1.0, 0.5))
     values = Results.load(str(file_of(results, HEAD)), MACHINE).get_result_value(TIME, BENCHMARKS[TIME]["params"])
-    assert values[0] == 2.25 and values[1] is None and values[3] != values[3]
-    assert store(results).pairs(CASES[0]) == [pair(0)]
+    assert values[0] == 1.25 and values[1] is None and values[3] != values[3]
+    assert [store(results).pairs(case) for case in CASES] == [[Pair((1.0, 1.5), (1.0, 1.5))], [], [], []]
+    # What starting a commit took is no part of a pair.
+    assert store(results).seconds(CASES[0]) == 1.0
 
 
 @settings(max_examples=25, deadline=None)
