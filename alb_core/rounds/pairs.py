@@ -46,12 +46,16 @@ class Rounds:
 
     def flat(self, case: BenchmarkCase) -> tuple[list[float], list[float]]:
         """All samples of BASE and of HEAD."""
-        pairs = self.pairs[case]
-        return [x for pair in pairs for x in pair.base], [x for pair in pairs for x in pair.head]
+        return flat(self.pairs[case])
 
     def most(self) -> int:
         """Rounds of the case that has most."""
         return max((len(pairs) for pairs in self.pairs.values()), default=0)
+
+
+def flat(pairs: Sequence[Pair]) -> tuple[list[float], list[float]]:
+    """All samples of BASE and of HEAD."""
+    return [x for pair in pairs for x in pair.base], [x for pair in pairs for x in pair.head]
 
 
 def log_ratios(pairs: Sequence[Pair]) -> list[float]:

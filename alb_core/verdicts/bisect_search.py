@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from alb_core.rounds import pairs as pairs_module
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.pairs import Pair, log_ratios
+from alb_core.rounds.pairs import Pair, flat, log_ratios
 from alb_core.verdicts import statistics
 
 #: Chance that the commit that is found is another than the first bad one.
@@ -118,7 +118,7 @@ def is_bad(what: Regression, rounds: Sequence[Pair], error: float) -> bool | Non
 def seen(case: BenchmarkCase, rounds: Sequence[Pair]) -> str:
     """What rounds show, in words."""
     if case.kind is Kind.MEMORY:
-        found = statistics.shift(*_flat(rounds))
+        found = statistics.shift(*flat(rounds))
         return "nothing" if found is None else _said(case.kind, found.change)
     estimate = statistics.estimate(log_ratios(rounds))
     return "nothing" if estimate is None else _said(case.kind, estimate.log_ratio)
@@ -143,7 +143,7 @@ def _intervals(case: BenchmarkCase, rounds: Sequence[Pair], error: float) -> lis
     if case.kind is Kind.MEMORY:
         found = []
         for count in _counts(rounds, error):
-            base, head = _flat(rounds[:count])
+            base, head = flat(rounds[:count])
             found.append((min(head) - max(base), max(head) - min(base)))
         return found
     # Two-sided levels, of which a test has one side to be wrong on.
@@ -166,13 +166,9 @@ def _counts(rounds: Sequence[Pair], error: float) -> range:
 
 
 def _shift(rounds: Sequence[Pair]) -> float:
-    found = statistics.shift(*_flat(rounds))
+    found = statistics.shift(*flat(rounds))
     assert found is not None
     return found.change
-
-
-def _flat(rounds: Sequence[Pair]) -> tuple[list[float], list[float]]:
-    return [x for pair in rounds for x in pair.base], [x for pair in rounds for x in pair.head]
 
 
 def _said(kind: Kind, change: float) -> str:

@@ -88,32 +88,24 @@ def count(
             for rounds in verdicts:
                 tally.add(judge.verdict(rounds), stream, words)
                 progress()
-    cases = list(dict.fromkeys(case for stream in streams.values() for case in stream))
-    known = {case.name: _known(case, streams, disjoint, resampled, versions, processes_per_run) for case in cases}
-    return known, _known(None, streams, disjoint, resampled, versions, processes_per_run)
 
+    def rates_of(case: BenchmarkCase | None) -> VerdictRates:
+        sizes = [size for size, stream in streams.items() if case is None or case in stream]
+        injected = [size for size in sizes if size != NOTHING]
+        equal = NOTHING in sizes
+        return VerdictRates(
+            false_alarms=disjoint[NOTHING].of(case) if equal else Rate(0, 0),
+            power={size: disjoint[size].of(case) for size in injected},
+            resampled_false_alarms=resampled[NOTHING].of(case) if equal else Rate(0, 0),
+            resampled_power={size: resampled[size].of(case) for size in injected},
+            visible=resampled[NOTHING].seen(case) if equal else None,
+            effects={} if case is None else _effects(case, streams, sizes),
+            version="" if case is None else versions[case.benchmark],
+            step=None if case is None else step(_base_samples(case, streams), processes_per_run[case.benchmark]),
+        )
 
-def _known(
-    case: BenchmarkCase | None,
-    streams: Mapping[str, Stream],
-    disjoint: Mapping[str, Tally],
-    resampled: Mapping[str, Tally],
-    versions: Mapping[str, str],
-    processes_per_run: Mapping[str, int],
-) -> VerdictRates:
-    sizes = [size for size, stream in streams.items() if case is None or case in stream]
-    injected = [size for size in sizes if size != NOTHING]
-    nothing = NOTHING in sizes
-    return VerdictRates(
-        false_alarms=disjoint[NOTHING].of(case) if nothing else Rate(0, 0),
-        power={size: disjoint[size].of(case) for size in injected},
-        resampled_false_alarms=resampled[NOTHING].of(case) if nothing else Rate(0, 0),
-        resampled_power={size: resampled[size].of(case) for size in injected},
-        visible=resampled[NOTHING].seen(case) if nothing else None,
-        effects={} if case is None else _effects(case, streams, sizes),
-        version="" if case is None else versions[case.benchmark],
-        step=None if case is None else step(_base_samples(case, streams), processes_per_run[case.benchmark]),
-    )
+    cases = dict.fromkeys(case for stream in streams.values() for case in stream)
+    return {case.name: rates_of(case) for case in cases}, rates_of(None)
 
 
 def _effects(case: BenchmarkCase, streams: Mapping[str, Stream], sizes: Iterable[str]) -> dict[str, Effect]:
