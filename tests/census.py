@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import tiledbsoma
 from s3 import REGION, S3
+from tiny import add_dataframe, coordinates, fill_dataframe
 
 ONE, OTHER = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-bbbb-4bbb-8bbb-000000000002"
 BUILD_DATE = "2026-01-02"
@@ -93,16 +94,16 @@ def write_census(
     mice = obs_table(np.full(10, "d1", dtype=object), x[:10])
     with tiledbsoma.Collection.create(path.as_uri()) as census:
         info = census.add_new_collection("census_info")
-        _add(info, "summary", summary_table())
-        _add(info, "datasets", datasets_table())
+        add_dataframe(info, "summary", summary_table())
+        add_dataframe(info, "datasets", datasets_table())
         data = census.add_new_collection("census_data")
         _add_experiment(data, "homo_sapiens", obs, var, x, fragments)
         _add_experiment(data, "mus_musculus", mice, var, x[:10], 1)
-    _fill(path / "census_info" / "summary", summary_table())
-    _fill(path / "census_info" / "datasets", datasets_table())
+    fill_dataframe(path / "census_info" / "summary", summary_table())
+    fill_dataframe(path / "census_info" / "datasets", datasets_table())
     for organism, cells in (("homo_sapiens", obs), ("mus_musculus", mice)):
-        _fill(path / "census_data" / organism / "obs", cells)
-        _fill(path / "census_data" / organism / "ms" / "RNA" / "var", var)
+        fill_dataframe(path / "census_data" / organism / "obs", cells)
+        fill_dataframe(path / "census_data" / organism / "ms" / "RNA" / "var", var)
     return Census(path, x, dataset_of, obs, var)
 
 
@@ -165,13 +166,7 @@ def var_table(n_vars: int) -> pa.Table:
 def coo(x: npt.NDArray[np.float32], first: int = 0) -> pa.Table:
     """Non-zeros of some rows."""
     rows, columns = np.nonzero(x)
-    return pa.table(
-        {
-            "soma_dim_0": pa.array(rows + first, pa.int64()),
-            "soma_dim_1": pa.array(columns, pa.int64()),
-            "soma_data": pa.array(x[rows, columns], pa.float32()),
-        }
-    )
+    return coordinates(rows + first, columns, x[rows, columns])
 
 
 def serve_versions(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,23 +186,11 @@ def _add_experiment(
     data: tiledbsoma.Collection, organism: str, obs: pa.Table, var: pa.Table, x: npt.NDArray[np.float32], fragments: int
 ) -> None:
     experiment = data.add_new_collection(organism, tiledbsoma.Experiment)
-    _add(experiment, "obs", obs)
+    add_dataframe(experiment, "obs", obs)
     rna = experiment.add_new_collection("ms").add_new_collection("RNA", tiledbsoma.Measurement)
-    _add(rna, "var", var)
+    add_dataframe(rna, "var", var)
     layers = rna.add_new_collection("X")
     raw = layers.add_new_sparse_ndarray("raw", type=pa.float32(), shape=x.shape, platform_config=X_OPTIONS)
     for part in np.array_split(np.arange(len(x)), fragments):
         raw.write(coo(x[part], int(part[0])))
     layers.add_new_sparse_ndarray("normalized", type=pa.float32(), shape=x.shape).write(coo(x / 2))
-
-
-def _add(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
-    collection.add_new_dataframe(
-        name, schema=table.schema, index_column_names=["soma_joinid"], domain=((0, max(len(table) - 1, 0)),)
-    ).close()
-
-
-def _fill(path: Path, table: pa.Table) -> None:
-    # Not while a collection is being created: 2.3.0 then loses the words of dictionary columns without a word.
-    with tiledbsoma.DataFrame.open(path.as_uri(), "w") as frame:
-        frame.write(table)

@@ -4,9 +4,8 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from local_server import LocalServer
 from packaging.tags import cpython_tags
 from wheels import wheel_of
 
@@ -16,42 +15,19 @@ HERE = f"cp311-cp311-{next(iter(cpython_tags((3, 11)))).platform}"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class LocalIndex:
+class LocalIndex(LocalServer):
     """Serves files by project; ``url`` is its index-url."""
 
     def __init__(self):
         self.projects = {}
-        self.requests = []
-        index = self
+        super().__init__()
+        self.url = f"{self.address}/simple/"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                index.requests.append(self.path)
-                _, kind, name, *_ = self.path.split("/")
-                if kind == "simple" and name in index.projects:
-                    self.answer(index.page(name).encode(), JSON)
-                elif kind == "files" and name in index.files():
-                    self.answer(index.files()[name], "application/octet-stream")
-                else:
-                    self.send_error(404)
-
-            def answer(self, content, kind):
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/simple/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def content(self, path):
+        _, kind, name, *_ = path.split("/")
+        if kind == "simple" and name in self.projects:
+            return self.page(name).encode(), JSON
+        return (self.files()[name], "application/octet-stream") if name in self.files() else None
 
     def add(self, project, name, content, uploaded="2024-01-01T00:00:00Z", yanked=False, digest=None):
         entry = {

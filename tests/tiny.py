@@ -108,10 +108,10 @@ def write_tables(
     ``more`` are other sparse layers of X.
     """
     with tiledbsoma.Experiment.create(str(path)) as experiment:
-        _add(experiment, "obs", obs)
+        add_dataframe(experiment, "obs", obs)
         experiment.add_new_collection("ms")
         rna = experiment.ms.add_new_collection("RNA", tiledbsoma.Measurement)
-        _add(rna, "var", var)
+        add_dataframe(rna, "var", var)
         rna.add_new_collection("X")
         shape = (_last(obs) + 1, _last(var) + 1)
         for name, table in {layer: x, **(more or {})}.items():
@@ -123,17 +123,22 @@ def write_tables(
             rna.X.add_new_dense_ndarray(layer, type=pa.float32(), shape=shape).write(
                 everything, pa.Tensor.from_numpy(x)
             )
-    # Not while the experiment is being created: 2.3.0 then loses the words of dictionary columns without a word.
     for place, table in (("obs", obs), ("ms/RNA/var", var)):
-        with tiledbsoma.DataFrame.open(f"{path}/{place}", "w") as dataframe:
-            dataframe.write(table)
+        fill_dataframe(path / place, table)
     return str(path)
 
 
-def _add(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
+def add_dataframe(collection: tiledbsoma.Collection, name: str, table: pa.Table) -> None:
+    """Create a dataframe in a collection, with room for a table."""
     collection.add_new_dataframe(
         name, schema=table.schema, index_column_names=["soma_joinid"], domain=((0, _last(table)),)
     ).close()
+
+
+def fill_dataframe(path: Path, table: pa.Table) -> None:
+    """Write a table. Not while its experiment is being created: 2.3.0 then loses the words of dictionary columns."""
+    with tiledbsoma.DataFrame.open(path.as_uri(), "w") as dataframe:
+        dataframe.write(table)
 
 
 def _last(table: pa.Table) -> int:
