@@ -1,4 +1,4 @@
-"""asv's results -> epoch records, which is what figures are drawn from.
+"""Epoch records made of asv's results; figures are drawn from records.
 
 asv keeps the time and the peak of an epoch as two benchmarks of one class. Paired by their parameters, and with the
 rows of the dataset, they are a record like those of ``alb data-loader``.

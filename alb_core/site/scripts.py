@@ -71,7 +71,7 @@ _BOOTSTRAP = NpmPackage(
 
 _FLOT_THERE = "https://cdnjs.cloudflare.com/ajax/libs/flot/0.8.3/"
 
-#: What asv's page takes from elsewhere, by address. A new asv may name others: tests/asv_plugin/test_offline.py.
+#: What asv's page takes from elsewhere, by address. A new asv may name others: tests/site/test_scripts.py.
 PINS = {
     "https://code.jquery.com/jquery-3.3.1.min.js": Pin(_JQUERY, "dist/jquery.min.js"),
     # The package has the sources, the page's address what was minified from them.

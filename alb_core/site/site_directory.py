@@ -1,4 +1,4 @@
-"""Where a site is published: beside its place, then moved into it. asv removes what is there before it begins."""
+"""The directory of a site: it is published beside its place and then moved there, as asv first removes what is there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARK = "asv.js"
 def staged(conf: Config, args: Namespace) -> Iterator[None]:
     """Within the block asv publishes into a stage, which takes the site's place when the block ends well.
 
-    Whoever is killed meanwhile leaves the site that was there; what is left of the stage, the next one removes.
+    A command that is killed meanwhile leaves the site that was there; the next one removes what is left of the stage.
     """
     site = place_of(conf, args)
     with locked(data_root() / ".publishing.lock", f"it publishes {site}"):

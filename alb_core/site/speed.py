@@ -80,7 +80,7 @@ def figure(parts: Sequence[CommitEpochs], releases: Mapping[str, PageCommit]) ->
 
 
 def _order(subject: Subject) -> tuple[Any, ...]:
-    """Our own loader's figure is what one comes for; the rest by name."""
+    """Sort key of a figure: our own loader's comes first, the rest by name."""
     return subject.machine, subject.dataset, subject.benchmark != "data_loader.DataLoader", astuple(subject)
 
 

@@ -1,4 +1,4 @@
-"""What verdicts and loaders of each machine are worth: what lies beside its results."""
+"""The page of each machine's calibration and comparisons of loaders, which lie beside its results."""
 
 from __future__ import annotations
 

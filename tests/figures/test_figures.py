@@ -85,13 +85,6 @@ def test_a_record_with_a_rate_a_peak_and_settings_is_a_point_and_no_other(rows):
     assert order == sorted(order)
 
 
-def test_large_blocks_come_first_then_early_epochs():
-    order = [(8, 0), (8, 1), (8, 2), (4, 0), (4, 1)]
-    rows = [{"block_size": size, "epoch": epoch} for size, epoch in (order[3], order[2], order[0], order[4], order[1])]
-    found = points(table(*rows)).to_pylist()
-    assert [(point["block_size"], point["epoch"]) for point in found] == order
-
-
 def test_a_point_has_its_spec_and_its_seed_to_the_last_digit():
     late = BEGAN.replace(microsecond=999_999)
     (point,) = points(table({"seed": 2**60 + 1, "chunk_size": None, "start_dt": late})).to_pylist()

@@ -1,7 +1,7 @@
 """Results of earlier versions of a benchmark that its code says are the same.
 
 asv passes over the results of any version but the present one, and drops them when it measures the benchmark anew. A
-class whose new version is another one for a part of its grid says so beside it, literally::
+new version may change what a part of the grid times, and not the rest. Its class then says so beside it, literally::
 
     version = "3"
     same_as = {"2": {"method": ["np.array", "scipy.coo"]}}
