@@ -1,4 +1,4 @@
-"""The directory of a site: it is published beside its place and then moved there, as asv first removes what is there."""
+"""The directory of a site. asv first removes what is there, so a site is published beside its place and then moved."""
 
 from __future__ import annotations
 

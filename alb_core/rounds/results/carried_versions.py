@@ -54,23 +54,23 @@ def declared(directory: Path) -> dict[str, Declared]:
     found = {}
     for path in sorted(directory.glob("*.py")):
         for node in ast.parse(path.read_text()).body:
-            said = _literals(node) if isinstance(node, ast.ClassDef) else {}
-            if isinstance(node, ast.ClassDef) and "same_as" in said:
-                names = tuple(said.get("param_names", ()))
-                found[f"{path.stem}.{node.name}"] = Declared(said["version"], names, said["same_as"])
+            declaration = _literals(node) if isinstance(node, ast.ClassDef) else {}
+            if isinstance(node, ast.ClassDef) and "same_as" in declaration:
+                names = tuple(declaration.get("param_names", ()))
+                found[f"{path.stem}.{node.name}"] = Declared(declaration["version"], names, declaration["same_as"])
     return found
 
 
 def same(results: Results, name: str) -> list[bool] | None:
     """Say which combinations of a benchmark's results are those of the present version, though an earlier one's."""
-    said = _ours(suite_root() / "benchmarks").get(name.rpartition(".")[0])
-    part = said.same_as.get(results.benchmark_version.get(name)) if said else None
-    if said is None or part is None or name not in results.get_all_result_keys():
+    declaration = _ours(suite_root() / "benchmarks").get(name.rpartition(".")[0])
+    part = declaration.same_as.get(results.benchmark_version.get(name)) if declaration else None
+    if declaration is None or part is None or name not in results.get_all_result_keys():
         return None
     values = results.get_result_params(name) or []
-    if len(values) != len(said.param_names):
+    if len(values) != len(declaration.param_names):
         return None
-    places = {said.param_names.index(one): {repr(value) for value in allowed} for one, allowed in part.items()}
+    places = {declaration.param_names.index(one): {repr(value) for value in allowed} for one, allowed in part.items()}
     # asv keeps parameters as reprs.
     combinations = itertools.product(*values)
     found = [all(combination[at] in allowed for at, allowed in places.items()) for combination in combinations]
@@ -100,14 +100,14 @@ def carry_one(results: Results, name: str) -> None:
     keep = same(results, name)
     if keep is None:
         return
-    said = _ours(suite_root() / "benchmarks")[name.rpartition(".")[0]]
+    declaration = _ours(suite_root() / "benchmarks")[name.rpartition(".")[0]]
     values = results._results[name] or [None] * len(keep)
     # NaN is what asv has where nothing was measured.
     results._results[name] = [value if kept else math.nan for value, kept in zip(values, keep, strict=True)]
     for column in (results._samples, results._stats):
         if column.get(name) is not None:
             column[name] = [value if kept else None for value, kept in zip(column[name], keep, strict=True)]
-    results._benchmark_version[name] = said.version
+    results._benchmark_version[name] = declaration.version
 
 
 @lru_cache(maxsize=8)
