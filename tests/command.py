@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tiny import Tiny, write_tiny
 
@@ -108,3 +110,13 @@ def until(condition: Callable[[], Any], seconds: float = 10) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def session(leader: int) -> list[int]:
+    """Processes of a session that run, by number."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found

@@ -325,7 +325,7 @@ def main(dataset: str, retiled: str | None, rounds: int, seed: int, document: Pa
     """Measure what the goals need, and print a line for each goal."""
     source, copy = located(dataset), None if retiled is None else located(retiled)
     workload = LoaderWorkload(dataset, source.location, seed=seed)
-    processes.start()
+    processes.preload()
     with TemporaryDirectory(prefix="loader-goals-") as place:
         session = Session(Path(place), number=rounds, timeout_seconds=600, bars=progress_bars, say=say)
         n_rows = session.open(source.location, source.manifest)

@@ -1,11 +1,4 @@
-"""Virtual environments that the suite makes for itself: made once, in their place, whole when they are marked.
-
-The second side's environment: the first one's stack again, in a moment and in no room.
-
-Installed packages are linked, not copied: pip writes new files and unlinks old ones, so what it does in one environment
-never shows in the other. What asv and this suite write in place, and whatever names the environment's own path, is
-copied.
-"""
+"""Virtual environments that the suite makes for itself: how they are made, what pip puts in, and linked copies."""
 
 from __future__ import annotations
 
@@ -13,25 +6,68 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from alb_core.base import die_with_parent
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, staged_directory, write_atomically
+from alb_core.base.processes import last_line, run
 
-#: What is linked: packages, and what they bring beside them.
+#: What a linked copy shares: packages, and what they bring beside them.
 _LINKED = {"lib", "share", "include"}
 
 #: What only one environment has: asv's builds of commits and its working directory.
 _LEFT_OUT = {"asv-build-cache", "project"}
 
+#: File that says that an environment is complete.
+_MARK = "complete"
 
-def twin(source: Path, target: Path) -> None:
-    """Make ``target`` the environment that ``source`` is; the caller holds the lock of measuring."""
+
+def ensure_environment(
+    place: Path, what: str, install: Callable[[Path], None], *, interpreter: str = sys.executable
+) -> Path:
+    """Return the Python of an environment; made when missing, one process at a time, saying so on stderr."""
+    python, complete = place / "bin" / "python", place / _MARK
+    with locked(ensure_directory(place.parent) / f".{place.name}.lock", f"it installs {what}"):
+        # A marked environment is useless when the Python that it links to has gone.
+        if not (complete.exists() and python.exists()):
+            print(f"alb: installing {what} in {place}", file=sys.stderr, flush=True)
+            # A virtual environment cannot be moved: it is made in its place, and counts once it is marked.
+            shutil.rmtree(place, ignore_errors=True)
+            try:
+                make = [sys.executable, "-m", "virtualenv", "--quiet", "--python", interpreter, str(place)]
+                run(make, "cannot make an environment")
+                install(python)
+                write_atomically(complete, b"")
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
+    return python
+
+
+def recipe_id(python: str, *parts: str) -> str:
+    """Name what is installed in an environment on this machine: 12 hex digits of all that decides it."""
+    recipe = "\n".join((python, sys.platform, platform.machine(), *parts))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
+
+
+def pip(
+    python: Path, words: list[str], failure: str, *, shown: bool = False, env: Mapping[str, str] | None = None
+) -> None:
+    """Run an environment's own pip; what it says of its progress is shown on stderr, or not at all."""
+    command = [python, "-I", "-m", "pip", *words, "--disable-pip-version-check", *([] if shown else ["--quiet"])]
+    done = run(command, shown=shown, env=env)
+    if done.status:
+        raise AlbError(f"{failure}: {last_line(done.errors, 'ERROR') or done.reason}")
+
+
+def copy_linked(source: Path, target: Path) -> None:
+    """Copy an environment in a moment and in no room, its packages linked; the caller holds the lock of measuring.
+
+    pip writes new files and unlinks old ones: what it does in one environment never shows in the other. What asv and
+    this suite write in place, and whatever names the environment's own path, is copied.
+    """
     with staged_directory(target) as stage:
         for entry in sorted(source.iterdir()):
             if entry.name in _LEFT_OUT:
@@ -63,61 +99,3 @@ def _copy(path: Path, place: Path, source: Path, target: Path) -> None:
     else:
         place.write_bytes(path.read_bytes().replace(os.fsencode(source), os.fsencode(target)))
         shutil.copystat(path, place)
-
-
-_MARK = "complete"
-
-
-def ensure_environment(
-    place: Path, what: str, install: Callable[[Path], None], *, interpreter: str = sys.executable
-) -> Path:
-    """Return the Python of an environment; made when missing, one process at a time, saying so on stderr."""
-    python, complete = place / "bin" / "python", place / _MARK
-    with locked(ensure_directory(place.parent) / f".{place.name}.lock", f"it installs {what}"):
-        # A marked environment is useless when the Python that it links to has gone.
-        if not (complete.exists() and python.exists()):
-            print(f"alb: installing {what} in {place}", file=sys.stderr, flush=True)
-            # A virtual environment cannot be moved: it is made in its place, and counts once it is marked.
-            shutil.rmtree(place, ignore_errors=True)
-            try:
-                make = [sys.executable, "-m", "virtualenv", "--quiet", "--python", interpreter, str(place)]
-                run(make, "make an environment")
-                install(python)
-                write_atomically(complete, b"")
-            except BaseException:
-                shutil.rmtree(place, ignore_errors=True)
-                raise
-    return python
-
-
-def recipe_id(python: str, *parts: str) -> str:
-    """Name what is installed in an environment on this machine: 12 hex digits of all that decides it."""
-    recipe = "\n".join((python, sys.platform, platform.machine(), *parts))
-    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
-
-
-def pip_install(python: Path, what: str, *arguments: str, shown: bool = False) -> None:
-    """Install wheels with an environment's own pip, and compile nothing."""
-    pip = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--only-binary", ":all:"]
-    run([*pip, *([] if shown else ["--quiet"]), *arguments], f"install {what}", shown=shown)
-
-
-def run(command: Sequence[str], what: str, *, shown: bool = False) -> None:
-    """Run a command, quietly unless its output is shown on stderr; it ends with this process, however that ends."""
-    try:
-        done = subprocess.run(
-            command,
-            stdout=sys.stderr if shown else subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            check=False,
-            # A pip that outlives a killed command would write into an environment that the next command makes anew.
-            preexec_fn=partial(die_with_parent.tie, os.getpid()),
-        )
-    except OSError as error:
-        raise AlbError(f"cannot {what}: {command[0]}: {error.strerror}") from error
-    if done.returncode:
-        lines = [line for line in ((done.stdout or "") + done.stderr).splitlines() if line.strip()]
-        raise AlbError(f"cannot {what}: {lines[-1].strip() if lines else f'status {done.returncode}'}")

@@ -107,37 +107,3 @@ def be_killed_first() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError:
         return
-
-
-def session_processes(session: int) -> list[int]:
-    """Processes of a session, by number: what a process that leads one has started, and what those have."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            # Its name stands in brackets, and may hold spaces and brackets itself.
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(entry.name))
-    return found
-
-
-def proportional_bytes(pid: int) -> int:
-    """Memory of a process in bytes, each shared page by its share (PSS); 0 where the process has ended.
-
-    The sum over the processes of a tree counts what they share once: libraries, copies of a fork, and the shared
-    memory through which workers send batches.
-    """
-    try:
-        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
-
-
-def has_proportional_bytes() -> bool:
-    """Tell whether this system says how much memory a process has of its own and how much it shares."""
-    return Path("/proc/self/smaps_rollup").exists()

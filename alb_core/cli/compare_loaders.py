@@ -80,7 +80,7 @@ def compare_loaders(
     results, machine = _place_to_keep(keep, machine)
     source = _local(dataset)
     workload = LoaderWorkload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
-    processes.start()  # imports take seconds, beside what is looked at meanwhile
+    processes.preload()  # imports take seconds, beside what is looked at meanwhile
     with TemporaryDirectory(prefix="alb-compare-") as place:
         session = Session(Path(place), number=rounds, timeout_seconds=patience, bars=progress_bars, say=_say)
         n_rows = session.open(source.location, source.manifest)

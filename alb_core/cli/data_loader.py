@@ -152,7 +152,7 @@ def _methods(flags: int, names: str | None) -> list[str]:
         return [_METHOD_BY_FLAGS[flags]]
     if flags:
         raise AlbError(f"-s and -m {names} both choose the method: give one of them")
-    processes.start()  # this import takes seconds, and those of the processes to come as many
+    processes.preload()  # this import takes seconds, and those of the processes to come as many
     from alb_core.loader.pipelines import METHOD_NAMES
 
     return list(dict.fromkeys(one_of("method", name.strip(), METHOD_NAMES) for name in names.split(",")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,6 +12,7 @@ from asv.config import Config
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
+from alb_core.base.processes import Program
 from alb_core.commits.history import active, releases, releases_lock
 from alb_core.datasets.synthetic.make import ensure as ensure_dataset
 from alb_core.rounds.prepare import DATASETS
@@ -71,6 +71,7 @@ def _say(step: str) -> None:
 def _asv(*arguments: str) -> None:
     """Run asv in the suite's directory, its output as it comes."""
     sys.stdout.flush()
-    done = subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=suite_root(), check=False)
-    if done.returncode:
-        raise AlbError(f"asv {arguments[0]} ended with exit status {done.returncode}: see its messages above")
+    with Program([sys.executable, "-m", "asv", *arguments], cwd=suite_root(), stderr=None) as asv:
+        status = asv.wait()
+    if status:
+        raise AlbError(f"asv {arguments[0]} ended with exit status {status}: see its messages above")

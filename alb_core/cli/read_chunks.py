@@ -54,7 +54,7 @@ def read_chunks(
     settings = read_chunks_module.ReadSettings(
         location=source.location, shuffle=_SHUFFLES[shuffle], config=config, **given
     )
-    processes.start()  # this import takes seconds, and those of the processes to come as many
+    processes.preload()  # this import takes seconds, and those of the processes to come as many
     from alb_core.cases.chunk_readers import READERS
 
     names = list(READERS)

@@ -1,8 +1,7 @@
 """One epoch of one loader, in a process and an environment of its own: ``python -m alb_core.peers.child``.
 
 A line of JSON on stdin says what to do (:class:`Task`). On stdout come lines of JSON: ``{"rows": ...}`` now and
-then, and last what was measured. When stdin ends, the process that asked has gone: this process and those
-that it started end, too.
+then, and last what was measured.
 
 Beside what the loader imports it needs the standard library, numpy and torch alone.
 """
@@ -14,9 +13,7 @@ import json
 import os
 import platform
 import resource
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +71,6 @@ def main() -> int:
     os.dup2(2, 1)
     memory.be_killed_first()
     line = sys.stdin.readline()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def tell(**content: Any) -> None:
         results.write(json.dumps(content) + "\n")
@@ -88,16 +84,6 @@ def main() -> int:
         tell(failed=words if isinstance(error, AlbError) else f"{type(error).__name__}: {words}", kind=kind)
         return 1
     return 0
-
-
-def _end_with_parent() -> None:
-    """End this process and those that it started when the one that asked has died."""
-    while os.read(0, 4096):
-        pass
-    # Its own group (alb_core.peers.compare.run_loader starts it so), in which a loader's workers are, too.
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
 
 
 def _done(task: Task, tell: Callable[..., None]) -> Mapping[str, Any]:

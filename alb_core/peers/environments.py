@@ -7,15 +7,15 @@ alb_core is not installed in them: a process in one finds it with the checkout o
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alb_core.base.environments import ensure_environment, pip_install, recipe_id, run
+from alb_core.base.environments import ensure_environment, pip, recipe_id
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import data_root
+from alb_core.base.processes import run
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
 
@@ -55,8 +55,9 @@ def python_of(peer: str) -> Path:
     place = data_root() / "peers" / f"{environment.name}-{recipe_id(version, pins.read_text())}"
 
     def install(python: Path) -> None:
-        pip_install(python, peer, "--requirement", str(pins), shown=sys.stderr.isatty())
-        run([str(python), "-I", "-c", f"import {', '.join(environment.modules)}"], f"import {peer}")
+        words = ["install", "--only-binary", ":all:", "--requirement", str(pins)]
+        pip(python, words, f"cannot install {peer}", shown=sys.stderr.isatty())
+        run([python, "-I", "-c", f"import {', '.join(environment.modules)}"], f"cannot import {peer}")
 
     return ensure_environment(place, f"the environment of {_users(environment)}", install, interpreter=interpreter)
 
@@ -78,6 +79,5 @@ def _interpreter(peer: str, environment: Environment) -> tuple[str, str]:
 
 
 def _version(python: str) -> str | None:
-    command = [python, "-I", "-c", "import sys; print(sys.executable); print(sys.version)"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else None
+    done = run([python, "-I", "-c", "import sys; print(sys.executable); print(sys.version)"])
+    return done.text if done.status == 0 else None

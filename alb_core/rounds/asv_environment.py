@@ -6,7 +6,6 @@ asv finds both classes by the names in asv.conf.json (``environment_type``, ``dv
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from asv.plugins.virtualenv import Virtualenv
 from asv.util import ProcessError
 
 from alb_core.base import die_with_parent
-from alb_core.base.environments import twin
+from alb_core.base.environments import copy_linked
 from alb_core.base.errors import AlbError
 from alb_core.commits.builds import local_packages
 from alb_core.commits.builds.install import install_stack
@@ -60,7 +59,7 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
         """Make the environment, where it is not made, with links to the files of another one's packages."""
         if not self.check_presence():
             shutil.rmtree(self.path, ignore_errors=True)
-            twin(other.path, self.path)
+            copy_linked(other.path, self.path)
         self.create()
 
     def forget_commit(self) -> None:
@@ -69,7 +68,7 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
 
     def run(self, args: list[str], **options: Any) -> Any:
         """Run a script by the environment's Python; it ends with this process, however that ends."""
-        return super().run([die_with_parent.__file__, str(os.getpid()), *args], **options)
+        return super().run(die_with_parent.script(args), **options)
 
     def _setup(self) -> None:
         # It takes a while, and `asv run` would be silent meanwhile.

@@ -7,7 +7,6 @@ run under the suite's own Python, so that the same software is timed whatever is
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from alb_core.base.errors import AlbError, one_line
+from alb_core.base.processes import run
 from alb_core.rounds import pairs
 
 #: Seconds that it takes.
@@ -69,11 +69,8 @@ def look(expected: Mapping[str, float] | None = None, seconds: float = SECONDS) 
     """Run the canary in a process of its own."""
     command = [sys.executable, "-m", "alb_core.rounds.canary", str(seconds)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        times: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
-    except subprocess.CalledProcessError as error:
-        raise AlbError(f"the canary failed: {error.stderr.strip().splitlines()[-1:]}") from error
-    except (OSError, ValueError, IndexError) as error:
+        times: dict[str, list[float]] = json.loads(run(command, "the canary failed").text.splitlines()[-1])
+    except (ValueError, IndexError) as error:
         raise AlbError(f"the canary failed: {one_line(error)}") from error
     return seen(times, expected or {})
 

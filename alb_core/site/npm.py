@@ -9,7 +9,6 @@ import base64
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked
+from alb_core.base.processes import run
 
 _COMPUTERS_FILE = Path("/etc/npmrc")
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -104,12 +104,9 @@ def _npm_says() -> str | None:
     if npm is None:
         return None
     try:
-        done = subprocess.run(
-            [npm, "config", "get", "registry"], capture_output=True, text=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
+        return run([npm, "config", "get", "registry"], "npm does not say", timeout_seconds=30).text.strip()
+    except AlbError:
         return None
-    return done.stdout.strip()
 
 
 def _files_say(environment: dict[str, str]) -> str | None:

@@ -186,7 +186,7 @@ def _epochs(
     settings: SweepSettings, configuration: Configuration, numbers: Sequence[int], expected: Totals | None
 ) -> Iterator[SweepStart | SweepEpoch]:
     """Measure one configuration, in a process of its own."""
-    return processes.run("alb_core.sweeps.worker:epochs", settings, configuration, numbers, expected)
+    return processes.iterate("alb_core.sweeps.worker:epochs", settings, configuration, numbers, expected)
 
 
 def _of(begun: SweepStart) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import platform
 import socket
-import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
+from alb_core.commits.history.git import git
 
 _DMI = Path("/sys/devices/virtual/dmi/id")
 
@@ -39,17 +40,12 @@ def commit_of_tool() -> str | None:
     """Commit of the checkout that this package is imported from, ``-dirty`` where files differ; None outside of git."""
     root = suite_root()
     try:
-        if Path(_git(root, "rev-parse", "--show-toplevel")) != root:
+        if Path(git(root, "rev-parse", "--show-toplevel")) != root:
             return None
-        dirty = "-dirty" if _git(root, "status", "--porcelain", "--untracked-files=no") else ""
-        return _git(root, "rev-parse", "HEAD") + dirty
-    except (OSError, subprocess.CalledProcessError):
+        dirty = "-dirty" if git(root, "status", "--porcelain", "--untracked-files=no") else ""
+        return git(root, "rev-parse", "HEAD") + dirty
+    except AlbError:
         return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _instance() -> Mapping[str, str | None]:

@@ -94,7 +94,7 @@ def run(
     """Let each reader read all rows; all must read what is ``expected``, or else what the first one read."""
     source = "the manifest says"
     for reader in readers:
-        for item in processes.run("alb_core.sweeps.worker:chunks", settings, reader):
+        for item in processes.iterate("alb_core.sweeps.worker:chunks", settings, reader):
             if isinstance(item, ReadSize):
                 warning = too_large(item, settings, reader, memory.available_bytes())
                 if warning:

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
+from contextlib import ExitStack
 
+import psutil
 import pytest
+from command import TESTS, until
 
 from alb_core.base import die_with_parent
 
@@ -18,84 +19,100 @@ SERVER = """
 import os, sys, time, statistics
 os.fork()
 # At once, or the lines of the two would mix.
-os.write(1, " ".join(map(str, (os.getpid(), statistics.__file__, *sys.argv[1:], "\\n"))).encode())
+os.write(1, " ".join(map(str, (statistics.__file__, *sys.argv[1:], "\\n"))).encode())
 time.sleep(600)
 """
-#: A command that starts one.
+
+#: What starts a process: how it does, and how many there are then, with the one that watches a program.
+KINDS = {
+    "what a program leaves": ("processes.run(['sh', '-c', 'setsid sleep 600 & sleep 600'])", 4),
+    "a program beside this one": ("processes.Program(['sleep', '600']); time.sleep(600)", 2),
+    "pip": ("environments.pip(sleeper, ['install'], 'cannot install')", 2),
+    "canary": ("from alb_core.rounds import canary; canary.look(seconds=600)", 2),
+    "kernels": (
+        "from alb_core.loader.packing import kernel_cache; "
+        "kernel_cache._PROGRAM = 'import time; time.sleep(600)'; kernel_cache.ensure()",
+        2,
+    ),
+    "git": ("from alb_core.commits.history.git import Objects; objects = Objects(Path()); time.sleep(600)", 2),
+    "forked": ("list(processes.iterate('test_processes:sleeping'))", 2),
+    "asv's server": (
+        "subprocess.Popen([sys.executable, *die_with_parent.script([str(server), 'word'])]); time.sleep(600)",
+        2,
+    ),
+}
 COMMAND = """
-import os, subprocess, sys, time
-from alb_core.base import die_with_parent
-subprocess.Popen([sys.executable, die_with_parent.__file__, str(os.getpid()), sys.argv[1], "word"])
-time.sleep(600)
+import subprocess, sys, time
+from pathlib import Path
+from alb_core.base import die_with_parent, environments, processes
+sleeper, server = map(Path, sys.argv[1:])
 """
-#: A command that installs something, whose pip takes long.
-INSTALL = """
-import sys
-from alb_core.base.environments import run
-PIP = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'w'), flush=True); time.sleep(600)"
-run([sys.executable, "-c", PIP, sys.argv[1]], "install")
-"""
-
-
-def alive(pid):
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
 
 
 @pytest.fixture
-def server(tmp_path):
-    path = tmp_path / "server.py"
-    path.write_text(SERVER)
-    return path
+def scripts(tmp_path):
+    sleeper, server = tmp_path / "sleeper", tmp_path / "server.py"
+    sleeper.write_text("#!/bin/sh\nexec sleep 600\n")
+    sleeper.chmod(0o755)
+    server.write_text(SERVER)
+    return sleeper, server
+
+
+def alive(found):
+    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_server_and_its_children_end_with_the_command(server, number):
-    command = subprocess.Popen([sys.executable, "-c", COMMAND, server], stdout=subprocess.PIPE, text=True)
-    lines = [command.stdout.readline().split() for _ in range(2)]
-    pids = {int(line[0]) for line in lines}
-    # The script sees its own words, and Python's modules, not those beside die_with_parent.
-    assert len(pids) == 2 and all(line[2:] == ["word"] and "verdict" not in line[1] for line in lines)
-    assert all(map(alive, pids))
-    command.send_signal(number)
-    command.wait()
-    assert ended(pids)
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_ends_with_the_command(scripts, tmp_path, kind, number):
+    statement, n_processes = KINDS[kind]
+    here = os.pathsep.join([str(TESTS), str(TESTS / "base")])
+    variables = {**os.environ, "PYTHONPATH": here, "ALB_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-c", COMMAND + statement, *scripts]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE) as started, ExitStack() as stack:
+        stack.callback(started.kill)
+        process = psutil.Process(started.pid)
+        trackers = "resource_tracker"  # Python's own, which ends when its pipe is closed
+
+        def below():
+            found = process.children(recursive=True)
+            return [one for one in found if trackers not in " ".join(one.cmdline())]
+
+        assert until(lambda: len(below()) >= n_processes, seconds=20), below()
+        found = below()
+        started.send_signal(number)
+        started.wait()
+        assert until(lambda: not alive(found), seconds=20), alive(found)
 
 
-def ended(pids):
-    end = time.monotonic() + 20
-    while any(map(alive, pids)) and time.monotonic() < end:
-        time.sleep(0.02)
-    return not any(map(alive, pids))
+def test_a_script_sees_its_own_words_and_pythons_modules(scripts):
+    words = die_with_parent.script([str(scripts[1]), "word"])
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True) as server:
+        lines = [server.stdout.readline().split() for _ in range(2)]
+        server.kill()
+    assert all(line[1:] == ["word"] and "alb_core" not in line[0] for line in lines)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_what_installs_an_environment_ends_with_the_command(tmp_path, number):
-    line = tmp_path / "pid"
-    command = subprocess.Popen([sys.executable, "-c", INSTALL, line])
-    while not (line.exists() and line.read_text().endswith("\n")):
-        assert command.poll() is None
-        time.sleep(0.02)
-    pid = int(line.read_text())
-    assert alive(pid)
-    command.send_signal(number)
-    command.wait()
-    assert ended({pid})
+@pytest.mark.parametrize("words", [["server.py"], ["--program", "sleep", "600"]])
+def test_who_comes_too_late_ends_at_once(scripts, words):
+    command = [sys.executable, die_with_parent.__file__, str(os.getpid() + 1), *words]
+    done = subprocess.run(command, cwd=scripts[1].parent, timeout=60, check=False)
+    assert done.returncode in (-signal.SIGKILL, -signal.SIGTERM)
 
 
-def test_who_comes_too_late_ends_at_once(server):
-    done = subprocess.run(
-        [sys.executable, die_with_parent.__file__, str(os.getpid() + 1), server], timeout=60, check=False
-    )
-    assert done.returncode == -signal.SIGKILL
+def test_a_program_ends_where_what_watches_it_is_killed():
+    with subprocess.Popen(die_with_parent.program(["sleep", "600"])) as watching:
+        process = psutil.Process(watching.pid)
+        assert until(process.children)
+        [program] = process.children()
+        watching.kill()
+    assert until(lambda: not alive([program]))
 
 
 def test_a_polite_end_is_taken_as_ctrl_c():
     program = """
 import os, signal
-from alb_core.rounds.measuring_session import stop_like_interrupt
+from alb_core.rounds.session import stop_like_interrupt
 stop_like_interrupt()
 try:
     os.kill(os.getpid(), signal.SIGTERM)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from alb_core.base.environments import twin
+from alb_core.base.environments import copy_linked
 from alb_core.base.errors import AlbError
 
 
@@ -31,7 +31,7 @@ def output(*command):
 
 def test_it_is_an_environment_of_its_own(environment, tmp_path):
     target = tmp_path / "duo" / "abc"
-    twin(environment, target)
+    copy_linked(environment, target)
     assert output(target / "bin" / "python", "-c", "import stack; print(stack.WHERE)") == str(target)
     # Its scripts run under its own Python.
     assert output(target / "bin" / "tool") == str(target)
@@ -42,7 +42,7 @@ def test_it_is_an_environment_of_its_own(environment, tmp_path):
 
 def test_what_asv_writes_in_place_shows_in_one_alone(environment, tmp_path):
     target = tmp_path / "duo" / "abc"
-    twin(environment, target)
+    copy_linked(environment, target)
     (target / "asv-install-status.json").write_text('{"commit_hash": "b"}')
     assert json.loads((environment / "asv-install-status.json").read_text()) == {"commit_hash": "a"}
 
@@ -53,7 +53,7 @@ def test_a_disk_without_links_has_copies(environment, tmp_path, monkeypatch):
 
     monkeypatch.setattr("alb_core.base.environments.os.link", refuse)
     target = tmp_path / "duo" / "abc"
-    twin(environment, target)
+    copy_linked(environment, target)
     assert output(target / "bin" / "tool") == str(target)
 
 
@@ -64,5 +64,5 @@ def test_what_is_cut_short_leaves_nothing(environment, tmp_path, monkeypatch):
     monkeypatch.setattr("alb_core.base.environments.shutil.copytree", full)
     target = tmp_path / "duo" / "abc"
     with pytest.raises(AlbError, match="No space left"):
-        twin(environment, target)
+        copy_linked(environment, target)
     assert list(target.parent.iterdir()) == []

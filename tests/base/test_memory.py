@@ -33,7 +33,7 @@ def scores() -> Iterator[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="a peak cannot be reset here")
 def test_the_peak_is_the_most_held_since_the_reset() -> None:
-    [(at_first, held, given_back, reset)] = processes.run(f"{THIS}:allocating")
+    [(at_first, held, given_back, reset)] = processes.iterate(f"{THIS}:allocating")
     assert held - at_first == pytest.approx(200 * MIB, rel=0.05)
     assert given_back == pytest.approx(held, rel=0.01)
     assert reset < at_first + 20 * MIB
@@ -76,5 +76,5 @@ def test_the_libraries_own_errors_are_known() -> None:
 
 
 def test_measuring_processes_are_killed_first() -> None:
-    assert list(processes.run(f"{THIS}:scores")) == [1000]
+    assert list(processes.iterate(f"{THIS}:scores")) == [1000]
     assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000

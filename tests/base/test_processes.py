@@ -86,7 +86,7 @@ def listing_modules() -> Iterator[list[str]]:
 
 
 def test_items_come_from_another_process() -> None:
-    (one, first), (two, second) = processes.run(f"{THIS}:echoing", "a", "b")
+    (one, first), (two, second) = processes.iterate(f"{THIS}:echoing", "a", "b")
     assert (first, second) == ("a", "b")
     assert one == two != os.getpid()
     assert not is_alive(one)
@@ -94,7 +94,7 @@ def test_items_come_from_another_process() -> None:
 
 def test_no_item_is_made_before_it_is_asked_for() -> None:
     asked = []
-    items = processes.run(f"{THIS}:timing")
+    items = processes.iterate(f"{THIS}:timing")
     for made in items:
         assert not asked or made >= asked[-1], "it was made while the one before it was in use"
         time.sleep(0.2)
@@ -103,7 +103,7 @@ def test_no_item_is_made_before_it_is_asked_for() -> None:
 
 
 def test_a_process_ends_with_the_iteration() -> None:
-    items = processes.run(f"{THIS}:echoing", "a", "b")
+    items = processes.iterate(f"{THIS}:echoing", "a", "b")
     pid, _ = next(items)
     assert is_alive(pid)
     items.close()
@@ -112,7 +112,7 @@ def test_a_process_ends_with_the_iteration() -> None:
 
 @pytest.mark.parametrize("kind", [AlbError, WrongResultError])
 def test_errors_of_ours_keep_their_class_and_their_line(kind: type[AlbError]) -> None:
-    items = processes.run(f"{THIS}:failing", kind("nnz is 5, expected 6"))
+    items = processes.iterate(f"{THIS}:failing", kind("nnz is 5, expected 6"))
     assert next(items) == 1
     with pytest.raises(AlbError, match=r"^nnz is 5, expected 6$") as caught:
         next(items)
@@ -123,13 +123,13 @@ def test_errors_of_ours_keep_their_class_and_their_line(kind: type[AlbError]) ->
 
 def test_a_defect_keeps_where_it_happened() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
-        list(processes.run(f"{THIS}:failing", ZeroDivisionError("of ours")))
+        list(processes.iterate(f"{THIS}:failing", ZeroDivisionError("of ours")))
     assert f"{THIS}.py" in caught.value.__notes__[0]
     assert "in failing" in caught.value.__notes__[0]
     with pytest.raises(RuntimeError, match=r"(?s)in failing_so_that_pickle_cannot.*TwoArgumentError: 1 and 2"):
-        list(processes.run(f"{THIS}:failing_so_that_pickle_cannot"))
+        list(processes.iterate(f"{THIS}:failing_so_that_pickle_cannot"))
     with pytest.raises(ModuleNotFoundError):
-        list(processes.run("nowhere:nothing"))
+        list(processes.iterate("nowhere:nothing"))
 
 
 @pytest.mark.parametrize(
@@ -137,20 +137,20 @@ def test_a_defect_keeps_where_it_happened() -> None:
 )
 def test_errors_that_say_so_are_out_of_memory(error: Exception) -> None:
     with pytest.raises(processes.OutOfMemoryError, match=r"^out of memory: \S+") as caught:
-        list(processes.run(f"{THIS}:failing", error))
+        list(processes.iterate(f"{THIS}:failing", error))
     assert caught.value.exit_status == 1
 
 
 def test_an_array_that_is_too_large_is_out_of_memory() -> None:
     with pytest.raises(processes.OutOfMemoryError, match=r"out of memory: Unable to allocate 32\.0 PiB"):
-        list(processes.run(f"{THIS}:allocating_too_much"))
+        list(processes.iterate(f"{THIS}:allocating_too_much"))
 
 
 @pytest.mark.skipif(memory.oom_kills() is None, reason="this system does not count kills for want of memory")
 def test_a_kill_by_somebody_is_not_out_of_memory() -> None:
-    items = processes.run(f"{THIS}:sleeping")
+    items = processes.iterate(f"{THIS}:sleeping")
     os.kill(next(items), signal.SIGKILL)
-    with pytest.raises(AlbError, match="the measuring process ended with signal 9 before it was done") as caught:
+    with pytest.raises(AlbError, match=r"ended with signal 9 \(SIGKILL\) before it was done") as caught:
         next(items)
     assert type(caught.value) is AlbError
 
@@ -164,19 +164,19 @@ def test_a_kill_by_the_system_is_out_of_memory() -> None:
 
 def test_a_process_that_dies_is_told() -> None:
     with pytest.raises(AlbError, match="ended with status 3 before it was done"):
-        list(processes.run(f"{THIS}:ending", 3))
+        list(processes.iterate(f"{THIS}:ending", 3))
 
 
 def test_no_process_inherits_the_peak_of_another() -> None:
-    [(before, after)] = processes.run(f"{THIS}:holding", 500 * 2**20)
+    [(before, after)] = processes.iterate(f"{THIS}:holding", 500 * 2**20)
     assert after - before == pytest.approx(500 * 2**20, rel=0.05)
-    [(second_before, second)] = processes.run(f"{THIS}:holding", 2**20)
+    [(second_before, second)] = processes.iterate(f"{THIS}:holding", 2**20)
     assert second_before == pytest.approx(before, rel=0.05)
     assert second < before + 50 * 2**20
 
 
 def test_a_collection_of_garbage_does_not_look_through_the_imports() -> None:
-    [(frozen, looked_through)] = processes.run(f"{THIS}:collecting")
+    [(frozen, looked_through)] = processes.iterate(f"{THIS}:collecting")
     assert frozen > 100_000 > 100 * looked_through
 
 
@@ -185,7 +185,7 @@ import sys
 from alb_core.base import processes
 import program
 if __name__ == "__main__":
-    print([name in modules for modules in processes.run("test_processes:listing_modules")
+    print([name in modules for modules in processes.iterate("test_processes:listing_modules")
            for name in ("program", "alb_core.sweeps.worker")])
 """
 
@@ -210,7 +210,7 @@ def test_a_server_of_forks_that_has_ended_is_told(tmp_path: Path) -> None:
         from alb_core.base import processes
         processes._IMPORTS[:] = ["ending"]
         try:
-            list(processes.run("{THIS}:sleeping"))
+            list(processes.iterate("{THIS}:sleeping"))
         except processes.AlbError as error:
             print(error)
         """
@@ -226,7 +226,7 @@ def test_a_killed_command_leaves_no_process_behind() -> None:
         f"""
         from alb_core.base import processes
         from multiprocessing import forkserver
-        for pid in processes.run("{THIS}:sleeping"):
+        for pid in processes.iterate("{THIS}:sleeping"):
             print(pid, forkserver._forkserver._forkserver_pid, flush=True)
         """
     )

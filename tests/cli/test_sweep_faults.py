@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import ALB, SMALL, alb, contradict, dataset, environment, until
+from command import ALB, SMALL, alb, contradict, dataset, environment, session, until
 from s3 import Proxy, answers
 from tiny import Tiny, coordinates, joinids, write_tables
 
-from alb_core.base import memory
 from alb_core.sweeps import records
 
 #: Twelve epochs of many batches.
@@ -49,7 +48,7 @@ def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny,
     out, err = interrupted.communicate(timeout=20)
     assert (interrupted.returncode, err.strip()) == (130, "alb: interrupted")
     assert out.startswith("    block spec")
-    assert until(lambda: not memory.session_processes(interrupted.pid)), "Ctrl-C left a process behind"
+    assert until(lambda: not session(interrupted.pid)), "Ctrl-C left a process behind"
 
     before = _rows(path)
     killed = _started(root, "-d", str(path), "--resume")
@@ -57,7 +56,7 @@ def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny,
     killed.kill()
     _, err = killed.communicate()
     assert f"{before} epochs are recorded, {12 - before} are left" in err
-    assert until(lambda: not memory.session_processes(killed.pid)), "the kill left a process behind"
+    assert until(lambda: not session(killed.pid)), "the kill left a process behind"
 
     before = _rows(path)
     assert 4 <= before < 12

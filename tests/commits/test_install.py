@@ -2,12 +2,11 @@
 
 import json
 import multiprocessing
-import os
-import signal
 import subprocess
 import time
 import zipfile
 
+import psutil
 import pytest
 import toy
 from toy import needs_compiler, tree
@@ -274,14 +273,17 @@ def test_a_kill_while_a_wheel_is_written_leaves_nothing_that_counts(toy_history,
     waiting = 'if [ ! -e "$TILEDB_PATH/go" ]; then touch "$TILEDB_PATH/waiting"; sleep 60; fi\n'
     commit = toy_history.commit(tree(library=toy.LIBRARY + "// own\n", bld=toy.BLD + waiting))
     worker = multiprocessing.get_context("fork").Process(
-        target=lambda: (os.setsid(), install.place_wheel(commit, tmp_path / "one", environment))
+        target=install.place_wheel, args=(commit, tmp_path / "one", environment)
     )
     worker.start()
     while not (tiledb / "waiting").exists():
         time.sleep(0.05)
         assert worker.is_alive()
-    os.killpg(worker.pid, signal.SIGKILL)
+    building = psutil.Process(worker.pid).children(recursive=True)
+    worker.kill()
     worker.join()
+    # pip, its build process, the build script and what that waits for.
+    assert len(building) > 3 and len(psutil.wait_procs(building, timeout=20)[0]) == len(building)
     root = place / "wheels" / "builds"
     assert list(root.glob(".*.partial-*")) and not cache.made()
     (tiledb / "go").touch()

@@ -41,19 +41,14 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def peak_and_cap(*arguments: str) -> tuple[int, int]:
     """Most that all processes of the program held at once, and what they were allowed, in bytes."""
     command = [sys.executable, str(TESTS / "capped.py"), *arguments]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process,
-        PeakMemoryWatch(process.pid) as watch,
-    ):
+    with processes.Program(command, stdout=subprocess.PIPE) as process, PeakMemoryWatch(process.pid) as watch:
         assert process.stdout is not None
         said = process.stdout.read()
-    assert process.returncode == 0
+        assert process.wait() == 0
     return watch.peak, int(said)
 
 
-@pytest.mark.skipif(
-    not memory.has_proportional_bytes(), reason="the system does not say what a tree of processes holds"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not say what a tree of processes holds")
 @pytest.mark.parametrize("name", LOADERS)
 def test_the_cap_holds(large: Tiny, name: str) -> None:
     peak, cap = peak_and_cap(large.uri, str(MORE), json.dumps(LOADERS[name]))
@@ -72,7 +67,7 @@ def fragmented() -> Iterator[list[int]]:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator than glibc's")
 def test_memory_that_was_freed_is_given_back() -> None:
-    [(held, freed, given_back)] = processes.run(f"{Path(__file__).stem}:fragmented")
+    [(held, freed, given_back)] = processes.iterate(f"{Path(__file__).stem}:fragmented")
     assert freed > held - 50 * 2**20, "else there is nothing to give back"
     assert given_back < held - 100 * 2**20
 

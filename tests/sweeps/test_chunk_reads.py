@@ -141,7 +141,7 @@ def test_readers_must_agree_among_themselves(tiny: Tiny, monkeypatch: pytest.Mon
     def passes(function: str, settings: ReadSettings, reader: str):
         yield ReaderPass(reader, 1.0, 1.0, 700, 7, 100 + (reader == "blockwise_table"), 5.0, 2**20, None)
 
-    monkeypatch.setattr(read_chunks.processes, "run", passes)
+    monkeypatch.setattr(read_chunks.processes, "iterate", passes)
     items = run(ReadSettings(tiny.uri), ["table", "blockwise_table"], expected=None, say=print)
     assert next(items).nnz == 100
     with pytest.raises(WrongResultError, match=r"^read_blockwise_table read 101 elements .*, read_table read 100 that"):

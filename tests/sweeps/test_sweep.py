@@ -77,13 +77,13 @@ def test_a_wrong_epoch_is_no_record(tiny: Tiny) -> None:
 
 def test_without_a_manifest_the_first_epoch_says(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    run = processes.run
+    run = processes.iterate
 
     def watched(function: str, *arguments: Any) -> Iterator[Any]:
         asked.append(arguments[-1])
         return run(function, *arguments)
 
-    monkeypatch.setattr(processes, "run", watched)
+    monkeypatch.setattr(processes, "iterate", watched)
     _run(_settings(tiny), [ONE, TWO], 2)
     assert asked == [None, replace(tiny.totals, checksum=None)]
 
@@ -120,7 +120,7 @@ def test_the_lack_of_cuda_is_said_once_and_only_if_it_was_wanted(tiny: Tiny) -> 
 
 def test_out_of_memory_is_a_record_and_the_sweep_goes_on(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """That an epoch can run out of memory is tried with a real one where the command is tested."""
-    run = processes.run
+    run = processes.iterate
     opened = SweepStart(n_rows=700, n_vars=150, n_blocks=11, device="cpu", libtiledb_version="2")
 
     def short(function: str, settings: SweepSettings, configuration: Configuration, numbers, expected) -> Iterator[Any]:
@@ -133,7 +133,7 @@ def test_out_of_memory_is_a_record_and_the_sweep_goes_on(tiny: Tiny, monkeypatch
             raise processes.OutOfMemoryError("out of memory: nothing could be opened")
         yield from run(function, settings, configuration, numbers, expected)
 
-    monkeypatch.setattr(processes, "run", short)
+    monkeypatch.setattr(processes, "iterate", short)
     rows, said = _run(_settings(tiny), [ONE, THREE, TWO], 4, done={data_loader.key(ONE, 1)})
     assert [(row["chunk_size"], row["chunk_method"], row["epoch"], row["oom"]) for row in rows] == [
         (16, "np.array", 0, False),

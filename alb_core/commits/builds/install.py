@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 from alb_core.base import certificate
+from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
@@ -242,12 +242,5 @@ def install_stack(environment: Path) -> None:
     write_atomically(marker, digest.encode())
 
 
-def _pip(environment: Path, *arguments: str, shown: bool = False) -> None:
-    command = [str(environment / "bin" / "python"), "-m", "pip", *arguments, "--disable-pip-version-check"]
-    if shown:
-        done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
-    else:
-        done = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
-        raise AlbError(f"pip {arguments[0]} failed in {environment}: {complaints[-1]}")
+def _pip(environment: Path, *words: str, shown: bool = False) -> None:
+    pip(environment / "bin" / "python", list(words), f"pip {words[0]} failed in {environment}", shown=shown)

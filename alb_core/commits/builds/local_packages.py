@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -19,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from alb_core.base import certificate
+from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked, staged_directory
 from alb_core.base.paths import wheels_root
+from alb_core.base.processes import run
 from alb_core.commits.builds.cache import used
 from alb_core.commits.history.git import git
 
@@ -110,11 +111,10 @@ def warn(environment: Path, certified: dict[str, dict[str, Any]]) -> None:
     """Say which checkouts cannot be imported under the stack: what needs them will be n/a."""
     for project in PROJECTS:
         if project.name in certified:
-            command = [str(environment / "bin" / "python"), "-I", "-c", f"import {project.module}"]
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-            if done.returncode:
-                said = (done.stderr.strip().splitlines() or ["no word"])[-1]
-                print(f"alb: {project.name} does not import under the stack: {said}", file=sys.stderr, flush=True)
+            done = run([environment / "bin" / "python", "-I", "-c", f"import {project.module}"])
+            if done.status:
+                said = f"{project.name} does not import under the stack: {done.reason}"
+                print(f"alb: {said}", file=sys.stderr, flush=True)
 
 
 def _home(project: Project, path: Path) -> Path:
@@ -156,12 +156,8 @@ def _build(project: Project, home: Path, found: Checkout, environment: Path, sta
         for file in _files(home):
             (Path(name) / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(home / file, Path(name) / file)
-        pip = [str(environment / "bin" / "python"), "-m", "pip", "wheel", "--no-deps", "--disable-pip-version-check"]
         # Both take their version from git, which the copy is outside of.
         variables = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": found.version}
         variables.pop("PYTHONPATH", None)
-        command = [*pip, "--quiet", "--wheel-dir", str(stage), name]
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no word"]
-        raise AlbError(f"cannot build {project.name} of {home}: {lines[-1].strip()}")
+        words = ["wheel", "--no-deps", "--wheel-dir", str(stage), name]
+        pip(environment / "bin" / "python", words, f"cannot build {project.name} of {home}", env=variables)

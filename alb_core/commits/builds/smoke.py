@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
+from alb_core.base.processes import NoEndError, run
 
 # Written and read by the wheel itself: an array that stands somewhere would be another thing to prove.
 _PROGRAM = """
@@ -43,14 +43,11 @@ def read(python: Path, wheels: Sequence[Path]) -> str | None:
             for wheel in wheels:
                 with zipfile.ZipFile(wheel) as archive:
                     archive.extractall(place)
-            command = [str(python), "-I", "-c", _PROGRAM, str(place), str(scratch)]
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            return f"no end within {TIMEOUT} s"
         except (OSError, zipfile.BadZipFile) as error:
             raise AlbError(f"cannot try {wheels[0].name} with {python}: {error}") from error
-    if done.returncode == 0:
-        return None
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        try:
+            done = run([python, "-I", "-c", _PROGRAM, place, scratch], timeout_seconds=TIMEOUT)
+        except NoEndError:
+            return f"no end within {TIMEOUT} s"
     # The throw-away place has another name each time, and says nothing.
-    return lines[-1].replace(f"{place}/", "") if lines else f"ended with status {done.returncode}"
+    return done.reason.replace(f"{place}/", "") if done.status else None

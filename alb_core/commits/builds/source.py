@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -18,7 +17,8 @@ from urllib.parse import urlsplit
 import requests
 
 from alb_core.base.errors import AlbError
-from alb_core.commits.history.git import Objects
+from alb_core.base.processes import run
+from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Layout
 
 #: Local copies of TileDB and of libtiledbsoma, as tiledb-soma's own build script reads them.
@@ -59,19 +59,11 @@ def build(repository: Path, commit: str, layout: Layout, version: str, python: P
         home = stage / layout.python
         # Read by the package's own version script, where there is no git around it.
         (home / "RELEASE-VERSION").write_text(f"{version}\n")
-        command = [str(python), "-m", "pip", "wheel", "--verbose", "--no-deps", "--disable-pip-version-check"]
+        command = [python, "-m", "pip", "wheel", "--verbose", "--no-deps", "--disable-pip-version-check"]
         environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(stage.parent)}
         environment.pop("PYTHONPATH", None)
-        with log.open("wb") as file:
-            done = subprocess.run(
-                [*command, "--wheel-dir", str(directory), str(home)],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                check=False,
-            )
-    if done.returncode:
+        done = run([*command, "--wheel-dir", directory, home], log=log, env=environment)
+    if done.status:
         raise AlbError(f"the source build of {commit} failed: {_complaint(log.read_text(errors='replace'))}")
     [wheel] = directory.glob("*.whl")
     return wheel
@@ -148,16 +140,11 @@ def _answers(url: str) -> bool:
 def _export(repository: Path, commit: str, layout: Layout, stage: Path) -> None:
     """Unpack what a build needs of a commit's tree; the rest of a repository (data, notebooks) may be large."""
     wanted = [layout.python, layout.cpp, str(Path(layout.script).parent)] if layout.python else []
-    command = ["git", "-C", str(repository), "archive", "--format=tar", commit, "--", *wanted]
     packed = stage / "tree.tar"
+    git(repository, "archive", "--format=tar", f"--output={packed}", commit, "--", *wanted)
     try:
-        with packed.open("wb") as file:
-            subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=True)
         with tarfile.open(packed) as archive:
             archive.extractall(stage, filter="tar")
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines() or ["no word"]
-        raise AlbError(f"git archive of {commit} failed in {repository}: {said[-1]}") from error
     except (OSError, tarfile.TarError) as error:
         raise AlbError(f"cannot unpack {commit} in {stage}: {error}") from error
     packed.unlink()

@@ -7,14 +7,15 @@ line ending setting of the user's git takes part.
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from types import TracebackType
 
 from alb_core.base.errors import AlbError
+from alb_core.base.processes import CannotStartError, Program, run
 from alb_core.commits.history.releases_lock import Release
 
 #: The line of releases, kept apart from ``main`` so that a user may commit there.
@@ -30,18 +31,16 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bo
     """Run git in a repository and return its standard output, stripped unless told otherwise."""
     command = ["git", "-C", str(repository), *arguments]
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=True)
-    except FileNotFoundError as error:
+        done = run(command, given=stdin)
+    except CannotStartError as error:
         raise AlbError("git is not installed or not on PATH: install it") from error
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {error.returncode}"]
-        complaint = lines[-1].strip()
+    if done.status:
+        complaint = done.reason
         if "safe.directory" in complaint:
             # git's last line says what to type, and its first one why.
-            complaint = f"{lines[0]}: {complaint}"
-        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}") from error
-    output = done.stdout.decode(errors="replace")
-    return output.strip() if strip else output
+            complaint = f"{done.errors.strip().splitlines()[0]}: {complaint}"
+        raise AlbError(f"git {arguments[0]} failed in {repository}: {complaint}")
+    return done.text.strip() if strip else done.text
 
 
 def tip(repository: Path, name: str) -> str | None:
@@ -71,10 +70,8 @@ class Objects:
         self._files: dict[str, dict[str, str]] = {}
         command = ["git", "-C", str(repository), "cat-file", "--batch"]
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        except FileNotFoundError as error:
+            self._process = Program(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        except CannotStartError as error:
             raise AlbError("git is not installed or not on PATH: install it") from error
 
     def __enter__(self) -> Objects:
@@ -83,7 +80,7 @@ class Objects:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.communicate()
+        self._process.__exit__(kind, error, trace)
 
     def root(self, commit: str) -> dict[str, tuple[str, str]]:
         """Return the top tree of a commit: (mode, object name) by file or directory name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pypi_simple import (
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, sha256_of
+from alb_core.base.processes import run
 from alb_core.commits.history.releases_lock import LockedFile
 
 _FAULTS = (requests.RequestException, UnsupportedRepoVersionError, OSError)
@@ -58,8 +58,7 @@ def _endpoint() -> str:
     """Return pip's index-url where one is configured, else that of the public index."""
     url = os.environ.get("PIP_INDEX_URL")
     if not url:
-        asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-        url = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+        url = run([sys.executable, "-m", "pip", "config", "get", "global.index-url"]).text.strip()
     return url or PYPI_SIMPLE_ENDPOINT
 
 

@@ -28,7 +28,7 @@ def copies(location: str, forms: Sequence[str], *, has_manifest: bool) -> dict[s
     found = {}
     try:
         for form in forms:
-            [found[form]] = processes.run("alb_core.datasets.copies.copies:made", location, form)
+            [found[form]] = processes.iterate("alb_core.datasets.copies.copies:made", location, form)
     except ImportError as error:
         raise AlbError(f"a copy as {' and '.join(forms)} needs {error.name}, which is not installed here") from error
     return found

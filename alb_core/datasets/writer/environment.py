@@ -6,9 +6,10 @@ import platform
 import sys
 from pathlib import Path
 
-from alb_core.base.environments import ensure_environment, pip_install, recipe_id, run
+from alb_core.base.environments import ensure_environment, pip, recipe_id
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import data_root, suite_root
+from alb_core.base.processes import run
 from alb_core.commits.builds.install import release_wheels
 from alb_core.commits.history.releases_lock import FLOOR, find, load
 
@@ -59,8 +60,8 @@ def ensure_writer() -> Path:
         wheels = [str(path) for path in release_wheels(floor)]
         what = f"tiledbsoma {FLOOR}"
         # A quarter of it is ever imported, and compiled then.
-        options = ("--no-compile", "--no-deps")
-        pip_install(python, what, *options, "--constraint", str(constraints), *wheels, *_IMPORTED)
-        run([str(python), "-I", "-c", "import tiledbsoma, tiledb.cc"], f"import {what}")
+        options = ["--no-compile", "--no-deps", "--only-binary", ":all:", "--constraint", str(constraints)]
+        pip(python, ["install", *options, *wheels, *_IMPORTED], f"cannot install {what}")
+        run([python, "-I", "-c", "import tiledbsoma, tiledb.cc"], f"cannot import {what}")
 
     return ensure_environment(data_root() / "writers" / f"{FLOOR}-{recipe}", "the writer of datasets", install)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import IO, TypeAlias
 
 import pyarrow as pa
 
 from alb_core.base.errors import AlbError
+from alb_core.base.processes import Program, how_it_ended
 from alb_core.commits.history.releases_lock import FLOOR
 from alb_core.datasets.writer.environment import ensure_writer
 
@@ -65,25 +66,16 @@ def write_experiment(
     command += [f"--cells={shape[0]}", f"--vars={shape[1]}", f"--layout={layout}", f"--fragments={fragments}"]
     layers = [Layer("raw", x_type, x), *more]
     command += [f"--capacity={capacity}", *(f"--layer={layer.name}" for layer in layers)]
-    with tempfile.TemporaryFile() as errors:
-        try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
-        except OSError as error:
-            raise AlbError(f"cannot start tiledbsoma {FLOOR} with {command[0]}: {error.strerror}") from error
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            try:
-                _feed(process.stdin, layers, obs, var)
-            except (BrokenPipeError, pa.ArrowIOError):
-                # The writer has gone, and tells why.
-                process.wait()
-            answer = process.stdout.read()
-            if process.wait() != 0:
-                raise AlbError(f"tiledbsoma {FLOOR} could not write {path}: {_last_line(errors, process.returncode)}")
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+    with Program(command, stdin=PIPE, stdout=PIPE) as writer:
+        assert writer.stdin is not None and writer.stdout is not None
+        # Where the writer has gone, it tells why.
+        with contextlib.suppress(BrokenPipeError, pa.ArrowIOError):
+            _feed(writer.stdin, layers, obs, var)
+        answer, status = writer.stdout.read(), writer.wait()
+        if status:
+            reason = writer.last_line if status > 0 else ""
+            reason = reason or f"it ended with {how_it_ended(status)}"
+            raise AlbError(f"tiledbsoma {FLOOR} could not write {path}: {reason}")
     versions: dict[str, str] = json.loads(answer.splitlines()[-1])
     return versions
 
@@ -100,10 +92,3 @@ def _feed(sink: IO[bytes], layers: Iterable[Layer], obs: Callable[[], Table], va
                 for batch in table.to_reader() if isinstance(table, pa.Table) else table:
                     stream.write_batch(batch)
         sink.write(_END)
-
-
-def _last_line(errors: IO[bytes], status: int) -> str:
-    """Return the last line that the writer wrote, or what ended it."""
-    errors.seek(0)
-    lines = errors.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines and status > 0 else f"it ended with status {status}"

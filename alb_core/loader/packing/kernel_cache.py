@@ -8,14 +8,13 @@ numba keeps it beside the code, where versions of numba that take turns throw ea
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
-from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, write_atomically
 from alb_core.base.paths import data_root, suite_root
+from alb_core.base.processes import run
 
 #: Where the kernels are.
 _KERNELS = Path(__file__).with_name("kernels.py").resolve()
@@ -42,12 +41,7 @@ def ensure() -> None:
     done = place / "compiled"
     if not done.exists():
         ensure_directory(place)
-        run = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(place), str(suite_root())], capture_output=True, text=True
-        )
-        if run.returncode:
-            last = (run.stderr.strip() or "no output").splitlines()[-1]
-            raise AlbError(f"the kernels of {_KERNELS} cannot be compiled: {last}")
+        run([sys.executable, "-c", _PROGRAM, place, suite_root()], f"the kernels of {_KERNELS} cannot be compiled")
         write_atomically(done, b"")
     import numba
 

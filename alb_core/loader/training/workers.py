@@ -27,6 +27,7 @@ import numpy.typing as npt
 import torch
 import torch.multiprocessing
 
+from alb_core.base.die_with_parent import end_with_parent_by_thread
 from alb_core.base.errors import AlbError, one_line
 from alb_core.loader.batches import Batch
 from alb_core.loader.order import Block
@@ -191,6 +192,8 @@ def _work(there: connection.Connection, work: Callable[[Any], Iterable[Any]]) ->
     """What each process does until nobody asks any more."""
     # Ctrl-C goes to all processes of a terminal; the one that asks ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The thread that started this process may end before it: Linux's own way would end this one with the thread.
+    end_with_parent_by_thread(os.getppid())
     torch.set_num_threads(1)
     # The process that cuts the batches warns once; here each process would.
     warnings.filterwarnings("ignore", "Sparse ")

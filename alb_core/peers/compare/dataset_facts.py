@@ -34,7 +34,7 @@ class DatasetFacts:
 def find(location: str, directory: Path) -> DatasetFacts:
     """Read what an experiment holds; ``directory`` keeps it for the processes of the loaders."""
     directory.mkdir(parents=True, exist_ok=True)
-    [(n_rows, n_vars)] = processes.run("alb_core.peers.compare.dataset_facts:read", location, str(directory))
+    [(n_rows, n_vars)] = processes.iterate("alb_core.peers.compare.dataset_facts:read", location, str(directory))
     return DatasetFacts(directory, n_rows, n_vars)
 
 

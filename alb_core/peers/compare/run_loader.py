@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from tempfile import TemporaryFile
-from typing import IO, Any
+from subprocess import PIPE, TimeoutExpired
+from typing import Any
 
-from alb_core.base import memory
+import psutil
+
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
+from alb_core.base.processes import CannotStartError, NoEndError, Program, how_it_ended
 from alb_core.peers.child import Task
 
 #: Largest part of the time that looking at memory may take.
@@ -26,8 +25,6 @@ _SHARE = 0.02
 _LOOK_EVERY = 0.05
 #: Seconds in which a process may end by itself when it has answered.
 _SECONDS_TO_END = 10
-#: Bytes of what a process printed that are looked at for a reason.
-_TAIL = 4096
 
 
 class LoaderFailedError(AlbError):
@@ -37,17 +34,21 @@ class LoaderFailedError(AlbError):
 
 
 class PeakMemoryWatch:
-    """Peak memory of all processes of a session, looked at by a thread while the block runs."""
+    """Peak memory of all that a process has started, looked at by a thread while the block runs; on Linux.
 
-    def __init__(self, session: int) -> None:
+    Each shared page counts by its share (PSS), so that the sum counts once what they share: libraries, copies of a
+    fork, and the shared memory through which workers send batches.
+    """
+
+    def __init__(self, pid: int) -> None:
         self.peak = 0
-        self._session = session
+        self._process = psutil.Process(pid)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> PeakMemoryWatch:
         """Begin to look."""
-        if memory.has_proportional_bytes():
+        if psutil.LINUX:
             self._thread.start()
         return self
 
@@ -61,102 +62,62 @@ class PeakMemoryWatch:
         pause = 0.0
         while not self._end.wait(pause):
             start = time.perf_counter()
-            held = sum(map(memory.proportional_bytes, memory.session_processes(self._session)))
-            self.peak = max(self.peak, held)
+            self.peak = max(self.peak, held_below(self._process))
             # Looking at gigabytes takes the kernel milliseconds, in which the loader may have to wait.
             pause = max(_LOOK_EVERY, (time.perf_counter() - start) / _SHARE)
+
+
+def held_below(process: psutil.Process) -> int:
+    """Memory of all that a process has started, in bytes, each shared page by its share (PSS)."""
+    held = 0
+    try:
+        for child in process.children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                held += child.memory_full_info().pss
+    except psutil.NoSuchProcess:
+        pass
+    return held
 
 
 def run(
     python: Path, task: Task, *, timeout_seconds: float, progress: Callable[[int], object] | None = None
 ) -> dict[str, Any]:
     """Let a loader run in its environment, and return what its process answers."""
-    command = [str(python), "-P", "-m", "alb_core.peers.child"]
-    with TemporaryFile() as errors, _started(command, errors) as process, PeakMemoryWatch(process.pid) as watch:
-        assert process.stdin is not None and process.stdout is not None
-        lines = _lines(process.stdout)
-        try:
+    command = [python, "-P", "-m", "alb_core.peers.child"]
+    variables = {**os.environ, "PYTHONPATH": _python_path()}
+    try:
+        process = Program(command, env=variables, stdin=PIPE, stdout=PIPE)
+    except CannotStartError as error:
+        raise LoaderFailedError(str(error)) from error
+    with process, PeakMemoryWatch(process.pid) as watch:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died, and the end of its output says so
             process.stdin.write(task.as_line().encode())
-            process.stdin.flush()  # and not closed: its end tells the process that nobody waits for it
-        except BrokenPipeError:
-            pass  # it has died, and the end of its output says so
-        while True:
-            try:
-                line = lines.get(timeout=timeout_seconds)
-            except Empty:
-                raise LoaderFailedError(f"hangs: nothing came for {timeout_seconds:g} s") from None
-            if line is None:
-                raise LoaderFailedError(_death(process.wait(), errors))
-            answer: dict[str, Any] = json.loads(line)
-            if set(answer) == {"rows"}:
-                if progress is not None:
-                    progress(answer["rows"])
-                continue
-            break
+            process.stdin.close()
+        answer = _answer(process, timeout_seconds, progress)
         if "failed" in answer:
             prefix = "out of memory: " if answer["kind"] == "memory" else ""
             raise LoaderFailedError(prefix + answer["failed"])
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(TimeoutExpired):
             process.wait(_SECONDS_TO_END)
         return {**answer, "peak": max(watch.peak, answer.get("peak_rss", 0))}
 
 
-@contextlib.contextmanager
-def _started(command: list[str], errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process that leads a session of its own, by which all that it starts is found, and end all of it."""
-    environment = {**os.environ, "PYTHONPATH": _python_path()}
+def _answer(process: Program, timeout_seconds: float, progress: Callable[[int], object] | None) -> dict[str, Any]:
+    """Return the first line of what a process says that does not tell of progress."""
     try:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            # Ctrl-C reaches this process alone, which then ends the others.
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise LoaderFailedError(f"cannot start {command[0]}: {error.strerror}") from error
-    with process:
-        try:
-            yield process
-        finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if Path("/proc").is_dir():  # workers that made a group of their own
-        for pid in memory.session_processes(process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for line in process.lines(timeout_seconds):
+            answer: dict[str, Any] = json.loads(line)
+            if set(answer) != {"rows"}:
+                return answer
+            if progress is not None:
+                progress(answer["rows"])
+    except NoEndError as error:
+        raise LoaderFailedError(f"hangs: {error}") from None
+    status, said = process.wait(), process.last_line
+    raise LoaderFailedError(f"died with {how_it_ended(status)}" + (f": {said}" if said else ""))
 
 
 def _python_path() -> str:
     """Where the process finds this package: its environment may not have it installed."""
     return os.pathsep.join(filter(None, (str(suite_root()), os.environ.get("PYTHONPATH"))))
-
-
-def _lines(stream: IO[bytes]) -> SimpleQueue[bytes | None]:
-    """Lines of a stream as they come, by a thread; None at its end."""
-    queue: SimpleQueue[bytes | None] = SimpleQueue()
-
-    def read() -> None:
-        for line in stream:
-            queue.put(line)
-        queue.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    return queue
-
-
-def _death(status: int, errors: IO[bytes]) -> str:
-    """Say how a process ended that did not say so itself, with the last line that it printed."""
-    how = f"signal {-status} ({signal.Signals(-status).name})" if status < 0 else f"status {status}"
-    size = errors.seek(0, os.SEEK_END)
-    errors.seek(max(0, size - _TAIL))
-    words = errors.read().decode(errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(words) if line.strip()), "")
-    return f"died with {how}" + (f": {said}" if said else "")
