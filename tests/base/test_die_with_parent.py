@@ -112,7 +112,7 @@ def test_a_program_ends_where_what_watches_it_is_killed():
 def test_a_polite_end_is_taken_as_ctrl_c():
     program = """
 import os, signal
-from alb_core.rounds.session import stop_like_interrupt
+from alb_core.rounds.measuring_session import stop_like_interrupt
 stop_like_interrupt()
 try:
     os.kill(os.getpid(), signal.SIGTERM)

@@ -29,7 +29,8 @@ _IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
 
 def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
     """Run git in a repository and return its standard output, stripped unless told otherwise."""
-    command = ["git", "-C", str(repository), *arguments]
+    # What git tidies up after a fetch or a merge would be ended with it, were it left to go on behind.
+    command = ["git", "-C", str(repository), "-c", "gc.autoDetach=false", *arguments]
     try:
         done = run(command, given=stdin)
     except CannotStartError as error:
