@@ -1,6 +1,6 @@
 """A small real package laid out like tiledb-soma: a C++ library built by cmake, and Python sources around it.
 
-pip compiles it, asv's commands install it, and it passes a smoke read, all without the package index: its build
+pip compiles it, asv's commands install it, and it passes a trial read, all without the package index: its build
 backend lies in its own tree.
 """
 

@@ -21,7 +21,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements")
 
 
 @dataclass(frozen=True)
-class Environment:
+class PeerEnvironment:
     """What one or several peers run in."""
 
     #: Of its file of pins, ``requirements/<name>.txt``, and of its directory.
@@ -32,16 +32,16 @@ class Environment:
     pythons: tuple[str, ...] = ()
 
 
-_SHARED = Environment("shared", ("tiledbsoma_ml", "scdataset", "anndata"))
+_SHARED = PeerEnvironment("shared", ("tiledbsoma_ml", "scdataset", "anndata"))
 
 #: Module of a peer -> where it runs. One that goes with the newest of everything shares an environment: each takes
 #: two gigabytes, most of them torch.
-ENVIRONMENTS: Mapping[str, Environment] = {
+ENVIRONMENTS: Mapping[str, PeerEnvironment] = {
     "tiledbsoma_ml": _SHARED,
     "scdataset": _SHARED,
     "annloader": _SHARED,
-    "cellxgene_census_loader": Environment("cellxgene_census", ("cellxgene_census.experimental.ml.pytorch",)),
-    "annbatch": Environment("annbatch", ("annbatch", "zarrs"), ("python3.12", "python3.13")),
+    "cellxgene_census_loader": PeerEnvironment("cellxgene_census", ("cellxgene_census.experimental.ml.pytorch",)),
+    "annbatch": PeerEnvironment("annbatch", ("annbatch", "zarrs"), ("python3.12", "python3.13")),
 }
 
 
@@ -62,11 +62,11 @@ def python_of(peer: str) -> Path:
     return ensure_environment(place, f"the environment of {_users(environment)}", install, interpreter=interpreter)
 
 
-def _users(environment: Environment) -> str:
+def _users(environment: PeerEnvironment) -> str:
     return ", ".join(peer for peer, its in ENVIRONMENTS.items() if its is environment)
 
 
-def _interpreter(peer: str, environment: Environment) -> tuple[str, str]:
+def _interpreter(peer: str, environment: PeerEnvironment) -> tuple[str, str]:
     """Return the Python that an environment is made of, and its ``sys.version``."""
     if not environment.pythons:
         return sys.executable, sys.version

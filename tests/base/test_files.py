@@ -1,11 +1,15 @@
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from alb_core.base.errors import AlbError
-from alb_core.base.files import ensure_directory, sha256_of, staged_directory, write_atomically
+from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
+
+CONTEXT = multiprocessing.get_context("fork")
 
 
 def test_write_atomically_replaces_and_leaves_nothing_else(tmp_path):
@@ -62,3 +66,42 @@ def test_what_a_killed_process_left_counts_as_nothing_and_goes(tmp_path):
     with staged_directory(tmp_path / "place") as stage:
         (stage / "y").write_text("y")
     assert [path.name for path in tmp_path.rglob("*")] == ["place", "y"]
+
+
+# -- locks -------------------------------------------------------------------------------------------------------------
+
+
+def hold(path, held, seconds):
+    with locked(path, "test"):
+        held.set()
+        time.sleep(seconds)
+
+
+def holding(path, seconds):
+    """A process that holds a lock now, for some seconds."""
+    held = CONTEXT.Event()
+    holder = CONTEXT.Process(target=hold, args=(path, held, seconds))
+    holder.start()
+    held.wait()
+    return holder
+
+
+def test_a_second_process_waits_and_says_so(tmp_path, capfd):
+    holder = holding(tmp_path / "lock", 0.5)
+    with locked(tmp_path / "lock", "making mini"):
+        assert not holder.is_alive() or holder.join(0.2) is None
+    assert capfd.readouterr().err == "alb: waiting for another process: making mini\n"
+
+
+def test_a_killed_holder_blocks_nobody(tmp_path):
+    holder = holding(tmp_path / "lock", 60)
+    holder.kill()
+    holder.join()
+    with locked(tmp_path / "lock", "test"):
+        pass
+
+
+def test_a_place_that_cannot_be_locked_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AlbError, match="file"), locked(tmp_path / "file" / "lock", "test"):
+        pass

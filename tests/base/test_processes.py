@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import TESTS, is_alive, until
+from command import TESTS, is_alive
 
 from alb_core.base import memory, processes
 from alb_core.base.errors import AlbError, WrongResultError
@@ -221,21 +221,42 @@ def test_a_server_of_forks_that_has_ended_is_told(tmp_path: Path) -> None:
     assert done.stdout.startswith("the process that all measuring processes are forked from has ended"), done
 
 
-def test_a_killed_command_leaves_no_process_behind() -> None:
-    program = textwrap.dedent(
-        f"""
-        from alb_core.base import processes
-        from multiprocessing import forkserver
-        for pid in processes.iterate("{THIS}:sleeping"):
-            print(pid, forkserver._forkserver._forkserver_pid, flush=True)
-        """
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(TESTS)])}
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as asking:
-        assert asking.stdout is not None
-        pids = [int(word) for word in asking.stdout.readline().split()]
-        assert asking.stdout.readline() == "asleep\n"
-        assert len(pids) == 2 and all(map(is_alive, pids))
-        asking.kill()
-    assert until(lambda: not any(map(is_alive, pids)))
+# -- other programs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo out; echo one >&2; echo two >&2; echo >&2; exit 1", "two"),
+        ("echo out; exit 1", "out"),
+        ("exit 3", "status 3"),
+        ("kill -9 $$", r"signal 9 \(SIGKILL\)"),
+    ],
+)
+def test_a_program_that_fails_is_one_line(script: str, reason: str) -> None:
+    with pytest.raises(AlbError, match=f"^cannot do it: {reason}$"):
+        processes.run(["sh", "-c", script], "cannot do it")
+
+
+def test_what_a_program_says_comes_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = ["sh", "-c", "cat; echo $WORD; echo two >&2; exit 3"]
+    variables = {**os.environ, "WORD": "one"}
+    done = processes.run(script, given=b"zero ", env=variables)
+    assert (done.status, done.text, done.errors) == (3, "zero one\n", "two\n")
+    assert processes.run(script, log=tmp_path / "log", env=variables).reason == "two"
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+    assert capfd.readouterr() == ("", "")
+    assert processes.run(script, shown=True, env=variables).reason == "two"
+    assert capfd.readouterr() == ("", "one\n")
+
+
+def test_a_program_that_is_not_there_or_does_not_end_is_told() -> None:
+    with pytest.raises(processes.CannotStartError, match=r"^no: cannot start /nowhere/it: no such program$"):
+        processes.run(["/nowhere/it"], "no")
+    with pytest.raises(processes.NoEndError, match=r"^no: no end within 0\.2 s$"):
+        processes.run(["sleep", "600"], "no", timeout_seconds=0.2)
+    with processes.Program(["sh", "-c", "echo one; sleep 600"], stdout=subprocess.PIPE) as program:
+        lines = program.lines(1)
+        assert next(lines) == b"one"
+        with pytest.raises(processes.NoEndError, match=r"^nothing came for 1 s$"):
+            next(lines)

@@ -9,7 +9,7 @@ from alb_core.base import certificate
 from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of
 from alb_core.commits.builds import cache
-from alb_core.commits.builds.cache import Made
+from alb_core.commits.builds.cache import CachedBuild
 
 KIB = 1024
 
@@ -33,7 +33,7 @@ def built(key, age, commit="c" * 40):
     place.mkdir(parents=True)
     wheel = place / f"tiledbsoma-{key}-py3-none-any.whl"
     wheel.write_bytes(b"x" * KIB)
-    made = Made(commit, "overlay", key * 20, "n", "2.3.0", key, wheel.name, sha256_of(wheel), ())
+    made = CachedBuild(commit, "overlay", key * 20, "n", "2.3.0", key, wheel.name, sha256_of(wheel), ())
     cache.record(made, place)
     os.utime(place, (2e9 - age, 2e9 - age))
     return made

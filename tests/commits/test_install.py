@@ -163,7 +163,7 @@ def test_a_symbol_that_the_libraries_lack_makes_it_a_source_build(toy_history, e
     assert time.monotonic() - started < 30
     found = install.plan(commit)
     assert found.kind == "source" and not found.possible
-    assert "1.7.3's libraries fail its smoke read (AttributeError:" in found.why
+    assert "1.7.3's libraries fail its trial read (AttributeError:" in found.why
     assert not list((tmp_path / "one").glob("*"))
 
 
@@ -197,7 +197,7 @@ def test_a_build_that_fails_names_the_error_and_keeps_its_log(toy_history, envir
 @needs_compiler
 def test_a_build_that_compiles_and_cannot_read_is_no_build(toy_history, environment, tiledb, tmp_path):
     commit = toy_history.commit(tree(library='extern "C" int answer() { return 41; }\n'))
-    with pytest.raises(AlbError, match="fails its smoke read: AssertionError"):
+    with pytest.raises(AlbError, match="fails its trial read: AssertionError"):
         install.place_wheel(commit, tmp_path / "one", environment)
     assert not cache.made()
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from wheels import wheel_of
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.peers import environments
-from alb_core.peers.environments import ENVIRONMENTS, Environment, python_of
+from alb_core.peers.environments import ENVIRONMENTS, PeerEnvironment, python_of
 
 MODULE = (
     "import os, time\nPath = os.environ.get('TOY_FLAG')\nif Path:\n    open(Path, 'w').close()\n    time.sleep(60)\n"
@@ -35,7 +34,7 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path)
-    monkeypatch.setattr(environments, "ENVIRONMENTS", {"toy": Environment("toy", ("toyloader",))})
+    monkeypatch.setattr(environments, "ENVIRONMENTS", {"toy": PeerEnvironment("toy", ("toyloader",))})
     return pins
 
 
@@ -85,7 +84,7 @@ import sys
 from pathlib import Path
 from alb_core.peers import environments
 environments.REQUIREMENTS = Path(sys.argv[1])
-environments.ENVIRONMENTS = {"toy": environments.Environment("toy", ("toyloader",))}
+environments.ENVIRONMENTS = {"toy": environments.PeerEnvironment("toy", ("toyloader",))}
 environments.python_of("toy")
 """
 
@@ -94,11 +93,10 @@ def test_a_killed_installation_is_made_again(toy, tmp_path):
     flag = tmp_path / "importing"
     variables = {**os.environ, "TOY_FLAG": str(flag), "PYTHONPATH": str(suite_root())}
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
-    # With a group of its own, so that what it started goes with it.
-    with subprocess.Popen(command, env=variables, start_new_session=True) as process:
+    with subprocess.Popen(command, env=variables) as process:
         while not flag.exists():
             assert process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
     [place] = [path for path in (tmp_path / "data" / "peers").iterdir() if path.is_dir()]
     assert not (place / "complete").exists()
     (place / "left").touch()
@@ -122,7 +120,7 @@ def test_a_python_that_is_not_there_is_named(toy, tmp_path, monkeypatch):
     (programs / "python9.8").write_text("#!/bin/sh\necho no such version >&2\nexit 127\n")
     (programs / "python9.8").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    asked = Environment("toy", ("toyloader",), ("python9.9", "python9.8"))
+    asked = PeerEnvironment("toy", ("toyloader",), ("python9.9", "python9.8"))
     monkeypatch.setattr(environments, "ENVIRONMENTS", {"toy": asked})
     with pytest.raises(AlbError, match=r"^toy needs a Python that this machine has none of: python9\.9 or python9\.8$"):
         python_of("toy")

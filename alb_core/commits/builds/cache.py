@@ -34,7 +34,7 @@ LOG = "build.log"
 
 
 @dataclass(frozen=True)
-class Made:
+class CachedBuild:
     """One finished build."""
 
     #: The commit that it was made for.
@@ -67,7 +67,7 @@ class Unfit:
     reason: str
 
 
-_BUILD = Format(Made, "record of a build", ("fingerprint", FINGERPRINT_VERSION))
+_BUILD = Format(CachedBuild, "record of a build", ("fingerprint", FINGERPRINT_VERSION))
 _UNFIT = Format(Unfit, "record of unfit libraries")
 
 
@@ -76,7 +76,7 @@ def place_of(package: str) -> Path:
     return _builds() / f"{package[:20]}-cp311-{sysconfig.get_platform()}"
 
 
-def made() -> list[Made]:
+def made() -> list[CachedBuild]:
     """Return every build in the cache for this platform; what cannot be read as one is none."""
     found = []
     for path in sorted(_builds().glob(f"*-{sysconfig.get_platform()}/{RECORD}")):
@@ -86,12 +86,12 @@ def made() -> list[Made]:
     return found
 
 
-def record(build: Made, directory: Path) -> None:
+def record(build: CachedBuild, directory: Path) -> None:
     """Write what a build is beside its wheel."""
     _BUILD.write(directory / RECORD, build)
 
 
-def verified(build: Made) -> bool:
+def verified(build: CachedBuild) -> bool:
     """Whether a build's wheel has the bytes that it was made with; one with others is removed, with a word."""
     if build.path.is_file() and sha256_of(build.path) == build.sha256:
         used(build.path.parent)

@@ -19,10 +19,11 @@ from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
-from alb_core.commits.builds import cache, local_packages, overlay, smoke, source
+from alb_core.commits.builds import cache, local_packages, overlay, source
 from alb_core.commits.builds import wheels as wheels_module
-from alb_core.commits.builds.cache import Made
-from alb_core.commits.builds.plan import Plan, Planner
+from alb_core.commits.builds.cache import CachedBuild
+from alb_core.commits.builds.plan import BuildPlan, Planner
+from alb_core.commits.builds.trial_read import trial_read
 from alb_core.commits.builds.wheels import PYTHON, companion_wheels, own_wheel
 from alb_core.commits.builds.wheels import release_wheels as release_wheels
 from alb_core.commits.history import build_script, releases_lock
@@ -33,13 +34,13 @@ from alb_core.commits.history.releases_lock import Companion, Release
 _STACK_MARKER = "alb-stack.sha256"
 
 
-def plan(commit: str) -> Plan:
+def plan(commit: str) -> BuildPlan:
     """Decide how a commit of the history is built."""
     with Planner(history_root()) as planner:
         return planner.plan(commit)
 
 
-def make(commit: str, environment: Path) -> tuple[Plan, Path, tuple[Companion, ...]]:
+def make(commit: str, environment: Path) -> tuple[BuildPlan, Path, tuple[Companion, ...]]:
     """Bring the wheel of a commit into the cache, built where it is not there yet.
 
     Two processes that want the same native sources wait for one another, so that one builds.
@@ -111,10 +112,10 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     cache.trim()
 
 
-def _make(planner: Planner, found: Plan, environment: Path) -> None:
+def _make(planner: Planner, found: BuildPlan, environment: Path) -> None:
     """Build what a plan says and put it into the cache; the caller holds the lock of its native sources.
 
-    An overlay that fails its smoke read is remembered as unfit, so that the next plan is another one.
+    An overlay that fails its trial read is remembered as unfit, so that the next plan is another one.
     """
     if not found.possible:
         raise AlbError(f"commit {found.commit} cannot be built ({found.kind}): {found.why}")
@@ -128,7 +129,7 @@ def _make(planner: Planner, found: Plan, environment: Path) -> None:
             _make_source(planner, found, environment, place)
 
 
-def _make_overlay(planner: Planner, found: Plan, environment: Path, place: Path) -> None:
+def _make_overlay(planner: Planner, found: BuildPlan, environment: Path, place: Path) -> None:
     if found.release is not None:
         base, version = own_wheel(found.release), found.release.version
     else:
@@ -138,16 +139,16 @@ def _make_overlay(planner: Planner, found: Plan, environment: Path, place: Path)
     try:
         with staged_directory(place) as stage:
             wheel = overlay.make(base, _content(planner, found, version), stage)
-            reason = smoke.read(environment / "bin" / "python", [wheel, *companion_wheels(beside)])
+            reason = trial_read(environment / "bin" / "python", [wheel, *companion_wheels(beside)])
             if reason is not None:
                 raise _UnfitError(reason)
             _record(planner, found, wheel, beside)
     except _UnfitError as error:
-        print(f"alb: {found.base}'s libraries fail the smoke read of {found.commit[:10]}: {error}", file=sys.stderr)
+        print(f"alb: {found.base}'s libraries fail the trial read of {found.commit[:10]}: {error}", file=sys.stderr)
         cache.mark_unfit(found.package.key, planner.unfit_key(found.package, found.libraries), str(error))
 
 
-def _make_source(planner: Planner, found: Plan, environment: Path, place: Path) -> None:
+def _make_source(planner: Planner, found: BuildPlan, environment: Path, place: Path) -> None:
     beside = wheels_module.of_commit(found.package.requires, planner.releases, None, found.commit)
     date = git(planner.repository, "show", "--no-patch", "--format=%ct", found.commit)
     version = overlay.version_of(_version_at(planner.releases, int(date)), found.commit)
@@ -155,9 +156,9 @@ def _make_source(planner: Planner, found: Plan, environment: Path, place: Path) 
         try:
             python, layout = environment / "bin" / "python", planner.layout(found.commit)
             wheel = source.build(planner.repository, found.commit, layout, version, python, stage)
-            reason = smoke.read(python, [wheel, *companion_wheels(beside)])
+            reason = trial_read(python, [wheel, *companion_wheels(beside)])
             if reason is not None:
-                raise AlbError(f"the source build of {found.commit} fails its smoke read: {reason}")
+                raise AlbError(f"the source build of {found.commit} fails its trial read: {reason}")
         except AlbError as error:
             log = place.with_name(f"{place.name}.failed.log")
             shutil.copyfile(stage / cache.LOG, log)
@@ -169,10 +170,10 @@ class _UnfitError(Exception):
     """The libraries do not carry the package; ends the staging of an overlay."""
 
 
-def _record(planner: Planner, found: Plan, wheel: Path, beside: list[Companion]) -> None:
+def _record(planner: Planner, found: BuildPlan, wheel: Path, beside: list[Companion]) -> None:
     version = str(parse_wheel_filename(wheel.name)[1])
     key, native = planner.build_key(found.package, found.kind), planner.native_key(found.package)
-    build = Made(
+    build = CachedBuild(
         commit=found.commit,
         kind=found.kind,
         package=key,
@@ -186,7 +187,7 @@ def _record(planner: Planner, found: Plan, wheel: Path, beside: list[Companion])
     cache.record(build, wheel.parent)
 
 
-def _content(planner: Planner, found: Plan, base: str) -> overlay.Content:
+def _content(planner: Planner, found: BuildPlan, base: str) -> overlay.WheelContent:
     """Return what a commit puts into its wheel, read from its tree."""
     objects, layout = planner.objects, planner.layout(found.commit)
     root = objects.root(found.commit)
@@ -198,7 +199,7 @@ def _content(planner: Planner, found: Plan, base: str) -> overlay.Content:
     extras = build_script.extras(
         text("setup.py"), text("pyproject.toml"), lambda name: (text(name) or b"").decode(errors="replace")
     )
-    return overlay.Content(
+    return overlay.WheelContent(
         version=overlay.version_of(base, found.commit),
         python={path: objects.blob(blob) for path, blob in found.package.python.items()},
         requires=found.package.requires,

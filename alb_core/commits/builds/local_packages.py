@@ -28,7 +28,7 @@ from alb_core.commits.history.git import git
 
 
 @dataclass(frozen=True)
-class Project:
+class LocalProject:
     """A package that can be under work: its name, variable, module, and where it may lie in its repository."""
 
     name: str
@@ -38,8 +38,8 @@ class Project:
 
 
 PROJECTS = (
-    Project("cellxgene-census", "ALB_CELLXGENE_CENSUS", "cellxgene_census", ("api/python/cellxgene_census", ".")),
-    Project("tiledbsoma-ml", "ALB_TILEDBSOMA_ML", "tiledbsoma_ml", (".",)),
+    LocalProject("cellxgene-census", "ALB_CELLXGENE_CENSUS", "cellxgene_census", ("api/python/cellxgene_census", ".")),
+    LocalProject("tiledbsoma-ml", "ALB_TILEDBSOMA_ML", "tiledbsoma_ml", (".",)),
 )
 
 
@@ -52,7 +52,7 @@ class Checkout:
     digest: str
 
 
-def asked() -> dict[Project, Path]:
+def asked() -> dict[LocalProject, Path]:
     """Return the packages' directories that the environment names."""
     found = {}
     for project in PROJECTS:
@@ -62,7 +62,7 @@ def asked() -> dict[Project, Path]:
     return found
 
 
-def look(project: Project, home: Path) -> Checkout:
+def look(project: LocalProject, home: Path) -> Checkout:
     """Describe a checkout as it stands now."""
     digest = hashlib.sha256()
     for name in _files(home):
@@ -117,7 +117,7 @@ def warn(environment: Path, certified: dict[str, dict[str, Any]]) -> None:
                 print(f"alb: {said}", file=sys.stderr, flush=True)
 
 
-def _home(project: Project, path: Path) -> Path:
+def _home(project: LocalProject, path: Path) -> Path:
     for home in project.homes:
         script = path / home / "pyproject.toml"
         try:
@@ -139,7 +139,7 @@ def _files(home: Path) -> list[str]:
     return sorted(name for name in set(listed.split("\0")) if name and (home / name).is_file())
 
 
-def _wheel(project: Project, home: Path, found: Checkout, environment: Path) -> Path:
+def _wheel(project: LocalProject, home: Path, found: Checkout, environment: Path) -> Path:
     place = wheels_root() / "checkouts" / f"{project.module}-{found.digest[:20]}-{found.version.partition('+')[2]}"
     with locked(place.with_name(f".{place.name}.lock"), f"it builds {project.name}"):
         if not place.is_dir():
@@ -150,7 +150,7 @@ def _wheel(project: Project, home: Path, found: Checkout, environment: Path) -> 
         return wheel
 
 
-def _build(project: Project, home: Path, found: Checkout, environment: Path, stage: Path) -> None:
+def _build(project: LocalProject, home: Path, found: Checkout, environment: Path, stage: Path) -> None:
     """Build from a copy: a build in place would leave its traces in the user's checkout."""
     with tempfile.TemporaryDirectory(prefix="alb-checkout-") as name:
         for file in _files(home):

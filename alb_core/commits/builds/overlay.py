@@ -24,12 +24,12 @@ _REPLACED = ("Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
 
 
 @dataclass(frozen=True)
-class Content:
+class WheelContent:
     """What a commit puts into its wheel."""
 
     #: Such as ``2.3.0+g0123456789``.
     version: str
-    #: Content of each Python source by its path in the wheel.
+    #: WheelContent of each Python source by its path in the wheel.
     python: Mapping[str, bytes]
     #: As the commit's build script says.
     requires: Sequence[str]
@@ -43,7 +43,7 @@ def version_of(base: str, commit: str) -> str:
     return f"{base.partition('+')[0]}+g{commit[:10]}"
 
 
-def make(base: Path, content: Content, directory: Path) -> Path:
+def make(base: Path, content: WheelContent, directory: Path) -> Path:
     """Write a commit's wheel over the native libraries of another."""
     name = base.name.split("-")
     target = directory / "-".join([name[0], content.version, *name[2:]])
@@ -62,7 +62,7 @@ def make(base: Path, content: Content, directory: Path) -> Path:
     return target
 
 
-def _files(archive: zipfile.ZipFile, content: Content) -> dict[str, bytes]:
+def _files(archive: zipfile.ZipFile, content: WheelContent) -> dict[str, bytes]:
     """Return the wheel's files but its RECORD: the base's without its Python sources, and the commit's."""
     files: dict[str, bytes] = dict(content.python)
     for item in archive.infolist():
@@ -79,11 +79,11 @@ def _files(archive: zipfile.ZipFile, content: Content) -> dict[str, bytes]:
     return files
 
 
-def _home(top: str, content: Content) -> str:
+def _home(top: str, content: WheelContent) -> str:
     return f"{top.split('-')[0]}-{content.version}.dist-info"
 
 
-def _metadata(base: bytes, content: Content) -> bytes:
+def _metadata(base: bytes, content: WheelContent) -> bytes:
     """Return the base's metadata with the commit's version and requirements."""
     found = email.message_from_bytes(base, policy=email.policy.compat32)
     for name in _REPLACED:

@@ -14,7 +14,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of
 from alb_core.base.paths import suite_root
 from alb_core.commits.builds import cache, source, wheels
-from alb_core.commits.builds.cache import Made
+from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.wheels import fitting, is_cached
 from alb_core.commits.history import package as package_module
 from alb_core.commits.history import releases_lock
@@ -26,7 +26,7 @@ KINDS = ("release", "same", "overlay", "source")
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """How a commit is built."""
 
     #: The commit, and what its tree holds of tiledbsoma.
@@ -39,9 +39,9 @@ class Plan:
     #: The release whose wheel it takes (``release``), or whose libraries (``overlay``).
     release: Release | None = None
     #: The build that is used as it is (a finished one), if there is one.
-    made: Made | None = None
+    made: CachedBuild | None = None
     #: The source build whose libraries an overlay takes, if it does not take a release's.
-    libraries: Made | None = None
+    libraries: CachedBuild | None = None
     #: Whether nothing is known to stand in the way; ``why`` names what does.
     possible: bool = True
 
@@ -82,7 +82,7 @@ class Planner:
     ) -> None:
         self.objects.__exit__(kind, error, trace)
 
-    def plan_all(self, commits: Sequence[str]) -> list[Plan]:
+    def plan_all(self, commits: Sequence[str]) -> list[BuildPlan]:
         """Return the plans of commits that are built one after another, oldest first."""
         shown = tqdm(commits, desc="plans", unit="commit", leave=False, disable=None)
         plans = []
@@ -94,7 +94,7 @@ class Planner:
             plans.append(plan)
         return plans
 
-    def plan(self, commit: str) -> Plan:
+    def plan(self, commit: str) -> BuildPlan:
         """Return the plan of one commit."""
         package = self.packages.of(commit)
         for release, known in self._fitting:
@@ -105,7 +105,7 @@ class Planner:
                 return _again(commit, package, made)
         if package.key in self._first:
             why = f"its package equals that of {self._first[package.key][:10]}, which comes before it here"
-            return Plan(commit, package, "same", why)
+            return BuildPlan(commit, package, "same", why)
         return self._overlay(commit, package) or self._source(commit, package)
 
     def native_key(self, package: Package) -> str:
@@ -119,14 +119,14 @@ class Planner:
             return package.key
         return hashlib.sha256(f"{package.key} {self.native_key(package)}".encode()).hexdigest()
 
-    def unfit(self, package: Package, libraries: Made | None = None) -> str | None:
-        """Return why libraries do not carry a package, where a smoke read found that out.
+    def unfit(self, package: Package, libraries: CachedBuild | None = None) -> str | None:
+        """Return why libraries do not carry a package, where a trial read found that out.
 
         Releases with the same native sources have the same symbols: what one of them lacks, all do.
         """
         return cache.unfit(package.key, self.unfit_key(package, libraries))
 
-    def unfit_key(self, package: Package, libraries: Made | None = None) -> str:
+    def unfit_key(self, package: Package, libraries: CachedBuild | None = None) -> str:
         """Key of libraries under the stack: another stack is another try."""
         held = libraries.sha256 if libraries is not None else package.native
         return hashlib.sha256(f"{held} {self._stack}".encode()).hexdigest()
@@ -135,11 +135,13 @@ class Planner:
         """Return where a commit's tree keeps the package."""
         return self.packages.layout(commit)
 
-    def _of_release(self, commit: str, package: Package, release: Release) -> Plan:
+    def _of_release(self, commit: str, package: Package, release: Release) -> BuildPlan:
         where = "cached" if is_cached(release) else "to be fetched"
-        return Plan(commit, package, "release", f"its package is that of {release.version}; wheel {where}", release)
+        return BuildPlan(
+            commit, package, "release", f"its package is that of {release.version}; wheel {where}", release
+        )
 
-    def _overlay(self, commit: str, package: Package) -> Plan | None:
+    def _overlay(self, commit: str, package: Package) -> BuildPlan | None:
         said, contradiction = self._requirements(package)
         said, possible = said + contradiction, contradiction == ""
         near = [
@@ -151,22 +153,22 @@ class Planner:
             distance, _, release = min(near, key=lambda item: item[:2])
             where = "" if is_cached(release) else ", wheel to be fetched"
             why = f"its native sources are those of {release.version}{where}; Python files that differ: {distance}"
-            return Plan(commit, package, "overlay", why + said, release, possible=possible)
+            return BuildPlan(commit, package, "overlay", why + said, release, possible=possible)
         key = self.native_key(package)
         for made in self._made:
             fits = made.kind == "source" and made.native == key
             if fits and self.unfit(package, made) is None:
                 why = f"its native sources are those of the {made.base}{said}"
-                return Plan(commit, package, "overlay", why, libraries=made, possible=possible)
+                return BuildPlan(commit, package, "overlay", why, libraries=made, possible=possible)
         if key in self._compiled:
             why = f"its native sources are those of {self._compiled[key][:10]}, which is compiled before it here{said}"
-            return Plan(commit, package, "overlay", why, possible=possible)
+            return BuildPlan(commit, package, "overlay", why, possible=possible)
         return None
 
-    def _source(self, commit: str, package: Package) -> Plan:
+    def _source(self, commit: str, package: Package) -> BuildPlan:
         near = [item for item in self._fitting if item[1].native == package.native]
         tried = [
-            f"{release.version}'s libraries fail its smoke read ({reason})"
+            f"{release.version}'s libraries fail its trial read ({reason})"
             for release, known in near[:1]
             if (reason := self.unfit(package))
         ]
@@ -182,7 +184,7 @@ class Planner:
         found = source.needs(self.objects, commit, self.layout(commit))
         possible = contradiction == "" and all(need.here for need in found)
         why = f"{why}; needs {source.describe(found)}{said}{contradiction}"
-        return Plan(commit, package, "source", why, possible=possible)
+        return BuildPlan(commit, package, "source", why, possible=possible)
 
     def _requirements(self, package: Package) -> tuple[str, str]:
         """Return what to say of a commit's own requirements, and what of them stands in the way."""
@@ -234,10 +236,10 @@ def _package_or_none(packages: Packages, commit: str | None) -> Package | None:
         return None
 
 
-def _again(commit: str, package: Package, made: Made) -> Plan:
+def _again(commit: str, package: Package, made: CachedBuild) -> BuildPlan:
     if made.commit == commit:
-        return Plan(commit, package, made.kind, f"built before, over {made.base}; wheel cached", made=made)
-    return Plan(commit, package, "same", f"its package equals that of {made.commit[:10]}; wheel cached", made=made)
+        return BuildPlan(commit, package, made.kind, f"built before, over {made.base}; wheel cached", made=made)
+    return BuildPlan(commit, package, "same", f"its package equals that of {made.commit[:10]}; wheel cached", made=made)
 
 
 def _distance(one: Package, other: Package) -> int:

@@ -1,4 +1,4 @@
-"""The smoke read: a wheel imports, and reads a tiny array, under the stack that it is to be measured with."""
+"""The trial read: a wheel imports, and reads a tiny array, under the stack that it is to be measured with."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ with tiledbsoma.SparseNDArray.open(uri) as array:
 assert sorted(table["soma_data"].to_pylist()) == [1.0, 2.0], table
 """
 
-#: Seconds after which a smoke read counts as failed.
+#: Seconds after which a trial read counts as failed.
 TIMEOUT = 120
 
 
-def read(python: Path, wheels: Sequence[Path]) -> str | None:
+def trial_read(python: Path, wheels: Sequence[Path]) -> str | None:
     """Import a wheel in a throw-away place, and read with it."""
-    with tempfile.TemporaryDirectory(prefix="alb-smoke-") as name:
+    with tempfile.TemporaryDirectory(prefix="alb-trial-") as name:
         place, scratch = Path(name) / "site", Path(name) / "data"
         scratch.mkdir()
         try:
