@@ -1,5 +1,7 @@
 """Counters of both commits: how often they are looked at, and where they are kept."""
 
+import re
+
 import pytest
 from recorded import CASES, quiet, rounds_of
 
@@ -59,57 +61,43 @@ def test_each_row_has_the_counters_of_its_class_and_parameters():
     ]
 
 
-def test_equal_counts_are_looked_at_once_for_all_rows_together():
-    commits = Commits({"tiles": 7, "waiting": 0.5}, {"tiles": 7, "waiting": 0.9})
-    verdict, rounds, by_row, kept = counted(commits, cases=CASES[:2])
-    assert commits.asked == [(["Read('table', 64)", "Read('table', 128)"], True)]
-    assert len(kept) == 4 and told(verdict, rounds, by_row) == []
+EQUAL = {"tiles": 7, "waiting": 0.5}
+SHORT = {**EQUAL, "waiting": [0.50, 0.51, 0.49, 0.5, 0.52, 0.48]}
+LONG = {**EQUAL, "waiting": [0.75, 0.74, 0.76, 0.75, 0.75, 0.76]}
 
 
-def test_a_count_that_differs_is_looked_at_again_and_told_without_a_change_of_time():
-    commits = Commits({"tiles": 7, "waiting": 0.5}, {"tiles": 9, "waiting": 0.5})
-    verdict, rounds, by_row, _ = counted(commits)
-    assert [base_first for _, base_first in commits.asked] == [True, False, True]
-    [line] = told(verdict, rounds, by_row)
-    assert line == f"{ROW} is not known to have changed (its time: no change), and still moved tiles 7 -> 9 (+28.6 %)"
+@pytest.mark.parametrize(
+    ("base", "head", "ratio", "runs", "kept", "said"),
+    [
+        # Equal counts are counted once, and seconds tell nothing.
+        (EQUAL, {**EQUAL, "waiting": 0.9}, 1.0, 1, 2, None),
+        # A count that differs is counted again; one that varies by itself is not told.
+        (EQUAL, {**EQUAL, "tiles": 9}, 1.0, 3, 6, "not known to have changed .* moved tiles 7 -> 9 "),
+        ({**EQUAL, "tiles": [7, 9, 8]}, {**EQUAL, "tiles": [9, 7, 8]}, 1.0, 3, 6, None),
+        # What became slower is counted as often as seconds need.
+        (SHORT, LONG, 1.4, 6, 12, "worse, and with it moved waiting 0.50 -> 0.75 s"),
+        (EQUAL, EQUAL, 1.4, 6, 12, "worse, and as before are tiles: the cause is in none of them"),
+        # A commit without figures is asked once.
+        (EQUAL, {**EQUAL, "tiles": None}, 1.0, 1, 1, None),
+        (EQUAL, {"absent": "n/a"}, 1.0, 1, 0, None),
+        (EQUAL, {"failed": "Error"}, 1.0, 1, 0, None),
+        (EQUAL, {}, 1.0, 1, 0, None),
+    ],
+)
+def test_counters_run_as_often_as_they_may_tell_more(base, head, ratio, runs, kept, said):
+    commits = Commits(base, head)
+    verdict, rounds, by_row, pairs = counted(commits, ratio)
+    assert commits.asked == [(["Read('table', 64)"], number % 2 == 0) for number in range(runs)]
+    assert len(pairs) == kept
+    lines = told(verdict, rounds, by_row)
+    assert len(lines) == (said is not None) and all(re.search(f"{re.escape(ROW)} is {said}", line) for line in lines)
 
 
-def test_a_count_that_varies_by_itself_is_not_told():
-    commits = Commits({"tiles": [7, 9, 8], "waiting": 0.5}, {"tiles": [9, 7, 8], "waiting": 0.5})
-    verdict, rounds, by_row, kept = counted(commits)
-    assert len(commits.asked) == 3 and len(kept) == 6 and told(verdict, rounds, by_row) == []
-
-
-def test_what_became_slower_is_looked_at_as_often_as_seconds_need():
-    commits = Commits(
-        {"tiles": 7, "waiting": [0.50, 0.51, 0.49, 0.5, 0.52, 0.48]},
-        {"tiles": 7, "waiting": [0.75, 0.74, 0.76, 0.75, 0.75, 0.76]},
-    )
-    verdict, rounds, by_row, _ = counted(commits, ratio=1.4)
-    assert len(commits.asked) == 6
-    [line] = told(verdict, rounds, by_row)
-    assert line.startswith(f"{ROW} is worse, and with it moved waiting 0.50 -> 0.75 s (+5")
-
-
-def test_a_change_with_no_counter_is_told_as_such():
-    commits = Commits({"tiles": 7, "waiting": 0.5}, {"tiles": 7, "waiting": 0.5})
-    verdict, rounds, by_row, _ = counted(commits, ratio=1.4)
-    assert told(verdict, rounds, by_row) == [f"{ROW} is worse, and as before are tiles: the cause is in none of them"]
-
-
-def test_what_is_recorded_is_not_counted_again():
-    commits = Commits({"tiles": 7, "waiting": 0.5}, {"tiles": 7, "waiting": 0.5})
-    verdict, rounds, by_row, _ = counted(commits)
+def test_all_rows_are_counted_together_and_what_is_recorded_not_again():
+    commits = Commits(EQUAL, EQUAL)
+    verdict, rounds, by_row, _ = counted(commits, cases=CASES[:2])
     CounterRuns(commits, lambda *pair: None, rounds, by_row).run(verdict)
-    assert len(commits.asked) == 1
-
-
-@pytest.mark.parametrize("figures", [{"tiles": None, "waiting": 0.5}, {"absent": "n/a"}, {"failed": "Error"}, {}])
-def test_a_side_that_does_not_say_is_asked_once(figures):
-    commits = Commits({"tiles": 7, "waiting": 0.5}, figures)
-    verdict, rounds, by_row, kept = counted(commits)
-    assert len(commits.asked) == 1 and len(kept) == len(figures) // 2
-    assert told(verdict, rounds, by_row) == []
+    assert commits.asked == [(["Read('table', 64)", "Read('table', 128)"], True)]
 
 
 def test_names_agree_with_what_counts():

@@ -70,16 +70,6 @@ def test_calls_within_a_millisecond_are_two(results):
     assert len([key for key in json.loads(file_of(results, BASE).read_text())["durations"] if key[0] == "<"]) == 20
 
 
-def test_rounds_come_back_in_their_order(results):
-    kept = store(results)
-    for n in range(3):
-        kept.add(CASES[0], pair(n), NOW, 4.0)
-        kept.add(CASES[2], pair(10 + n), NOW, 4.0)
-    assert store(results).pairs(CASES[0]) == [pair(0), pair(1), pair(2)]
-    assert store(results).pairs(CASES[2]) == [pair(10), pair(11), pair(12)]
-    assert store(results).pairs(CASES[1]) == []
-
-
 def test_asv_sees_what_it_would_have_written(results):
     kept = store(results)
     for n in range(4):
@@ -223,7 +213,6 @@ def test_any_sequence_of_calls_is_read_back(tmp_path_factory, steps):
     expected = {}
     for session, (head, case, count) in enumerate(steps):
         kept = store(results, head=head)
-        kept._session = session
         for n in range(count):
             made = pair(100 * session + n)
             kept.add(CASES[case], made, NOW, 1.0)
