@@ -9,6 +9,7 @@ import pytest
 from asv_site import BENCHMARK, COMMITS, Site
 
 from alb_core.site.preview import free_port
+from alb_core.site.scripts import references
 
 LOADER = "data_loader.DataLoader.time_epoch"
 NOWHERE = "http://127.0.0.1:9"
@@ -52,6 +53,9 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
     done = site.asv("publish", NPM_CONFIG_REGISTRY=NOWHERE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+    # Without the registry the site takes its scripts from elsewhere, as asv makes it.
+    assert f"\nalb: the site needs a network to open: cannot get {NOWHERE}/jquery/" in done.stderr
+    assert references((site.root / "html" / "index.html").read_text()) and not (site.root / "html" / "vendor").exists()
     found = lines(done)
     assert len(found) == 7, found
     *unread, unknown, other, gone, calibration = found

@@ -4,16 +4,12 @@ import json
 import os
 from pathlib import Path
 
-import asv
 import browser
 import pytest
 from asv_site import BENCHMARK, COMMITS, FIGURES, STEP, Site
 from browser import Browser, served
 
 from alb_core.base.paths import data_root, scripts_root
-from alb_core.site.scripts import references
-
-NOWHERE = "http://127.0.0.1:9"
 
 pytestmark = pytest.mark.skipif(browser.installed() is None, reason="no chromium")
 
@@ -243,24 +239,3 @@ def test_what_verdicts_and_loaders_are_worth(site, page):
     said = shown.evaluate("$('#alb-trust-body').text()")
     assert "<b>  best  n/a: <i>not</i> installed" in said, "text is text, whatever it looks like"
     assert "me" not in (site.results / "loaders.json").read_text().split('"')
-
-
-def test_without_the_registry_the_site_is_as_asv_makes_it_and_says_so(site, chromium):
-    empty = site.root / "empty"
-    empty.mkdir()
-    (empty / "tiledb-soma").symlink_to(site.data / "tiledb-soma")
-    # What draws is put together from an installed package, in seconds.
-    (empty / "site").mkdir()
-    for made in scripts_root().glob("vega-*.js"):
-        (empty / "site" / made.name).symlink_to(made)
-    done = site.publish("bare", ALB_DATA=str(empty), NPM_CONFIG_REGISTRY=NOWHERE)
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("alb:")]
-    assert line.startswith(f"alb: the site needs a network to open: cannot get {NOWHERE}/jquery/")
-    # Its own pages are there all the same.
-    page, template = site.root / "bare" / "index.html", Path(asv.__file__).parent / "www" / "index.html"
-    assert references(page.read_text()) == references(template.read_text())
-    assert not (site.root / "bare" / "vendor").exists()
-    # And so this browser, which reaches no one, cannot show it.
-    with served(site.root / "bare") as address:
-        chromium.open(f"{address}/index.html")
-        chromium.wait_for("document.location.pathname == '/error.html'")
