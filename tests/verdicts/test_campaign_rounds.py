@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from fake_bench import FakeBench
-from recorded import BENCHMARKS, CASES, MACHINE, OTHER, PEAKS, benchmark, blank, store
+from recorded import BENCHMARKS, CASES, MACHINE, OTHER, PEAKS, blank, store
 
 from alb_core.rounds.cases import ProcessResult
 from alb_core.rounds.measure import measure
@@ -133,10 +133,3 @@ def test_rounds_of_a_campaign_and_of_a_verdict_lie_side_by_side(results):
     schedule, _ = call(results, FakeBench(), [CASES[0], PEAKS[0]], 3)
     assert set(schedule.counts.values()) == {3}
     assert store(results, "1" * 40, OTHER).pairs(CASES[0]) == [pair]
-
-
-def test_a_new_version_of_a_benchmark_is_measured_anew(results):
-    call(results, FakeBench(), CASES[:1], 2)
-    name = CASES[0].benchmark
-    newer = {**BENCHMARKS, name: benchmark(name, "time", "seconds", version="2")}
-    assert set(opened(results, CASES[:1], 2, newer)[1].counts.values()) == {0}
