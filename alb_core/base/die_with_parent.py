@@ -10,9 +10,9 @@ Standard library only: it runs in the benchmark environment, too.
 
 import sys
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[2] != "--program":
     # First of all, or modules beside this file would stand in for Python's own.
-    sys.path[:1] = [sys.argv[2].rpartition("/")[0]] if sys.argv[2] != "--program" else []
+    sys.path[0] = sys.argv[2].rpartition("/")[0]
 
 import contextlib
 import ctypes
@@ -34,7 +34,7 @@ _SECONDS_TO_END = 1.0
 
 _LINUX = sys.platform == "linux"
 
-#: Loaded here: between a fork and the end of it another thread's lock on the loader would be held for ever.
+#: Loaded here: after a fork another thread's lock on the loader would be held for ever.
 _LIBC = ctypes.CDLL(None)
 
 
@@ -49,7 +49,7 @@ def end_with_parent(parent: int) -> None:
     _signal_at_end_of_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
-    # The system's word is for one process alone, and a fork's parent is this process.
+    # What is asked of the system holds for one process, and the parent of a fork is this process.
     os.register_at_fork(after_in_child=lambda: _signal_at_end_of_parent(signal.SIGKILL))
 
 
@@ -83,7 +83,7 @@ def program(words: list[str]) -> list[str]:
 
 def _run_program(parent: int, words: list[str]) -> NoReturn:
     """Run a program, wait for its end or its parent's, end what it has left, and end as it did."""
-    # The parent's end comes as SIGHUP (Linux) or is looked for at each SIGALRM; SIGTERM is the parent's wish.
+    # Linux tells of the parent's end by SIGHUP, elsewhere each SIGALRM is a look for it. SIGTERM asks for the end.
     numbers = {signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGINT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     if _LINUX:

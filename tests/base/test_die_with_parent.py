@@ -36,13 +36,18 @@ KINDS = {
     ),
     "git": ("from alb_core.commits.history.git import Objects; objects = Objects(Path()); time.sleep(600)", 2),
     "forked": ("list(processes.iterate('test_processes:sleeping'))", 2),
+    "asv's build command": (
+        "from alb_core.commits.builds import bridge; os.environ[bridge.HOST_PYTHON] = str(sleeper); "
+        "subprocess.Popen([sys.executable, bridge.__file__]); time.sleep(600)",
+        1,
+    ),
     "asv's server": (
         "subprocess.Popen([sys.executable, *die_with_parent.script([str(server), 'word'])]); time.sleep(600)",
         2,
     ),
 }
 COMMAND = """
-import subprocess, sys, time
+import os, subprocess, sys, time
 from pathlib import Path
 from alb_core.base import die_with_parent, environments, processes
 sleeper, server = map(Path, sys.argv[1:])
@@ -52,7 +57,7 @@ sleeper, server = map(Path, sys.argv[1:])
 @pytest.fixture
 def scripts(tmp_path):
     sleeper, server = tmp_path / "sleeper", tmp_path / "server.py"
-    sleeper.write_text("#!/bin/sh\nexec sleep 600\n")
+    sleeper.write_text("#!/bin/sh\ntouch $0.runs\nexec sleep 600\n")
     sleeper.chmod(0o755)
     server.write_text(SERVER)
     return sleeper, server
@@ -78,7 +83,8 @@ def test_it_ends_with_the_command(scripts, tmp_path, kind, number):
             found = process.children(recursive=True)
             return [one for one in found if trackers not in " ".join(one.cmdline())]
 
-        assert until(lambda: len(below()) >= n_processes, seconds=20), below()
+        runs = scripts[0].with_name("sleeper.runs")
+        assert until(lambda: len(below()) >= n_processes and runs.exists() == ("sleeper" in statement), 20), below()
         found = below()
         started.send_signal(number)
         started.wait()

@@ -41,7 +41,7 @@ def built(key, age, commit="c" * 40):
 
 def test_a_build_is_found_again(wheels):
     made = built("1", 0)
-    assert cache.made() == [made] and cache.verified(made)
+    assert cache.cached_builds() == [made] and cache.verified(made)
 
 
 @pytest.mark.parametrize("fault", ["cut", "no wheel", "other meaning"])
@@ -54,7 +54,7 @@ def test_what_is_not_whole_is_no_build(wheels, fault):
         made.path.unlink()
     else:
         record.write_text(json.dumps({**json.loads(record.read_text()), "fingerprint": 0}))
-    assert cache.made() == []
+    assert cache.cached_builds() == []
 
 
 def test_what_was_used_least_recently_goes_first(wheels):
@@ -70,7 +70,7 @@ def test_what_was_used_least_recently_goes_first(wheels):
 def test_using_something_makes_it_recent(wheels):
     old, new = (fetched(wheels, f"{name}-1-py3-none-any.whl", age) for name, age in (("a", 9), ("b", 5)))
     os.utime(new, (1e9, 1e9))
-    cache.used(old)
+    cache.mark_used(old)
     assert cache.prune(KIB) == [new]
 
 

@@ -191,7 +191,7 @@ def test_a_build_that_fails_names_the_error_and_keeps_its_log(toy_history, envir
         install.place_wheel(commit, tmp_path / "one", environment)
     [log] = (place / "wheels" / "builds").glob("*.failed.log")
     assert str(told.value).endswith(str(log)) and "error:" in log.read_text()
-    assert not cache.made()
+    assert not cache.cached_builds()
 
 
 @needs_compiler
@@ -199,7 +199,7 @@ def test_a_build_that_compiles_and_cannot_read_is_no_build(toy_history, environm
     commit = toy_history.commit(tree(library='extern "C" int answer() { return 41; }\n'))
     with pytest.raises(AlbError, match="fails its trial read: AssertionError"):
         install.place_wheel(commit, tmp_path / "one", environment)
-    assert not cache.made()
+    assert not cache.cached_builds()
 
 
 @pytest.mark.parametrize(
@@ -285,10 +285,10 @@ def test_a_kill_while_a_wheel_is_written_leaves_nothing_that_counts(toy_history,
     # pip, its build process, the build script and what that waits for.
     assert len(building) > 3 and len(psutil.wait_procs(building, timeout=20)[0]) == len(building)
     root = place / "wheels" / "builds"
-    assert list(root.glob(".*.partial-*")) and not cache.made()
+    assert list(root.glob(".*.partial-*")) and not cache.cached_builds()
     (tiledb / "go").touch()
     install.place_wheel(commit, tmp_path / "two", environment)
-    [made] = cache.made()
+    [made] = cache.cached_builds()
     assert made.commit == commit and cache.verified(made) and not list(root.glob(".*.partial-*"))
 
 
@@ -296,7 +296,7 @@ def test_a_kill_while_a_wheel_is_written_leaves_nothing_that_counts(toy_history,
 def test_a_wheel_whose_hash_differs_is_made_again(toy_history, environment, tmp_path, capsys):
     commit = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
     one = sha256_of(install.place_wheel(commit, tmp_path / "one", environment))
-    [made] = cache.made()
+    [made] = cache.cached_builds()
     made.path.write_bytes(made.path.read_bytes()[:-1])
     assert sha256_of(install.place_wheel(commit, tmp_path / "two", environment)) == one
     assert "has not the sha256 that it was made with" in capsys.readouterr().err

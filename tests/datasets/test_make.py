@@ -197,7 +197,7 @@ def test_a_killed_writer_is_one_clear_line(writable: Path, death: signal.Signals
     _, err = maker.communicate(timeout=60)
     assert maker.returncode == 2
     assert err.count("\n") == 1
-    assert f"it ended with status -{death.value}" in err
+    assert f"it ended with signal {death.value}" in err
     assert leftovers(writable) == []
     assert not (writable / "soma" / "mine").exists()
 

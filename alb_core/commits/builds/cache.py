@@ -76,7 +76,7 @@ def place_of(package: str) -> Path:
     return _builds() / f"{package[:20]}-cp311-{sysconfig.get_platform()}"
 
 
-def made() -> list[CachedBuild]:
+def cached_builds() -> list[CachedBuild]:
     """Return every build in the cache for this platform; what cannot be read as one is none."""
     found = []
     for path in sorted(_builds().glob(f"*-{sysconfig.get_platform()}/{RECORD}")):
@@ -94,7 +94,7 @@ def record(build: CachedBuild, directory: Path) -> None:
 def verified(build: CachedBuild) -> bool:
     """Whether a build's wheel has the bytes that it was made with; one with others is removed, with a word."""
     if build.path.is_file() and sha256_of(build.path) == build.sha256:
-        used(build.path.parent)
+        mark_used(build.path.parent)
         return True
     print(f"alb: {build.path} has not the sha256 that it was made with; making it again", file=sys.stderr, flush=True)
     shutil.rmtree(build.path.parent, ignore_errors=True)
@@ -112,7 +112,7 @@ def mark_unfit(package: str, libraries: str, reason: str) -> None:
     _UNFIT.write(_unfit(package, libraries), Unfit(reason))
 
 
-def used(*paths: Path) -> None:
+def mark_used(*paths: Path) -> None:
     """Note that files are in use now: what was used least recently goes first."""
     for path in paths:
         try:

@@ -20,11 +20,10 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
 from alb_core.commits.builds import cache, local_packages, overlay, source
-from alb_core.commits.builds import wheels as wheels_module
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.plan import BuildPlan, Planner
 from alb_core.commits.builds.trial_read import trial_read
-from alb_core.commits.builds.wheels import PYTHON, companion_wheels, own_wheel
+from alb_core.commits.builds.wheels import PYTHON, companion_wheels, companions_of, own_wheel
 from alb_core.commits.builds.wheels import release_wheels as release_wheels
 from alb_core.commits.history import build_script, releases_lock
 from alb_core.commits.history.git import git
@@ -135,7 +134,7 @@ def _make_overlay(planner: Planner, found: BuildPlan, environment: Path, place: 
     else:
         assert found.libraries is not None
         base, version = found.libraries.path, found.libraries.version
-    beside = wheels_module.of_commit(found.package.requires, planner.releases, found.release, found.commit)
+    beside = companions_of(found.package.requires, planner.releases, found.release, found.commit)
     try:
         with staged_directory(place) as stage:
             wheel = overlay.make(base, _content(planner, found, version), stage)
@@ -149,7 +148,7 @@ def _make_overlay(planner: Planner, found: BuildPlan, environment: Path, place: 
 
 
 def _make_source(planner: Planner, found: BuildPlan, environment: Path, place: Path) -> None:
-    beside = wheels_module.of_commit(found.package.requires, planner.releases, None, found.commit)
+    beside = companions_of(found.package.requires, planner.releases, None, found.commit)
     date = git(planner.repository, "show", "--no-patch", "--format=%ct", found.commit)
     version = overlay.version_of(_version_at(planner.releases, int(date)), found.commit)
     with staged_directory(place) as stage:

@@ -23,7 +23,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import locked, staged_directory
 from alb_core.base.paths import wheels_root
 from alb_core.base.processes import run
-from alb_core.commits.builds.cache import used
+from alb_core.commits.builds.cache import mark_used
 from alb_core.commits.history.git import git
 
 
@@ -145,7 +145,7 @@ def _wheel(project: LocalProject, home: Path, found: Checkout, environment: Path
         if not place.is_dir():
             with staged_directory(place) as stage:
                 _build(project, home, found, environment, stage)
-        used(place)
+        mark_used(place)
         [wheel] = place.glob("*.whl")
         return wheel
 

@@ -67,7 +67,7 @@ class Planner:
         self._fitting = [(item, known[item.version]) for item in usable]
         self._foreign = {version: known[version] for version in known.keys() - {item.version for item in usable}}
         self._asked: dict[tuple[str, ...], tuple[str, str]] = {}
-        self._made = cache.made()
+        self._made = cache.cached_builds()
         self._paths = source.paths_given()
         # What a range brings, as its plans are carried out one after another.
         self._first: dict[str, str] = {}
@@ -190,7 +190,7 @@ class Planner:
         """Return what to say of a commit's own requirements, and what of them stands in the way."""
         if package.requires not in self._asked:
             try:
-                asked = wheels.unlocked(package.requires, self.releases, "its package")
+                asked = wheels.unlocked_requirements(package.requires, self.releases, "its package")
                 said = f"; {', '.join(asked)} of no release, asked of the index" if asked else ""
                 self._asked[package.requires] = said, ""
             except AlbError as error:

@@ -1,6 +1,6 @@
-"""Wheels that fit this machine, from the lock into the cache.
+"""Wheels that fit this machine, brought into the cache: of releases, and of their companions.
 
-What a commit alone pins: packages beyond the common stack, from the lock where a release has them.
+Companions are packages that a commit needs beyond the common stack. They come from the lock where a release has them.
 """
 
 from __future__ import annotations
@@ -16,36 +16,10 @@ from packaging.version import Version
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import wheels_root
-from alb_core.commits.builds.cache import used
+from alb_core.commits.builds.cache import mark_used
 from alb_core.commits.history.index import fetch
 from alb_core.commits.history.new_releases import companion, stack_pins, unmet_requirements
 from alb_core.commits.history.releases_lock import Companion, LockedFile, Release
-
-
-def of_commit(requires: Sequence[str], releases: Sequence[Release], base: Release | None, what: str) -> list[Companion]:
-    """Return what is installed with a commit, as its own requirements say."""
-    found = []
-    for need in unmet_requirements(requires, stack_pins(), what):
-        found.append(_locked(need, releases, base) or companion(need))
-    return found
-
-
-def unlocked(requires: Sequence[str], releases: Sequence[Release], what: str) -> list[str]:
-    """Return the requirements of a commit that only the package index can answer."""
-    unmet = unmet_requirements(requires, stack_pins(), what)
-    return [str(need) for need in unmet if _locked(need, releases, None) is None]
-
-
-def _locked(need: Requirement, releases: Sequence[Release], base: Release | None) -> Companion | None:
-    """Return the base's companion where it satisfies a requirement, else the newest of the lock that does."""
-    known = {item for release in releases for item in release.companions}
-    newest = sorted(known, key=lambda item: Version(item.version), reverse=True)
-    for item in [*(base.companions if base is not None else ()), *newest]:
-        answers = item.name == canonicalize_name(need.name) and need.specifier.contains(item.version)
-        if answers and fitting(item.wheels) is not None:
-            return item
-    return None
-
 
 #: Python of the benchmark and writer environments.
 PYTHON = (3, 11)
@@ -60,7 +34,7 @@ def own_wheel(release: Release) -> Path:
     """Bring a release's own wheel for this platform into the cache, verified."""
     file = for_this_platform(release.wheels, f"tiledbsoma {release.version}")
     [path] = fetch({"tiledbsoma": [file]}, wheels_root())
-    used(path)
+    mark_used(path)
     return path
 
 
@@ -68,7 +42,7 @@ def companion_wheels(companions: Iterable[Companion]) -> list[Path]:
     """Bring companions' wheels for this platform into the cache, verified."""
     wanted = {item.name: [for_this_platform(item.wheels, f"{item.name} {item.version}")] for item in companions}
     paths = fetch(wanted, wheels_root())
-    used(*paths)
+    mark_used(*paths)
     return paths
 
 
@@ -102,3 +76,30 @@ def fitting(wheels: tuple[LockedFile, ...]) -> LockedFile | None:
 def _ranks() -> dict[Tag, int]:
     """Place of each tag that fits this machine, the best first; some hundred, and a plan asks for each release."""
     return {tag: number for number, tag in enumerate([*cpython_tags(PYTHON), *compatible_tags(PYTHON)])}
+
+
+def companions_of(
+    requires: Sequence[str], releases: Sequence[Release], base: Release | None, what: str
+) -> list[Companion]:
+    """Return what is installed with a commit, as its own requirements say."""
+    found = []
+    for need in unmet_requirements(requires, stack_pins(), what):
+        found.append(_locked(need, releases, base) or companion(need))
+    return found
+
+
+def unlocked_requirements(requires: Sequence[str], releases: Sequence[Release], what: str) -> list[str]:
+    """Return the requirements of a commit that only the package index can answer."""
+    unmet = unmet_requirements(requires, stack_pins(), what)
+    return [str(need) for need in unmet if _locked(need, releases, None) is None]
+
+
+def _locked(need: Requirement, releases: Sequence[Release], base: Release | None) -> Companion | None:
+    """Return the base's companion where it satisfies a requirement, else the newest of the lock that does."""
+    known = {item for release in releases for item in release.companions}
+    newest = sorted(known, key=lambda item: Version(item.version), reverse=True)
+    for item in [*(base.companions if base is not None else ()), *newest]:
+        answers = item.name == canonicalize_name(need.name) and need.specifier.contains(item.version)
+        if answers and fitting(item.wheels) is not None:
+            return item
+    return None
