@@ -15,7 +15,7 @@ import pytest
         ("from alb_core import AlbError", ("numpy", "pyarrow", "torch", "tiledbsoma", "click")),
         ("import alb_core.loader", ("torch", "tiledbsoma")),
         ("from alb_core.loader import BlockSpec, parse, parse_one", ("torch", "tiledbsoma")),
-        ("import alb_core.cli.main", ("torch", "tiledbsoma", "scipy", "pypi_simple")),
+        ("import alb_core.cli.main", ("torch", "tiledbsoma", "scipy", "pypi_simple", "altair", "vl_convert")),
         # It starts the loaders, each in an environment that has what it needs.
         ("import alb_core.peers.compare.session, alb_core.peers.compare.table", ("torch", "tiledbsoma", "scipy")),
         # It runs in environments that have the loader, and not what this package needs.

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-import subprocess
-import sys
-import zlib
 from pathlib import Path
 
 import browser
@@ -15,20 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from browser import Browser
+from command import refused, typed
 from figures import marks, sweep, table
 
 from alb_core.base.paths import DATA_VARIABLE
-from alb_core.cli.main import main
 
 NAMES = ["speed_vs_mem.png", "speed_vs_mem.svg", "speed_vs_mem.html", "speed_vs_mem.json"]
 OOM = {"oom": True, "elapsed": None, "max_mem": None, "chunks_per_block": 4096, "chunk_size": 64, "block_size": 262144}
 
 
-def alb(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(["plot", *map(str, arguments)])
-    assert isinstance(caught.value.code, int)
-    return caught.value.code
+def plot(*arguments: object) -> int:
+    return typed("plot", *map(str, arguments))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +41,7 @@ def epochs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawn(epochs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the command wrote."""
     out = tmp_path_factory.mktemp("drawn")
-    assert alb(epochs, "-o", out) == 0
+    assert plot(epochs, "-o", out) == 0
     return out
 
 
@@ -59,7 +53,7 @@ def test_four_files_are_written_and_named(
     place.mkdir(parents=True)
     (place / "epochs.parquet").write_bytes(epochs.read_bytes())
     (place / "speed_vs_mem.svg").write_text("an older figure")
-    assert alb() == 0
+    assert plot() == 0
     said = capsys.readouterr()
     assert said.out.splitlines() == [str(place / name) for name in NAMES]
     assert said.err == "", "no progress bar in a pipe"
@@ -69,25 +63,10 @@ def test_four_files_are_written_and_named(
 
 def test_records_may_be_a_directory_and_filters_are_applied(epochs: Path, tmp_path: Path) -> None:
     words = ["-D", "small", "-n", 0, "--since", "2026-03-01 10:05", "--no-s3", "--machine", "ref2"]
-    assert alb(epochs.parent, "-o", tmp_path / "a" / "b", *words) == 0
+    assert plot(epochs.parent, "-o", tmp_path / "a" / "b", *words) == 0
     spec = json.loads((tmp_path / "a" / "b" / "speed_vs_mem.json").read_text())
     assert {point["start_dt"] for point in spec["data"]["values"]} == {"2026-03-01 10:05:00"}
     assert len(marks((tmp_path / "a" / "b" / "speed_vs_mem.svg").read_text())) == 6
-
-
-def test_the_png_is_a_picture(drawn: Path) -> None:
-    content = (drawn / NAMES[0]).read_bytes()
-    assert content[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">II", content[16:24])
-    assert width > 1600
-    assert height > 1000
-    position, pixels = 8, b""
-    while position < len(content):
-        (length,) = struct.unpack(">I", content[position : position + 4])
-        if content[position + 4 : position + 8] == b"IDAT":
-            pixels += content[position + 8 : position + 8 + length]
-        position += length + 12
-    assert len(set(zlib.decompress(pixels))) > 100
 
 
 def test_the_svg_and_the_specification_have_a_mark_for_each_record(drawn: Path) -> None:
@@ -104,6 +83,9 @@ def test_the_svg_and_the_specification_have_a_mark_for_each_record(drawn: Path) 
         assert f">{words}</text>" in svg
     assert "1 configuration ran out of memory: scipy.csr 4096x64" in svg
     assert len(json.loads((drawn / NAMES[3]).read_text())["data"]["values"]) == 36
+    png = (drawn / NAMES[0]).read_bytes()
+    width, height = struct.unpack(">II", png[16:24])
+    assert png.startswith(b"\x89PNG\r\n\x1a\n") and width > 1600 and height > 1000 and len(png) > 50_000
 
 
 def test_the_page_names_no_address_that_it_would_load(drawn: Path) -> None:
@@ -168,7 +150,6 @@ def test_the_page_works_without_a_network(drawn: Path, tmp_path: Path) -> None:
         ("all.parquet -D small -H nobody", "of 2 records, -D small leaves 2, -H nobody leaves 0"),
         ("all.parquet -D 7:2", "-D '7:2': expected START:END with START below END"),
         ("all.parquet -H (", "-H '(' is no regular expression: missing )"),
-        ("all.parquet -n -1", "-1 is not in the range"),
         ("all.parquet -n many", "'many' is not a valid integer"),
         ("all.parquet --since tomorrow", "--since 'tomorrow': expected a date or a time"),
         ("all.parquet --since 2024-06-07T10:00Z", "expected no time zone"),
@@ -182,11 +163,7 @@ def test_the_page_works_without_a_network(drawn: Path, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
-    arguments: str,
-    words: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text.parquet").write_text("no parquet")
@@ -195,14 +172,5 @@ def test_bad_input_is_one_line_and_writes_nothing(
     pq.write_table(table(OOM), "oom.parquet")
     pq.write_table(table({}, {}), "all.parquet")
     there = sorted(Path().rglob("*"))
-    assert alb(*arguments.split()) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert words in said.err
+    assert words in refused(capsys, "plot", *arguments.split())
     assert sorted(Path().rglob("*")) == there
-
-
-def test_help_waits_for_no_library_that_draws() -> None:
-    program = "import sys, alb_core.cli.main; sys.exit(bool({'altair', 'vl_convert'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

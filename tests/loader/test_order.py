@@ -64,19 +64,14 @@ def test_chunks_of_a_block_are_consecutive(n: int, chunk_size: int, per_block: i
             assert (chunk[0] - 7) // 3 % chunk_size == 0
 
 
-@pytest.mark.parametrize("shuffle", ["chunk", "global"])
-def test_chunk_orders_repeat_and_differ(shuffle: str) -> None:
+@pytest.mark.parametrize("cut", ["chunk", "block"])
+@pytest.mark.parametrize("shuffle", ["own", "global"])
+def test_orders_repeat_and_differ(cut: str, shuffle: str) -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        return np.concatenate(list(chunks(JOINIDS, 64, shuffle, seed, epoch))).tolist()
-
-    assert order(1, 2) == order(1, 2)
-    assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
-
-
-@pytest.mark.parametrize("shuffle", ["block", "global"])
-def test_block_orders_repeat_and_differ(shuffle: str) -> None:
-    def order(seed: int, epoch: int) -> list[int]:
-        return _rows(_cut(1000, 16, 4, shuffle, seed, epoch))
+        mode = cut if shuffle == "own" else shuffle
+        if cut == "chunk":
+            return np.concatenate(list(chunks(JOINIDS, 64, mode, seed, epoch))).tolist()
+        return _rows(_cut(1000, 16, 4, mode, seed, epoch))
 
     assert order(1, 2) == order(1, 2)
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
@@ -110,17 +105,19 @@ def test_dealing_blocks_changes_none_of_them(shuffle: str) -> None:
     assert [whole[i::3] for i in range(3)] == dealt
 
 
-def test_arguments_are_refused_at_once() -> None:
-    with pytest.raises(AlbError, match="shuffle is 'block', expected one of none, chunk, global"):
-        chunks(JOINIDS, 64, "block")
-    with pytest.raises(AlbError, match="shuffle is 'chunk', expected one of none, block, global"):
-        blocks(JOINIDS, BlockSpec(64, 1), "chunk")
-    with pytest.raises(AlbError, match="chunk_size is 0"):
-        chunks(JOINIDS, 0)
-    with pytest.raises(AlbError, match="epoch is -1"):
-        blocks(JOINIDS, BlockSpec(64, 1), "block", 0, -1)
-    with pytest.raises(AlbError, match="seed is -1"):
-        chunks(JOINIDS, 64, "chunk", -1)
+@pytest.mark.parametrize(
+    ("refuse", "words"),
+    [
+        (lambda: chunks(JOINIDS, 64, "block"), "shuffle is 'block', expected one of none, chunk, global"),
+        (lambda: blocks(JOINIDS, BlockSpec(64, 1), "chunk"), "shuffle is 'chunk', expected one of none, block, global"),
+        (lambda: chunks(JOINIDS, 0), "chunk_size is 0"),
+        (lambda: blocks(JOINIDS, BlockSpec(64, 1), "block", 0, -1), "epoch is -1"),
+        (lambda: chunks(JOINIDS, 64, "chunk", -1), "seed is -1"),
+    ],
+)
+def test_arguments_are_refused_at_once(refuse, words: str) -> None:
+    with pytest.raises(AlbError, match=words):
+        refuse()
 
 
 def test_no_rows_no_blocks() -> None:
@@ -130,9 +127,7 @@ def test_no_rows_no_blocks() -> None:
 
 
 def test_a_chunk_larger_than_the_rows_is_allowed_and_said() -> None:
-    with pytest.warns(UserWarning, match="a chunk of 64 rows holds all 10 rows"):
-        [chunk] = chunks(np.arange(10), 64)
-    assert len(chunk) == 10
-    with pytest.warns(UserWarning, match="a chunk of 64 rows holds all 10 rows"):
-        [block] = blocks(np.arange(10), BlockSpec(64, 2))
-    assert len(block) == 10
+    for cut in (lambda: chunks(np.arange(10), 64), lambda: blocks(np.arange(10), BlockSpec(64, 2))):
+        with pytest.warns(UserWarning, match="a chunk of 64 rows holds all 10 rows"):
+            [only] = cut()
+        assert len(only) == 10

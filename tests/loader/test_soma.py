@@ -139,11 +139,6 @@ def test_the_context_has_the_options_given(tiny: Tiny) -> None:
     assert str(config["py.init_buffer_bytes"]) == "123456"
     assert str(config["soma.init_buffer_bytes"]) == "234567"
     assert str(config["sm.mem.malloc_trim"]) == "false"
-
-
-def test_the_experiment_is_closed_at_the_end(tiny: Tiny) -> None:
-    with soma.open_experiment(tiny.uri) as experiment:
-        assert not experiment.closed
     assert experiment.closed
 
 

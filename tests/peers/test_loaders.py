@@ -15,7 +15,7 @@ from alb_core.peers.environments import ENVIRONMENTS
 from alb_core.peers.interface import SETTINGS, Wanted
 
 #: Those that the test requirements bring; the others run in environments of their own.
-HERE = ("tiledbsoma_ml", "scdataset", "annloader")
+HERE = ("ours", "tiledbsoma_ml", "scdataset", "annloader")
 
 CHUNK, BLOCK, BATCH = 16, 128, 64
 

@@ -14,7 +14,7 @@ from alb_core.base.errors import AlbError
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.dataset import SomaLoader
 from alb_core.peers import ours, raw_tables
-from alb_core.peers.interface import SETTINGS, Wanted
+from alb_core.peers.interface import Wanted
 
 
 @pytest.fixture
@@ -25,21 +25,6 @@ def wanted(tiny: Tiny) -> Wanted:
 
 def with_setting(peer: ModuleType, wanted: Wanted, setting: str, **options: Any) -> Wanted:
     return replace(wanted, options={**peer.OPTIONS[setting], **options})
-
-
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_batches_hold_each_row_once_with_its_values(tiny: Tiny, wanted: Wanted, setting: str, shuffle: bool) -> None:
-    given = with_setting(ours, replace(wanted, shuffle=shuffle), setting)
-    assert ours.unsupported(given) is None
-    came = []
-    for x, joinids in ours.batches(given):
-        assert x.shape == (len(joinids), wanted.n_vars)
-        np.testing.assert_array_equal(x.numpy(), tiny.x[tiny.rows(joinids)])
-        came.append(joinids)
-    assert [len(part) for part in came] == [64] * 10 + [60]
-    assert sorted(np.concatenate(came)) == tiny.obs_joinids.tolist()
-    assert (np.concatenate(came).tolist() == tiny.obs_joinids.tolist()) is not shuffle
 
 
 def test_the_order_is_the_loaders_own_of_that_seed_and_epoch(tiny: Tiny, wanted: Wanted) -> None:

@@ -198,15 +198,6 @@ def test_a_table_of_the_older_form_is_read_and_appended_to(path: Path) -> None:
     assert again.column("seed").to_pylist() == [None, None, None, 5]
 
 
-def test_numbers_that_are_none_are_missing(path: Path) -> None:
-    path.parent.mkdir()
-    table = records.as_table([RECORD, RECORD])
-    nan = pa.array([7.0, float("nan")])
-    pq.write_table(table.set_column(table.column_names.index("max_mem"), "max_mem", nan), path)
-    assert nan.null_count == 0
-    assert records.load(path).column("max_mem").to_pylist() == [7, None]
-
-
 def test_columns_that_nobody_knows_survive(path: Path) -> None:
     frame = older_form(path)
     frame["theirs"] = [1, 2, 3]
@@ -227,10 +218,14 @@ def test_rates_without_a_time_are_null() -> None:
     assert records.samples_per_second(table).to_pylist() == [2.5, None, None]
 
 
-def _parquet(**columns: Any) -> bytes:
+def _bytes(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
+    pq.write_table(table, sink)
     return sink.getvalue().to_pybytes()
+
+
+def _parquet(**columns: Any) -> bytes:
+    return _bytes(pa.table(columns))
 
 
 WHOLE = _parquet(**{name: records.as_table([RECORD]).column(name) for name in records.NEEDED})
@@ -239,6 +234,10 @@ REFUSED = {
     "empty": (b"", "is no parquet file"),
     "cut": (WHOLE[: len(WHOLE) // 2], "is no parquet file"),
     "damaged": (WHOLE[:4] + b"\0" * (len(WHOLE) - 60) + WHOLE[-56:], "is no parquet file"),
+    "twice": (
+        _bytes(records.as_table([RECORD]).append_column("elapsed", pa.array([1.0]))),
+        "more than one column elapsed",
+    ),
     "other": (_parquet(cells=[1], elapsed=[2.0]), "it has no column n_rows, max_mem, epoch, chunk_method"),
     "typed": (
         _parquet(**{**{name: [1] for name in records.NEEDED}, "n_rows": ["many"]}),
@@ -265,13 +264,6 @@ def test_a_file_that_is_no_table_of_records_is_refused_and_stays(case: str, tmp_
         assert path.read_bytes() == content
     with pytest.raises(AlbError):
         records.require_appendable(path, RECORD)
-
-
-def test_a_column_given_twice_is_refused(tmp_path: Path) -> None:
-    table = records.as_table([RECORD])
-    pq.write_table(table.append_column("elapsed", table.column("elapsed")), tmp_path / "twice.parquet")
-    with pytest.raises(AlbError, match="more than one column elapsed"):
-        records.load(tmp_path / "twice.parquet")
 
 
 def test_a_directory_and_a_missing_file_are_told(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def test_the_first_batch_is_counted_or_not(tiny: Tiny) -> None:
         whole = (epoch["end_dt"] - epoch["start_dt"]).total_seconds()
         assert 0 < epoch["first_batch"] < epoch["waiting"] < whole
         assert 0 < epoch["elapsed"] < whole
+        # The loader reads and converts while its consumer waits, and does little else.
+        assert 0.5 * epoch["waiting"] < epoch["reading"] + epoch["converting"] <= epoch["waiting"]
         assert epoch["nnz"] == np.count_nonzero(tiny.x)
     assert counted["elapsed"] > counted["first_batch"]
 
@@ -83,10 +85,8 @@ def test_a_rate_over_nothing_is_none(tiny: Tiny) -> None:
 
 
 def test_garbage_is_collected_on_the_clock_or_never(tiny: Tiny) -> None:
-    assert _epochs(tiny, collect_every=0)[1][0]["gc"] == 0.0
-    assert _epochs(tiny, collect_every=100)[1][0]["gc"] == 0.0
-    often, seldom = (_epochs(tiny, collect_every=every)[1][0]["gc"] for every in (1, 7))
-    assert often > seldom > 0
+    never, late, once = (_epochs(tiny, collect_every=every)[1][0]["gc"] for every in (0, 100, 7))
+    assert (never, late) == (0.0, 0.0) and once > 0
 
 
 def test_epochs_have_their_own_bytes_and_orders(tiny: Tiny) -> None:

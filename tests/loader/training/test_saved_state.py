@@ -84,10 +84,7 @@ def test_where_an_epoch_stands(tiny: Tiny) -> None:
 
     with SomaLoader(tiny.uri, SPEC, batch_size=300) as loader:
         assert place(loader) == (0, 0)
-        seen = []
-        for _ in loader:
-            seen.append(place(loader))
-        assert seen == [(0, 1), (0, 2), (0, 3)]
+        assert [place(loader) for _ in loader] == [(0, 1), (0, 2), (0, 3)]
         assert place(loader) == (1, 0)
         iterator = iter(loader)
         next(iterator)
@@ -138,13 +135,11 @@ def test_a_state_of_other_settings_is_refused(tiny: Tiny, other: dict, words: st
 
 
 def test_another_spec_and_other_weights(tiny: Tiny) -> None:
-    weights = np.ones(700)
-    state = SomaLoader(tiny.uri, SPEC, weights=weights, n_samples=10).state_dict()
-    weights[3] = 2
-    with pytest.raises(AlbError, match=r"sample 10 by weights 700/\w+, here 10 by weights 700/\w+$"):
-        SomaLoader(tiny.uri, SPEC, weights=weights, n_samples=10).load_state_dict(state)
-    with pytest.raises(AlbError, match="spec 8x16, here 4x16"):
-        SomaLoader(tiny.uri, BlockSpec(16, 4), weights=weights, n_samples=10).load_state_dict(state)
+    ones, others = np.ones(700), np.arange(1.0, 701.0)
+    state = SomaLoader(tiny.uri, SPEC, weights=ones, n_samples=10).state_dict()
+    words = r"spec 8x16, here 4x16; sample 10 by weights 700/\w+, here 10 by weights 700/\w+$"
+    with pytest.raises(AlbError, match=words):
+        SomaLoader(tiny.uri, BlockSpec(16, 4), weights=others, n_samples=10).load_state_dict(state)
 
 
 def test_what_is_no_state(tiny: Tiny) -> None:
