@@ -137,7 +137,7 @@ def test_what_is_kept_lies_beside_the_results_of_the_machine(
 
     path.write_text("{")
     status, _, err = compare(*words, "--keep", "--machine", "m")
-    assert status == 2 and err[-1].startswith(f"alb: {path} cannot be read as comparisons"), "before minutes are spent"
+    assert status == 2 and err[-1].startswith(f"alb: {path} is no file of comparisons"), "before minutes are spent"
     assert path.read_text() == "{"
     status, _, err = compare(*words, "--machine", "m")
     assert (status, err) == (2, ["alb: --machine m is for --keep: give both, or neither"])

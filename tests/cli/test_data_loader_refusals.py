@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import refused
 from tiny import Tiny, coordinates, joinids, write_tables
 
 from alb_core.base.paths import DATA_VARIABLE
@@ -52,9 +51,9 @@ from alb_core.base.paths import DATA_VARIABLE
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(
-    words: str, said: str, tried: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    words: str, said: str, tried: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Any
 ) -> None:
-    _refused(tried.uri, words, said, tmp_path, monkeypatch, capsys)
+    _require_refused(refused, tried.uri, words, said, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
     ],
 )
 def test_what_is_no_experiment_is_one_line(
-    kind: str, said: str, tried: Tiny, tmp_path: Path, tmp_path_factory: Any, monkeypatch: Any, capsys: Any
+    kind: str, said: str, tried: Tiny, tmp_path: Path, tmp_path_factory: Any, monkeypatch: Any, refused: Any
 ) -> None:
     other = tmp_path_factory.mktemp("other") / "experiment"
     uri = kind.format(tmp=tmp_path, tried=tried.uri, file=tmp_path / "file")
@@ -84,10 +83,10 @@ def test_what_is_no_experiment_is_one_line(
     elif kind == "named":
         uri = write_tables(other, joinids(20), joinids(5), coordinates([1], [2], [3]), "normal")
     said = said.format(tmp=tmp_path, tried=tried.uri, file=tmp_path / "file", uri=uri)
-    _refused(uri, "", said, tmp_path, monkeypatch, capsys)
+    _require_refused(refused, uri, "", said, tmp_path, monkeypatch)
 
 
-def _refused(uri: str, words: str, said: str, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+def _require_refused(refused: Any, uri: str, words: str, said: str, tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import browser
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from browser import Browser
-from command import refused, typed
+from command import typed
 from figures import marks, sweep, table
 
 from alb_core.base.paths import DATA_VARIABLE
@@ -163,7 +164,7 @@ def test_the_page_works_without_a_network(drawn: Path, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
-    arguments: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text.parquet").write_text("no parquet")
@@ -172,5 +173,5 @@ def test_bad_input_is_one_line_and_writes_nothing(
     pq.write_table(table(OOM), "oom.parquet")
     pq.write_table(table({}, {}), "all.parquet")
     there = sorted(Path().rglob("*"))
-    assert words in refused(capsys, "plot", *arguments.split())
+    assert words in refused("plot", *arguments.split())
     assert sorted(Path().rglob("*")) == there

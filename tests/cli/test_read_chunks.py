@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import SMALL, alb, contradict, dataset, refused
+from command import SMALL, alb, contradict, dataset
 from s3 import S3
 from terminal import on_a_terminal
 from tiny import Tiny, coordinates, joinids, write_tables
@@ -165,9 +165,9 @@ def test_an_experiment_on_s3(s3_server: S3, run: Any, tried: Tiny) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_changes_nothing(
-    words: str, said: str, tried: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    words: str, said: str, tried: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
-    assert said in refused(capsys, "read-chunks", tried.uri, *words.split())
+    assert said in refused("read-chunks", tried.uri, *words.split())
     assert list(tmp_path.iterdir()) == []
