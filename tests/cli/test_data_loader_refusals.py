@@ -91,8 +91,6 @@ def _require_refused(refused: Any, uri: str, words: str, said: str, tmp_path: Pa
     file.write_text("mine")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
-    assert said.format(file=file, uri=uri) in refused(
-        capsys, "data-loader", uri, "-C", *words.format(file=file).split()
-    )
+    assert said.format(file=file, uri=uri) in refused("data-loader", uri, "-C", *words.format(file=file).split())
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
     assert file.read_text() == "mine"
