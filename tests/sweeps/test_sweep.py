@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from tiny import Tiny, write_tiny
+from tiny import Tiny
 
 from alb_core.base import processes
 from alb_core.base.checksum import Totals
-from alb_core.base.errors import AlbError, WrongResultError
+from alb_core.base.errors import WrongResultError
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.sweeps import data_loader, records
 from alb_core.sweeps.data_loader import Configuration, SweepEpoch, SweepSettings, SweepStart, interrupted
@@ -36,23 +34,6 @@ def _run(
     said: list[str] = []
     given = {"shared": {}, "expected": None, **given}
     return list(data_loader.run(settings, configurations, n_epochs, say=said.append, **given)), said
-
-
-def test_a_record_for_each_epoch_as_it_was_asked_for(tiny: Tiny) -> None:
-    rows, said = _run(_settings(tiny, seed=3), [ONE, TWO], 2, shared={"host": "me"}, expected=tiny.totals)
-    assert said == []
-    assert [(row["chunk_method"], row["epoch"]) for row in rows] == [
-        ("np.array", 0),
-        ("np.array", 1),
-        ("scipy.csr", 0),
-        ("scipy.csr", 1),
-    ]
-    for row in rows:
-        assert set(row) <= set(records.COLUMNS)
-        assert {"host": "me", "uri": "typed", "seed": 3, "oom": False, "n_cols": 150}.items() <= row.items()
-        assert {"total_rows": 700, "n_blocks": 11, "chunk_size": 16, "chunks_per_block": 4}.items() <= row.items()
-        assert (row["block_size"], row["nnz"], row["n_rows"]) == (64, np.count_nonzero(tiny.x), 600)
-        assert row["start_dt"] < row["end_dt"]
 
 
 def test_what_is_done_is_not_done_again(tiny: Tiny) -> None:
@@ -86,15 +67,6 @@ def test_without_a_manifest_the_first_epoch_says(tiny: Tiny, monkeypatch: pytest
     monkeypatch.setattr(processes, "iterate", watched)
     _run(_settings(tiny), [ONE, TWO], 2)
     assert asked == [None, replace(tiny.totals, checksum=None)]
-
-
-def test_fractions_may_be_added_in_any_order(tmp_path: Path) -> None:
-    fractions = write_tiny(tmp_path / "fractions", values=lambda x: np.exp(x - 40))
-    exact = fractions.totals
-    rows, _ = _run(_settings(fractions), [ONE, TWO], 2, expected=exact)
-    assert len(rows) == 4
-    with pytest.raises(WrongResultError, match="sum"):
-        _run(_settings(fractions), expected=replace(exact, total=exact.total * (1 + 1e-5)))
 
 
 def test_what_a_reader_of_the_figures_must_know_is_said(tiny: Tiny) -> None:
@@ -149,12 +121,6 @@ def test_out_of_memory_is_a_record_and_the_sweep_goes_on(tiny: Tiny, monkeypatch
     ended = rows[2]
     assert "elapsed" not in ended and "n_rows" not in ended and "max_mem" not in ended
     assert ended["total_rows"] == 700 and ended["start_dt"] <= ended["end_dt"]
-
-
-def test_what_cannot_be_read_ends_the_sweep(tmp_path: Path) -> None:
-    settings = SweepSettings("typed", str(tmp_path), quiet=True)
-    with pytest.raises(AlbError, match=f"^no SOMA experiment at {tmp_path}: "):
-        _run(settings)
 
 
 def test_secrets_are_not_recorded() -> None:
