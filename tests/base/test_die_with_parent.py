@@ -36,6 +36,11 @@ KINDS = {
     ),
     "git": ("from alb_core.commits.history.git import Objects; objects = Objects(Path()); time.sleep(600)", 2),
     "forked": ("list(processes.iterate('test_processes:sleeping'))", 2),
+    "workers of a loader": (
+        "from alb_core.loader.training.workers import WorkerPool; from test_workers import work; "
+        "next(WorkerPool(work, 2).map([('sleep', 600), ('sleep', 600)]))",
+        2,
+    ),
     "asv's build command": (
         "from alb_core.commits.builds import bridge; os.environ[bridge.HOST_PYTHON] = str(sleeper); "
         "subprocess.Popen([sys.executable, bridge.__file__]); time.sleep(600)",
@@ -71,7 +76,7 @@ def alive(found):
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_ends_with_the_command(scripts, tmp_path, kind, number):
     statement, n_processes = KINDS[kind]
-    here = os.pathsep.join([str(TESTS), str(TESTS / "base")])
+    here = os.pathsep.join(map(str, [TESTS, TESTS / "base", TESTS / "loader" / "training"]))
     variables = {**os.environ, "PYTHONPATH": here, "ALB_DATA": str(tmp_path / "data")}
     command = [sys.executable, "-c", COMMAND + statement, *scripts]
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE) as started, ExitStack() as stack:

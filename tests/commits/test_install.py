@@ -49,12 +49,19 @@ def proved(environment, commit):
     return subprocess.run([python, "-c", PROVE], env=variables, capture_output=True, text=True, check=False)
 
 
-def test_exactly_one_wheel_is_placed_and_it_is_the_locked_one(commits, environment, tmp_path):
+def test_one_wheel_is_placed_which_alone_can_be_installed(commits, environment, tmp_path):
     directory = tmp_path / "cache"
     install.place_wheel(commits["1.7.3"], directory, environment)
-    install.place_wheel(commits["1.8.1"], directory, environment)
-    [wheel] = directory.iterdir()
+    wheel = install.place_wheel(commits["1.8.1"], directory, environment)
+    assert list(directory.iterdir()) == [wheel]
     assert sha256_of(wheel) == releases_lock.load()[1].wheels[0].sha256
+    (tmp_path / "old" / "lib" / "python3.8").mkdir(parents=True)
+    with pytest.raises(AlbError, match=r"no environment of Python 3\.11"):
+        install.install(commits["1.8.1"], tmp_path / "old", wheel)
+    wheel.write_bytes(wheel.read_bytes() + b"x")
+    with pytest.raises(AlbError, match="is not the wheel of"):
+        install.install(commits["1.8.1"], environment, wheel)
+    assert not (environment / certificate.CERTIFICATE).exists()
 
 
 def test_environments_switch_between_releases_without_the_index(commits, environment, tmp_path, three_releases):
@@ -80,21 +87,6 @@ def test_what_another_release_pins_does_not_stay(commits, place, environment, tm
         install.install(release.commit, environment, wheel)
     packages = certificate.certificate(environment)["packages"]
     assert packages["somacore"] == "1.0.9" and "tiledb" not in packages
-
-
-def test_another_wheel_in_asvs_cache_is_refused(commits, environment, tmp_path):
-    wheel = install.place_wheel(commits["1.7.3"], tmp_path / "cache", environment)
-    wheel.write_bytes(wheel.read_bytes() + b"x")
-    with pytest.raises(AlbError, match="is not the wheel of"):
-        install.install(commits["1.7.3"], environment, wheel)
-    assert not (environment / certificate.CERTIFICATE).exists()
-
-
-def test_an_environment_of_another_python_is_refused(commits, environment, tmp_path):
-    wheel = install.place_wheel(commits["1.7.3"], tmp_path / "cache", environment)
-    (tmp_path / "old" / "lib" / "python3.8").mkdir(parents=True)
-    with pytest.raises(AlbError, match=r"no environment of Python 3\.11"):
-        install.install(commits["1.7.3"], tmp_path / "old", wheel)
 
 
 def test_git_objects_of_the_lock_are_those_of_the_history(commits, place):
@@ -125,14 +117,15 @@ def test_the_proof_holds_for_every_kind(toy_history, environment, tiledb, tmp_pa
 
 
 @needs_compiler
-def test_an_overlay_is_the_same_bytes_when_made_twice(toy_history, environment, tmp_path, place):
+def test_an_overlay_that_is_damaged_is_made_again_the_same(toy_history, environment, tmp_path, capsys):
     commit = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
     one = install.place_wheel(commit, tmp_path / "one", environment)
-    for path in (place / "wheels" / "builds").glob("*/*.whl"):
-        path.unlink()
+    [kept] = cache.cached_builds()
+    kept.path.write_bytes(kept.path.read_bytes()[:-1])
     time.sleep(2.1)  # A zip file counts in steps of two seconds.
     two = install.place_wheel(commit, tmp_path / "two", environment)
     assert one.name == two.name and one.read_bytes() == two.read_bytes()
+    assert "has not the sha256 that it was made with" in capsys.readouterr().err
 
 
 @needs_compiler
@@ -229,27 +222,19 @@ def test_what_a_source_build_lacks_is_named_at_once(
     assert time.monotonic() - started < 10
 
 
-def test_a_download_that_cannot_be_reached_is_named(three_releases, place, environment, tmp_path, monkeypatch):
-    monkeypatch.delenv("TILEDB_PATH", raising=False)
-    repository = toy.Repository(place / "tiledb-soma")
+def test_where_tiledb_would_come_from_is_looked_at(three_releases, place, environment, tmp_path, monkeypatch, tiledb):
     find = 'SET(DOWNLOAD_URL "http://127.0.0.1:1/tiledb.tar.gz")\n'
-    commit = repository.commit({**tree(), "libtiledbsoma/cmake/Modules/FindTileDB_EP.cmake": find})
-    with pytest.raises(AlbError, match=r"downloads it from 127\.0\.0\.1, which cannot be reached.*TILEDB_PATH"):
-        install.place_wheel(commit, tmp_path / "one", environment)
-    assert install.plan(commit).kind == "source"
-
-
-def test_a_local_tiledb_that_the_build_script_would_not_find_is_named(
-    three_releases, place, environment, tiledb, tmp_path
-):
-    repository = toy.Repository(place / "tiledb-soma")
-    find = 'SET(DOWNLOAD_URL "http://127.0.0.1:1/tiledb.tar.gz")\n'
-    commit = repository.commit({**tree(), "libtiledbsoma/cmake/Modules/FindTileDB_EP.cmake": find})
+    files = {**tree(), "libtiledbsoma/cmake/Modules/FindTileDB_EP.cmake": find}
+    commit = toy.Repository(place / "tiledb-soma").commit(files)
     with pytest.raises(AlbError, match=rf"TILEDB_PATH={tiledb} has no lib/cmake/TileDB/TileDBConfig\.cmake"):
         install.place_wheel(commit, tmp_path / "one", environment)
     (tiledb / "lib" / "cmake" / "TileDB").mkdir(parents=True)
     (tiledb / "lib" / "cmake" / "TileDB" / "TileDBConfig.cmake").touch()
     assert install.plan(commit).possible
+    monkeypatch.delenv("TILEDB_PATH")
+    with pytest.raises(AlbError, match=r"downloads it from 127\.0\.0\.1, which cannot be reached.*TILEDB_PATH"):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    assert install.plan(commit).kind == "source"
 
 
 @needs_compiler
@@ -290,16 +275,6 @@ def test_a_kill_while_a_wheel_is_written_leaves_nothing_that_counts(toy_history,
     install.place_wheel(commit, tmp_path / "two", environment)
     [made] = cache.cached_builds()
     assert made.commit == commit and cache.verified(made) and not list(root.glob(".*.partial-*"))
-
-
-@needs_compiler
-def test_a_wheel_whose_hash_differs_is_made_again(toy_history, environment, tmp_path, capsys):
-    commit = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
-    one = sha256_of(install.place_wheel(commit, tmp_path / "one", environment))
-    [made] = cache.cached_builds()
-    made.path.write_bytes(made.path.read_bytes()[:-1])
-    assert sha256_of(install.place_wheel(commit, tmp_path / "two", environment)) == one
-    assert "has not the sha256 that it was made with" in capsys.readouterr().err
 
 
 def test_a_requirement_that_the_stack_cannot_hold_is_named(three_releases, place, environment, tmp_path):

@@ -114,8 +114,8 @@ def test_a_changed_checkout_is_installed_again_though_the_commit_is_the_same(tmp
     environment = tmp_path / "env"
     environment.mkdir()
     status = environment / "asv-install-status.json"
-    [(project, home)] = local_packages.asked().items()
-    certified = {"checkouts": {project.name: vars(local_packages.look(project, home))}}
+    [(project, home)] = local_packages.named_checkouts().items()
+    certified = {"checkouts": {project.name: vars(local_packages.describe(project, home))}}
     (environment / certificate.CERTIFICATE).write_text(json.dumps(certified))
     status.touch()
     local_packages.refresh(environment)
@@ -145,4 +145,4 @@ def test_what_is_no_checkout_of_it_is_named(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("ALB_CELLXGENE_CENSUS", str(path))
     said = "is no git checkout with a commit" if kind == "no git" else "is no checkout of cellxgene-census"
     with pytest.raises(AlbError, match=rf"ALB_CELLXGENE_CENSUS={path} {said}"):
-        local_packages.asked()
+        local_packages.named_checkouts()

@@ -91,18 +91,14 @@ def test_layouts_are_those_of_the_census_and_of_the_floor(writable: Path) -> Non
     assert size_on_disk(writable / "census" / "ms") != size_on_disk(writable / "soma" / "ms")
 
 
-def test_a_fragment_without_non_zeros_is_left_out(writable: Path) -> None:
+@pytest.mark.parametrize(("n_rows", "n_fragments"), [(1_000, 1), (0, 0)])
+def test_a_fragment_without_non_zeros_is_left_out(writable: Path, n_rows: int, n_fragments: int) -> None:
     path = writable / "experiment"
-    rows, columns, values = (one[coordinates()[0] < 1_000] for one in coordinates())
-    write_experiment(path, (N_OBS, N_VARS), batches(500, rows, columns, values), obs, var, fragments=5)
-    assert fragments_of(path) == 1
-
-
-def test_x_may_be_empty(writable: Path) -> None:
-    path = writable / "experiment"
-    write_experiment(path, (N_OBS, N_VARS), [], obs, var)
+    columns = [one[coordinates()[0] < n_rows] for one in coordinates()]
+    write_experiment(path, (N_OBS, N_VARS), batches(500, *columns), obs, var, fragments=5)
     with tiledbsoma.Experiment.open(str(path)) as experiment:
-        assert experiment.ms["RNA"].X["raw"].nnz == 0
+        assert experiment.ms["RNA"].X["raw"].nnz == len(columns[0])
+    assert fragments_of(path) == n_fragments
 
 
 def test_a_table_may_come_in_batches(writable: Path) -> None:

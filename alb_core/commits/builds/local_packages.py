@@ -52,7 +52,7 @@ class Checkout:
     digest: str
 
 
-def asked() -> dict[LocalProject, Path]:
+def named_checkouts() -> dict[LocalProject, Path]:
     """Return the packages' directories that the environment names."""
     found = {}
     for project in PROJECTS:
@@ -62,7 +62,7 @@ def asked() -> dict[LocalProject, Path]:
     return found
 
 
-def look(project: LocalProject, home: Path) -> Checkout:
+def describe(project: LocalProject, home: Path) -> Checkout:
     """Describe a checkout as it stands now."""
     digest = hashlib.sha256()
     for name in _files(home):
@@ -81,8 +81,8 @@ def look(project: LocalProject, home: Path) -> Checkout:
 def wheels(environment: Path) -> tuple[list[Path], dict[str, dict[str, Any]]]:
     """Return the wheels of the checkouts that the environment names, built where they are not cached."""
     paths, certified = [], {}
-    for project, home in asked().items():
-        found = look(project, home)
+    for project, home in named_checkouts().items():
+        found = describe(project, home)
         paths.append(_wheel(project, home, found, environment))
         certified[project.name] = asdict(found)
     return paths, certified
@@ -93,7 +93,7 @@ def refresh(environment: Path) -> None:
 
     asv installs a commit once; the commit may be the same and a checkout beside it another.
     """
-    wanted = {project.name: asdict(look(project, home)) for project, home in asked().items()}
+    wanted = {project.name: asdict(describe(project, home)) for project, home in named_checkouts().items()}
     if not (environment / certificate.CERTIFICATE).is_file():
         return
     if certificate.certificate(environment).get("checkouts", {}) != wanted:

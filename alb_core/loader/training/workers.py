@@ -193,7 +193,9 @@ def _work(there: connection.Connection, work: Callable[[Any], Iterable[Any]]) ->
     # Ctrl-C goes to all processes of a terminal; the one that asks ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The thread that started this process may end before it: Linux's own way would end this one with the thread.
-    end_with_parent_by_thread(os.getppid())
+    asking = multiprocessing.parent_process()
+    if asking is not None and asking.pid is not None:
+        end_with_parent_by_thread(asking.pid)
     torch.set_num_threads(1)
     # The process that cuts the batches warns once; here each process would.
     warnings.filterwarnings("ignore", "Sparse ")
