@@ -137,7 +137,7 @@ def add_dataframe(collection: tiledbsoma.Collection, name: str, table: pa.Table)
 
 def fill_dataframe(path: Path, table: pa.Table) -> None:
     """Write a table. Not while its experiment is being created: 2.3.0 then loses the words of dictionary columns."""
-    with tiledbsoma.DataFrame.open(path.as_uri(), "w") as dataframe:
+    with tiledbsoma.DataFrame.open(str(path), "w") as dataframe:
         dataframe.write(table)
 
 

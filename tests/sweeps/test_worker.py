@@ -127,6 +127,21 @@ def test_a_warning_is_one_line_of_ours(tiny: Tiny, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == "alb: 1x2000 np.array: a chunk of 2000 rows holds all 700 rows there are\n"
 
 
+def test_each_chunk_is_told_where_it_is_asked_for(tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = read_chunks.ReadSettings(tiny.uri, chunk_size=300, verbose=True, **BUFFERS)
+    size, done = worker.chunks(settings, "table")
+    assert size == read_chunks.ReadSize(700, 150, 150, np.count_nonzero(tiny.x))
+    assert isinstance(done, read_chunks.ReaderPass)
+    lines = capsys.readouterr().err.splitlines()
+    told = [(f"{rows:,} of 700 rows", np.count_nonzero(tiny.x[max(0, rows - 300) : rows])) for rows in (300, 600)]
+    told.append(("700 of 700 rows", np.count_nonzero(tiny.x[600:])))
+    assert [line.rpartition(" in ")[0] for line in lines] == [
+        f"read_table: {rows}, {nnz:,} non-zeros" for rows, nnz in told
+    ]
+    list(worker.chunks(read_chunks.ReadSettings(tiny.uri, chunk_size=300, **BUFFERS), "table"))
+    assert capsys.readouterr().err == "", "no progress bar in a pipe"
+
+
 def test_a_reader_that_the_release_lacks(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     def lacks(*_: Any) -> None:
         raise NotImplementedError("tiledbsoma 1.0 has no blockwise reader")
