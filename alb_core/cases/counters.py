@@ -62,9 +62,9 @@ def count(case: Case) -> Figures:
     with io_counts.count_fragments(case.location) as read_fragments, io_counts.count_all() as counts:
         result = case.epoch()
         counted: Mapping[str, int | None] = counts() or dict.fromkeys(io_counts.COUNTERS)
-        # Only a loader that says where its time goes has these figures.
-        stages = () if result.reading is None else ("reading", "converting", "waiting")
-        seconds = {name: getattr(result, name) if stages else None for name in ("reading", "converting", "waiting")}
+        seconds = dict.fromkeys(("reading", "converting", "waiting"))
+        if result.reading is not None:  # of a loader that says where its time goes
+            seconds = {name: getattr(result, name) for name in seconds}
         return {**counted, "fragments": read_fragments(), **seconds}
 
 
