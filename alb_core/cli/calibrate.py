@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-
 import click
 
-from alb_core.cli.verdict import duration
+from alb_core.cli.options import answer_alone, bench_option, budget_option, machine_option, say
 
 
 @click.command()
-@click.option("--machine", help="Name of this computer; asv's own choice by default.")
+@machine_option
 @click.option(
     "--minutes",
     default=60.0,
@@ -19,8 +16,8 @@ from alb_core.cli.verdict import duration
     type=click.FloatRange(min=0),
     help="Time to measure, builds apart; 0 judges again what is recorded.",
 )
-@click.option("-b", "--bench", "patterns", multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable.")
-@click.option("--budget", default="10m", show_default=True, metavar="TIME", help="Budget of the verdicts it is about.")
+@bench_option
+@budget_option("10m", "Budget of the verdicts it is about.")
 @click.option(
     "--resamples",
     default=200,
@@ -34,7 +31,7 @@ def calibrate(
     machine: str | None,
     minutes: float,
     patterns: tuple[str, ...],
-    budget: str,
+    budget: float,
     resamples: int,
     no_canary: bool,
     form: str,
@@ -46,17 +43,14 @@ def calibrate(
     data/results/MACHINE/calibration.json, which `alb verdict` and the published site use. Another call adds rounds; an
     interrupted one loses none. Exit status: 0 done, 2 bad input, 3 too few rounds yet.
     """
-    seconds = duration(budget)
-    # Here, so that `alb --help` and a wrong option answer at once.
     from alb_core.rounds.selections import VERDICT
     from alb_core.verdicts.calibration import calibration_text
     from alb_core.verdicts.calibration.calibrate import CalibrationRequest, run
 
-    request = CalibrationRequest(machine, 60 * minutes, patterns or VERDICT.patterns, seconds, resamples, not no_canary)
-    # asv tells of its work on stdout, which is for the table alone.
-    with contextlib.redirect_stdout(sys.stderr):
+    request = CalibrationRequest(machine, 60 * minutes, patterns or VERDICT.patterns, budget, resamples, not no_canary)
+    with answer_alone():
         done = run(request)
     for line in done.failures:
-        click.echo(f"alb: {line}", err=True)
+        say(line)
     click.echo(calibration_text.text(done.known, form))
-    click.echo(f"alb: written to {done.path}", err=True)
+    say(f"written to {done.path}")

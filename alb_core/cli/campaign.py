@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-
 import click
 
-from alb_core.cli.verdict import duration
+from alb_core.cli.options import answer_alone, bench_option, budget_option, machine_option
 
 
 @click.command()
 @click.argument("words", metavar="[RANGE]", default="..")
-@click.option("--budget", default="150m", show_default=True, metavar="TIME", help="Time for all of it: 45m, 2h.")
+@budget_option("150m", "Time for all of it: 45m, 2h.")
 @click.option("--rounds", type=int, metavar="N", help="Rounds of each benchmark of time.  [default: 12]")
-@click.option("-b", "--bench", "patterns", multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable.")
-@click.option("--machine", help="Name of this computer; asv's own choice by default.")
+@bench_option
+@machine_option
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be done and how long it takes; change nothing.")
 def campaign(
-    words: str, budget: str, rounds: int | None, patterns: tuple[str, ...], machine: str | None, dry_run: bool
+    words: str, budget: float, rounds: int | None, patterns: tuple[str, ...], machine: str | None, dry_run: bool
 ) -> int:
     """Measure releases of tiledb-soma round by round: the first round of each, then the second of each, and so on.
 
@@ -26,18 +23,15 @@ def campaign(
     appended to asv's results. What is measured is skipped, so the same command goes on where one ended. Exit status: 0
     done, or the budget is spent; 1 something failed; 2 bad input; 3 could not measure.
     """
-    seconds = duration(budget)
-    # Here, so that `alb --help` and a wrong option answer at once.
     from alb_core.rounds.release_schedule import ROUNDS
     from alb_core.rounds.selections import CAMPAIGN
     from alb_core.verdicts import campaign as campaign_module
     from alb_core.verdicts import campaign_text
 
     request = campaign_module.CampaignRequest(
-        words, seconds, ROUNDS if rounds is None else rounds, patterns or CAMPAIGN.patterns, machine
+        words, budget, ROUNDS if rounds is None else rounds, patterns or CAMPAIGN.patterns, machine
     )
-    # asv tells of its work on stdout, which is for the report alone.
-    with contextlib.redirect_stdout(sys.stderr):
+    with answer_alone():
         found = campaign_module.plan(request) if dry_run else campaign_module.run(request)
     for line in campaign_text.lines(found):
         click.echo(line)

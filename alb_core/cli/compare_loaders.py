@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +15,8 @@ from tqdm import tqdm
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
-from alb_core.cli.source import ExperimentSource, located
+from alb_core.cli.source import located
+from alb_core.datasets.find import dataset_path
 from alb_core.loader import order
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.sweeps import provenance
@@ -78,18 +78,20 @@ def compare_loaders(
     _require_places(document, figure)
     modules, chosen = _modules(peers), _settings(settings)
     results, machine = _place_to_keep(keep, machine)
-    source = _local(dataset)
+    # Loaders of others are given a path.
+    source = located(str(dataset_path(dataset.removeprefix("file://"))))
     workload = LoaderWorkload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
     processes.preload()  # imports take seconds, beside what is looked at meanwhile
     with TemporaryDirectory(prefix="alb-compare-") as place:
         session = Session(Path(place), number=rounds, timeout_seconds=patience, bars=progress_bars, say=_say)
         n_rows = session.open(source.location, source.manifest)
         _note_few_blocks(order.n_blocks(n_rows, spec))
-        about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds, **_of_here()}
+        about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds}
         outcomes = session.compare(workload, modules, chosen)
     if document != "-":
         click.echo("\n".join(table.lines(outcomes)))
-    content = {**about, "loaders": [outcome.as_json() for outcome in outcomes]}
+    here = {**provenance.of_computer(), **provenance.of_software()}
+    content = {**about, **here, "loaders": [outcome.as_json() for outcome in outcomes]}
     if document is not None:
         _write(document, content)
     if machine is not None:
@@ -132,13 +134,6 @@ def _settings(words: str) -> list[str]:
     if unknown:
         raise AlbError(f"--settings {words!r}: {unknown[0]!r} is unknown, expected some of {', '.join(SETTINGS)}")
     return found
-
-
-def _local(word: str) -> ExperimentSource:
-    """Dataset on this machine: loaders of others are given a path."""
-    if "://" in word and not word.startswith("file://"):
-        raise AlbError(f"{word} is a URI, expected the name or the path of a dataset on this machine")
-    return located(word)
 
 
 def _require_places(document: str | None, figure: str | None) -> None:
@@ -205,18 +200,9 @@ class _Bars:
         self._runs.close()
 
 
-@contextmanager
-def progress_bars(runs: int) -> Iterator[_Bars]:
+def progress_bars(runs: int) -> closing[_Bars]:
     """Show bars on a terminal while loaders run."""
-    bars = _Bars(runs)
-    try:
-        yield bars
-    finally:
-        bars.close()
-
-
-def _of_here() -> dict[str, Any]:
-    return {**provenance.of_computer(), **provenance.of_software()}
+    return closing(_Bars(runs))
 
 
 def _write(document: str, content: dict[str, Any]) -> None:

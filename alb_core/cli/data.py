@@ -25,7 +25,6 @@ def data() -> None:
 def make_command(name: str, replace: bool, **options: int | str | None) -> None:
     """Make the synthetic dataset NAME, with the oldest release that is measured."""
     spec = resolved(name, **options)
-    # Here, so that `alb --help` and a wrong option answer at once.
     from alb_core.datasets.synthetic.make import make
 
     make(name, spec, replace=replace, report=click.echo)

@@ -50,7 +50,6 @@ def download(
     version = None if census_uri is not None else census_version or CENSUS_VERSION
     asked = CensusSlice(census_version=version, census_uri=census_uri, **options)  # type: ignore[arg-type]
     config = tiledb_config(region, tiledb)
-    # Here, so that `alb --help` and a wrong option answer at once.
     from alb_core.datasets.census.download import download as run
 
     root = (out_root or data_root()).absolute()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import click
 
 from alb_core.base.documents import Format
 from alb_core.cli.machines import results_root
-from alb_core.cli.verdict import percent
+from alb_core.cli.options import answer_alone, bench_option, say, threshold_option
 from alb_core.commits.builds import cache
 from alb_core.commits.builds import plan as plan_module
 from alb_core.commits.builds.plan import Planner
@@ -28,26 +26,23 @@ from alb_core.rounds.results import machines
 @click.command()
 @click.argument("words", metavar="[RANGE]", default="..")
 @click.option("--machine", help="Whose results; asv's own choice by default.")
-@click.option("-b", "--bench", "patterns", multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable.")
-@click.option(
-    "--threshold", default="5%", show_default=True, metavar="PERCENT", help="Smaller changes are called none."
-)
+@bench_option
+@threshold_option("5%", "Smaller changes are called none.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold: str, as_json: bool) -> None:
+def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold: float, as_json: bool) -> None:
     """List every release at which a campaign saw time or memory change by more than the noise.
 
     RANGE is as `alb campaign` takes it. Each line has the change, its interval (all of them hold at once, 95 %), and
     the levels before and after; the noise of a round follows for each benchmark.
     """
-    share = percent(threshold)
     from alb_core.rounds.selections import CAMPAIGN
     from alb_core.verdicts import campaign, campaign_text
     from alb_core.verdicts.change_points import find_steps
 
     request = campaign.CampaignRequest(words, patterns=patterns or CAMPAIGN.patterns, machine=machine)
-    with contextlib.redirect_stdout(sys.stderr):
+    with answer_alone():
         rounds = campaign.recorded(request)
-        found = find_steps(rounds, share)
+        found = find_steps(rounds, threshold)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(line) for line in found], indent=1))
         return
@@ -168,7 +163,7 @@ def _since_results(root: Path, machine: str) -> str:
     for commit in git(root, "rev-list", "--first-parent", "main").split():
         if commit in measured:
             return f"{commit}..main"
-    click.echo(f"alb: no results of machine {machine} on main yet: main alone", err=True)
+    say(f"no results of machine {machine} on main yet: main alone")
     return "main^!"
 
 

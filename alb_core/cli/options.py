@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import click
@@ -10,6 +13,58 @@ import click
 from alb_core.base.errors import AlbError
 
 Command = Callable[..., Any]
+
+machine_option = click.option("--machine", help="Name of this computer; asv's own choice by default.")
+bench_option = click.option(
+    *("-b", "--bench", "patterns"), multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable."
+)
+
+
+def budget_option(default: str, what: str) -> Callable[[Command], Command]:
+    """Add ``--budget``, given to the command in seconds."""
+    return click.option(
+        *("--budget", "budget"),
+        default=default,
+        show_default=True,
+        metavar="TIME",
+        help=what,
+        callback=lambda context, option, words: duration(words),
+    )
+
+
+def threshold_option(default: str | None, what: str) -> Callable[[Command], Command]:
+    """Add ``--threshold``, given to the command as a share."""
+    return click.option(
+        *("--threshold", "threshold"),
+        default=default,
+        show_default=default is not None,
+        metavar="PERCENT",
+        help=what,
+        callback=lambda context, option, words: None if words is None else percent(words),
+    )
+
+
+def answer_alone() -> redirect_stdout[Any]:
+    """Keep stdout for a command's answer: within the block, what asv tells of its work goes to stderr."""
+    return redirect_stdout(sys.stderr)
+
+
+def duration(words: str) -> float:
+    """Read a time such as ``90s``, ``10m`` or ``1h`` in seconds; a bare number is seconds."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", words)
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise AlbError(f"--budget {words!r}: expected a time such as 90s, 10m or 1h")
+    return seconds
+
+
+def percent(words: str) -> float:
+    """Read a percentage such as ``5%`` as a share; ``5`` means the same."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", words)
+    share = float(found[1]) / 100 if found else 0.0
+    if not 0 < share <= 1:
+        raise AlbError(f"--threshold {words!r}: expected percent, such as 5%")
+    return share
 
 
 def pairs(option: str, words: Iterable[str]) -> dict[str, str]:

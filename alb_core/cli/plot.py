@@ -66,7 +66,6 @@ def plot(
     if out.exists() and not out.is_dir():
         raise AlbError(f"-o {out} is a file, expected a directory")
     table = select(records.load(path), filters)
-    # Here, so that `alb --help` and bad input answer at once.
     from alb_core.figures.render import drawings
 
     todo = drawings(table, log_memory=log_memory)

@@ -53,7 +53,6 @@ class Spec:
     layout: str = "census"
     #: Fragments of X/raw, each a contiguous range of cells.
     fragments: int = 1
-    #: Of all random numbers.
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +91,6 @@ class CensusSlice:
     end: int | None = None
     #: Whether they are sorted by ``dataset_total_cell_count`` first.
     sorted_datasets: bool = False
-    #: Of the Census.
     collection_id: str = COLLECTION
     #: Vars with a ``soma_joinid`` below this; all, where the Census has fewer.
     n_vars: int = 20_000

@@ -25,7 +25,6 @@ class BenchmarkCase:
     index: int
     #: As asv keeps them: reprs.
     parameters: tuple[str, ...]
-    #: What it measures.
     kind: Kind
 
     @property

@@ -50,9 +50,7 @@ class InstalledCommit:
     label: str
     #: The commit as it was typed, or the version of a release.
     name: str
-    #: Its full object name.
     commit: str
-    #: asv's environment.
     environment: StackEnvironment
 
     @property

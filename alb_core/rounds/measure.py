@@ -26,7 +26,6 @@ class MeasuringSummary:
     turns: int = 0
     #: Groups that were started.
     groups: int = 0
-    #: Whether the user ended it.
     interrupted: bool = False
 
 

@@ -64,7 +64,6 @@ class ReleaseSchedule:
 
     #: Of the releases, oldest first.
     versions: Sequence[str]
-    #: What is measured.
     cases: Sequence[BenchmarkCase]
     #: Rounds of a case of time; others have fewer (:func:`wanted_rounds`).
     rounds: int

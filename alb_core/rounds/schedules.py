@@ -25,7 +25,6 @@ class Turn:
     case: BenchmarkCase
     #: Names of the commits.
     commits: tuple[str, ...]
-    #: For a progress bar.
     description: str
     #: Whether the last commit runs first.
     reverse: bool = False

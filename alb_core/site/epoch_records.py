@@ -26,11 +26,9 @@ _TIME, _PEAK, _FIRST = "time_", "peakmem_", "track_first_batch"
 class Subject:
     """What the records of one figure have in common, so that they may stand side by side."""
 
-    #: Name of the computer.
     machine: str
     #: Variables of the environment: under which dependencies.
     stack: str
-    #: Name of the dataset.
     dataset: str
     #: asv's name of the class.
     benchmark: str
@@ -40,9 +38,7 @@ class Subject:
 class CommitEpochs:
     """What one commit has of one subject."""
 
-    #: Of the records.
     subject: Subject
-    #: Full object name.
     commit: str
     #: Epoch records, as :mod:`alb_core.sweeps.records` has them.
     records: list[dict[str, Any]]

@@ -28,14 +28,12 @@ CASES: Mapping[str, Sequence[str]] = {
 class EpochSettings:
     """An epoch over all rows of a dataset."""
 
-    #: Its name.
     dataset: str
     #: How rows become tensors: a method of ours, a reader, or somebody else's loader.
     method: str
     #: How blocks are cut, in rows and chunks; a reader's chunk is a block of one.
     chunk_size: int
     chunks_per_block: int
-    #: Mode.
     shuffle: str
     #: Rows; None for a reader, which makes none.
     batch_size: int | None = None

@@ -23,7 +23,6 @@ class PageCommit:
 
     #: Its tag; else its short name.
     name: str
-    #: Full object name.
     commit: str
     #: Milliseconds since 1970, as asv has it.
     date: int

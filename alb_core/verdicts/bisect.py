@@ -56,15 +56,12 @@ class BisectRequest:
 class BisectResult:
     """How a bisection ended."""
 
-    #: What is known of the commits.
     search: Search
-    #: Where it was measured.
     machine: str
     #: What was bisected; None where nothing became worse beyond doubt.
     regression: Regression | None = None
     #: Why it is not at its end; None where it is.
     open: str | None = None
-    #: Whether the user ended it.
     interrupted: bool = False
     #: Why, by commit.
     skipped: dict[str, str] = field(default_factory=dict)

@@ -27,7 +27,6 @@ MOST_ROUNDS = pairs_module.MOST_ROUNDS
 class Regression:
     """What is bisected: a case, and the line between good and bad."""
 
-    #: The case.
     case: BenchmarkCase
     #: From GOOD to BAD: a log ratio, or bytes.
     change: float
@@ -54,7 +53,6 @@ class Search:
     bad: int = field(init=False)
     #: Places of commits of which nothing can be known.
     skipped: set[int] = field(default_factory=set)
-    #: Commits tested.
     tests: int = 0
 
     def __post_init__(self) -> None:

@@ -19,11 +19,9 @@ from alb_core.rounds.results.machines import CALIBRATION
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something happened."""
+    """How often something happened, of the times that it could have."""
 
-    #: Times that it did.
     count: int
-    #: Times that it could have.
     of: int
 
     def __post_init__(self) -> None:
@@ -81,7 +79,6 @@ class VerdictRates:
 class Calibration:
     """What is known of one machine."""
 
-    #: Its name.
     machine: str
     #: When, ISO 8601.
     measured: str

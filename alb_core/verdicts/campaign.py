@@ -62,9 +62,7 @@ class CampaignRequest:
 class Campaign:
     """Where a campaign stands."""
 
-    #: Name.
     machine: str
-    #: What there is and what is left.
     schedule: ReleaseSchedule
     #: Releases without an environment; after a campaign, those that could not be installed.
     missing: Sequence[str]

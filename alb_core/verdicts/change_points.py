@@ -46,7 +46,6 @@ Floats = NDArray[np.float64]
 class Step:
     """A change at a release."""
 
-    #: What changed.
     case: BenchmarkCase
     #: The release with the new level.
     version: str
@@ -67,7 +66,6 @@ class Step:
 class CaseSteps:
     """A case over all releases."""
 
-    #: The case.
     case: BenchmarkCase
     #: Its steps, oldest first.
     steps: tuple[Step, ...]

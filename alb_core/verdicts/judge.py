@@ -39,7 +39,6 @@ class Change:
     high: float | None
     #: The smallest change that these rounds could have seen with 95 % probability.
     visible: float | None
-    #: What may be said.
     word: Word
     #: Number of rounds behind it.
     rounds: int

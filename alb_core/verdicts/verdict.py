@@ -49,9 +49,7 @@ class VerdictRequest:
     machine: str | None = None
     #: Whether a commit may be measured against itself.
     same: bool = False
-    #: Whether the canary runs first.
     run_canary: bool = True
-    #: Whether counters run after the rounds.
     run_counters: bool = False
     #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None

@@ -32,7 +32,6 @@ class Context:
     #: Full object names.
     base_commit: str
     head_commit: str
-    #: Where it was measured.
     machine: str
     #: That this call measured.
     seconds: float
@@ -40,7 +39,6 @@ class Context:
     budget: float
     #: Rounds of single benchmarks that were there before.
     recorded: int
-    #: Whether the user ended it.
     interrupted: bool = False
     #: What the machine was like before; None where nobody looked.
     canary: Canary | None = None

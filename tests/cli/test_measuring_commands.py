@@ -4,7 +4,7 @@ import pytest
 
 from alb_core.base.errors import AlbError
 from alb_core.cli.main import main
-from alb_core.cli.verdict import duration, percent
+from alb_core.cli.options import duration, percent
 
 
 @pytest.mark.parametrize(("words", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), ("45", 45), (" 2 m ", 120)])

@@ -32,10 +32,8 @@ class ActiveHistory:
     path: Path
     #: One of :data:`RELEASES`, :data:`CLONE`, :data:`OWN`.
     kind: str
-    #: Commits, or None.
     main: str | None
     head: str | None
-    #: What is checked out.
     branch: str
     #: Number of commits up to ``HEAD``.
     commits: int

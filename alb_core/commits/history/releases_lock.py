@@ -37,11 +37,9 @@ class Companion:
 class Release:
     """One release of tiledbsoma."""
 
-    #: As on the package index.
     version: str
     #: When its source distribution was uploaded, ISO 8601 in UTC, whole seconds.
     released: str
-    #: Its source distribution.
     sdist: LockedFile
     #: Its wheels for CPython 3.11, one for each platform.
     wheels: tuple[LockedFile, ...]

@@ -46,7 +46,6 @@ class CensusSelection:
     uri: str
     #: Of the Census, empty if it does not say.
     build_date: str
-    #: Source datasets.
     dataset_ids: tuple[str, ...]
     #: Joinids of their cells.
     cells: RowRanges

@@ -40,7 +40,6 @@ class Declared:
 
     #: The present one.
     version: str
-    #: Of its parameters.
     param_names: tuple[str, ...]
     #: By earlier version, the part of it that is the same.
     same_as: Mapping[str, Part]

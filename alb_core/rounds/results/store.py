@@ -57,7 +57,6 @@ class _Segment:
     count: int
     #: Samples of a round.
     size: int
-    #: Of all of them.
     digest: str
 
     @property

@@ -59,7 +59,6 @@ class CalibrationRequest:
     budget: float = verdict.BUDGET
     #: Verdicts of each size from rounds drawn anew.
     resamples: int = 200
-    #: Whether the canary runs.
     run_canary: bool = True
     #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
@@ -71,7 +70,6 @@ class CalibrationResult:
 
     #: What is known of the machine now.
     known: Calibration
-    #: The file with it.
     path: Path
     #: What this call measured.
     measured: MeasuringSummary

@@ -54,7 +54,6 @@ _IDENTITY = "arrayloader-benchmarks <calibration@arrayloader-benchmarks.invalid>
 class InjectedCommits:
     """A release and the commits on top of it."""
 
-    #: What the others stand on.
     release: Release
     #: Commit by size of the change; :data:`NOTHING` is the release.
     by_size: dict[str, str]

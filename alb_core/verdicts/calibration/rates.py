@@ -32,7 +32,6 @@ _LEAST_RUNS = 4
 class Tally:
     """What some verdicts of one change said."""
 
-    #: How many.
     verdicts: int = 0
     #: How many of them had the word that counts.
     whole: int = 0
