@@ -48,7 +48,7 @@ def install() -> None:
     """Let asv's commands run within the functions of this module; a second call changes nothing."""
     prepare.install()
     within: dict[Within, tuple[Any, ...]] = {
-        _making: (Setup,),
+        lambda conf, args, run: run(): (Setup,),
         _measuring: (Run, Continuous, Find, Profile),
         _reading: (Check, Compare, Show),
         _publishing: (Publish, GithubPages),
@@ -79,10 +79,6 @@ def _with_stack(spec: str) -> str:
     """Let ``-E virtualenv`` and ``-E virtualenv:3.11`` mean the suite's own environments."""
     kind, colon, python = spec.partition(":")
     return f"{StackEnvironment.tool_name}{colon}{python}" if kind == Virtualenv.tool_name else spec
-
-
-def _making(conf: Config, args: Namespace, run: Runner) -> Any:
-    return run()
 
 
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:

@@ -58,8 +58,10 @@ class SpeedPage(OutputPublisher):  # type: ignore[misc]
             added_pages.add(site)
             # Through asv, which names what it cannot read.
             every = list(iter_results(conf.results_dir))
+            # Those of the range that is published, on its branches and tags.
+            drawn = {revision for _, graph in graphs for revision in graph.data_points}
             dates = {results.commit_hash: int(results.date) for results in every}
-            known = _releases(repo.get_tags(), revisions, dates, _drawn(graphs))
+            known = _releases(repo.get_tags(), revisions, dates, drawn)
             speed.write(site, (one for results in every for one in commit_epochs(results, benchmarks)), known)
 
         _written(write)
@@ -95,11 +97,6 @@ def _written(write: Callable[[], None], otherwise: str = "the site lacks a page"
         write()
     except AlbError as error:
         print(f"alb: {otherwise}: {error}", file=sys.stderr)
-
-
-def _drawn(graphs: Any) -> set[int]:
-    """Revisions that asv's graphs have: those of the range that is published, on its branches and tags."""
-    return {revision for _, graph in graphs for revision in graph.data_points}
 
 
 def _releases(

@@ -299,3 +299,16 @@ def _death(status: int | None, kills_before: int | None) -> AlbError:
         if kills is None or kills_before is None or kills > kills_before:
             return OutOfMemoryError("out of memory: killed by the system")
     return AlbError(f"the measuring process ended with {how_it_ended(status)} before it was done")
+
+
+@contextlib.contextmanager
+def variable_set(name: str, value: str) -> Iterator[None]:
+    """Within the block, this process and those that it starts have an environment variable."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before

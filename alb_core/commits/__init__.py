@@ -1,4 +1,4 @@
-"""Which tiledb-soma commits are there, and how is one installed.
+"""Which tiledb-soma commits are there, and how is one installed? Two folders say so.
 
-Rooms above ``loader`` may use it; it uses ``base``.
+``history`` answers the first, ``builds`` the second. ``datasets`` and the rooms above use it; it uses ``base``.
 """

@@ -1,7 +1,6 @@
 """All that is patched in asv, each with the reason: there, asv offers no class to derive from and no hook.
 
-tests/rounds/test_asv_patches.py fails where a new asv no longer has what is patched, or one of its private attributes
-that are used.
+tests/rounds/test_asv_patches.py fails where a new asv has not what is patched, or a private attribute that is used.
 """
 
 from __future__ import annotations
@@ -23,16 +22,6 @@ from alb_core.base.files import ensure_directory
 from alb_core.rounds.results import carried_versions
 from alb_core.rounds.results.machines import BESIDE_RESULTS
 from alb_core.rounds.results.resolved_versions import resolved
-
-#: Private attributes of asv's results that the suite uses.
-PRIVATE_RESULTS = (
-    "_results",
-    "_samples",
-    "_stats",
-    "_benchmark_params",
-    "_benchmark_version",
-    "_requirements",
-)
 
 _ADD_RESULT, _LOAD, _SAVE = Results.add_result, Results.load, Results.save
 _ITER_RESULTS_PATHS = results_module.iter_results_paths
@@ -56,7 +45,7 @@ def versions_saved(*environments: Path) -> Iterator[None]:
 
     def save(self: Results, result_dir: str) -> None:
         self._requirements = {**self._requirements, **resolved(environments, self.commit_hash)}
-        _save_whole(self, Path(result_dir))
+        _save_atomically(self, Path(result_dir))
 
     Results.save = save
     try:
@@ -88,14 +77,14 @@ def around(command: type[Command], run: Callable[[Config, Namespace, Callable[[]
 
     asv imports plugins after it has chosen the command, so that a class of the same name would come too late.
     """
-    original = command.run_from_conf_args
-    if hasattr(original, "around"):
+    unpatched = command.run_from_conf_args
+    if hasattr(unpatched, "around"):
         return
 
     def run_from_conf_args(cls: type[Command], /, conf: Config, args: Namespace, **options: Any) -> Any:
-        return run(conf, args, lambda: original(conf, args, **options))
+        return run(conf, args, lambda: unpatched(conf, args, **options))
 
-    run_from_conf_args.around = original  # type: ignore[attr-defined]
+    run_from_conf_args.around = unpatched  # type: ignore[attr-defined]
     command.run_from_conf_args = classmethod(run_from_conf_args)
 
 
@@ -108,7 +97,7 @@ def _add_result(self: Results, benchmark: dict[str, Any], *args: Any, **options:
     return _ADD_RESULT(self, benchmark, *args, **options)
 
 
-def _save_whole(results: Results, directory: Path) -> None:
+def _save_atomically(results: Results, directory: Path) -> None:
     """Write a results file, or leave what was there: asv writes in place, and may be killed meanwhile."""
     name = get_filename(results.params["machine"], results.commit_hash, results.env_name)
     place = directory / name

@@ -13,7 +13,6 @@ import copy
 import shutil
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from asv import util
 from asv.config import Config
 from asv.environment import get_environments
 from asv.repo import NoSuchNameError, Repo
-from tqdm import tqdm
+from tqdm.contrib.concurrent import thread_map
 
 from alb_core.base.certificate import PACKAGE, certificate
 from alb_core.base.errors import AlbError
@@ -101,23 +100,25 @@ def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
 
 
 def base_and_head(
-    conf: Config, names: tuple[str, str], commits: Sequence[str]
+    conf: Config, repo: Repo, names: tuple[str, str], commits: Sequence[str]
 ) -> tuple[InstalledCommit, InstalledCommit]:
-    """Return BASE and HEAD, each with its environment and stack; neither commit is installed yet."""
+    """Install BASE and HEAD, each in its environment."""
     first, second = environments_of(conf, environment_roots())
-    head, base = first, second
     # An environment that has a commit already keeps it.
     if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
-        head, base = second, first
-    return InstalledCommit("BASE", names[0], commits[0], base), InstalledCommit("HEAD", names[1], commits[1], head)
+        first, second = second, first
+    base = InstalledCommit("BASE", names[0], commits[0], second)
+    head = InstalledCommit("HEAD", names[1], commits[1], first)
+    base.install(conf, repo)
+    head.install(conf, repo)
+    return base, head
 
 
 def dependencies(base: InstalledCommit, head: InstalledCommit) -> list[str]:
     """Say which packages two commits have in other versions, tiledbsoma itself apart; a sentence or none."""
     one, other = base.packages, head.packages
-    names = sorted((one.keys() | other.keys()) - {PACKAGE}, key=str.lower)
-    moved = [f"{name} {one.get(name, 'none')} -> {other.get(name, 'none')}" for name in names]
-    moved = [words for words, name in zip(moved, names, strict=True) if one.get(name) != other.get(name)]
+    names = {name for name in (one.keys() | other.keys()) - {PACKAGE} if one.get(name) != other.get(name)}
+    moved = [f"{name} {one.get(name, 'none')} -> {other.get(name, 'none')}" for name in sorted(names, key=str.lower)]
     return [f"dependencies differ: {', '.join(moved)}"] if moved else []
 
 
@@ -138,7 +139,6 @@ def install_releases(conf: Config, repo: Repo, releases: Sequence[InstalledCommi
     """Make the environments that are missing, and install each release; return by version why one cannot be."""
     base = environment_at(conf, Path(conf.env_dir))
     base.create()
-    failures: dict[str, str] = {}
 
     def made(release: InstalledCommit) -> tuple[InstalledCommit, str | None]:
         try:
@@ -151,12 +151,9 @@ def install_releases(conf: Config, repo: Repo, releases: Sequence[InstalledCommi
         return release, None
 
     missing = [release for release in releases if not release.installed]
-    bar = tqdm(total=len(missing), desc="installing", unit=" releases", disable=None)
-    with ThreadPoolExecutor(_MADE_AT_ONCE) as pool, bar:
-        for release, reason in pool.map(made, missing):
-            if reason is not None:
-                failures[release.name] = reason
-            bar.update()
+    bar = {"desc": "installing", "unit": " releases", "disable": None}
+    reasons = thread_map(made, missing, max_workers=_MADE_AT_ONCE, **bar)
+    failures = {release.name: reason for release, reason in reasons if reason is not None}
     if len(failures) == len(releases):
         version, reason = next(iter(failures.items()))
         raise AlbError(f"none of the releases can be installed; {version}: {reason}")

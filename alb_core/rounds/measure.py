@@ -24,7 +24,6 @@ class MeasuringSummary:
     seconds: float = 0.0
     #: Turns that gave samples, and were kept.
     turns: int = 0
-    #: Groups that were started.
     groups: int = 0
     interrupted: bool = False
 

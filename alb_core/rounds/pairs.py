@@ -40,14 +40,6 @@ class Rounds:
         """Rounds of some cases, none measured yet."""
         return cls({case: [] for case in cases})
 
-    def ratios(self, case: BenchmarkCase) -> list[float]:
-        """Log ratios of a case of time, a round each."""
-        return log_ratios(self.pairs[case])
-
-    def flat(self, case: BenchmarkCase) -> tuple[list[float], list[float]]:
-        """All samples of BASE and of HEAD."""
-        return flat(self.pairs[case])
-
     def most(self) -> int:
         """Rounds of the case that has most."""
         return max((len(pairs) for pairs in self.pairs.values()), default=0)

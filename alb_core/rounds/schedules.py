@@ -162,7 +162,6 @@ class PairSchedule:
 class InjectedCase(BenchmarkCase):
     """A case between a release (BASE) and a commit with an injected change (HEAD)."""
 
-    #: Size of the change.
     size: str = ""
 
     @property

@@ -1,5 +1,4 @@
-"""What the published site has beside asv's own pages, and where it is put.
+"""What does the published site have beside asv's own pages, and where is it put? Pages and scripts of our own.
 
-It has pages of speed against memory and of what verdicts and loaders are worth, and scripts of its own. ``asv_plugin``
-uses it; it uses ``peers`` and the rooms below.
+``asv_plugin`` uses it; it uses ``peers`` and the rooms below.
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
 from alb_core.base.paths import scripts_root
+from alb_core.site.site_directory import read_index
 
 #: The pages, by the name that stands in their address, as asv's navigation calls them.
 PAGES = {"speed": "Speed and memory", "trust": "Verdicts and loaders"}
@@ -24,11 +25,7 @@ _BEFORE_DISPLAY = '<div id="regressions-display"'
 
 def add(site: Path) -> None:
     """Add the pages to a site whose template stands; a second call changes nothing."""
-    index = site / "index.html"
-    try:
-        page = index.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise AlbError(f"cannot read {index}: {error}") from error
+    index, page = read_index(site)
     if f'id="{PLACE}-' in page:
         return
     for known in (_AFTER_ENTRY, _AFTER_STYLE, _BEFORE_DISPLAY):

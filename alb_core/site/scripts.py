@@ -15,6 +15,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
 from alb_core.site import npm
 from alb_core.site.npm import NpmPackage
+from alb_core.site.site_directory import read_index
 
 #: Directory of the scripts and styles within the site.
 PLACE = "vendor"
@@ -97,7 +98,7 @@ PINS = {
 
 
 @dataclass(frozen=True)
-class Reference:
+class ExternalFile:
     """A script or style that a page takes from elsewhere: its tag as written, its address and hash (empty: none)."""
 
     tag: str
@@ -105,7 +106,7 @@ class Reference:
     integrity: str
 
 
-def references(page: str) -> list[Reference]:
+def references(page: str) -> list[ExternalFile]:
     """Return the scripts and styles that a page takes from elsewhere, in its order."""
     finder = _Finder()
     finder.feed(page)
@@ -115,11 +116,7 @@ def references(page: str) -> list[Reference]:
 
 def serve_own(site: Path, cache: Path, pins: Mapping[str, Pin]) -> None:
     """Put the scripts and styles of a site's page into the site, and make the page name them there."""
-    index = site / "index.html"
-    try:
-        page = index.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise AlbError(f"cannot read {index}: {error}") from error
+    index, page = read_index(site)
     files: dict[str, bytes] = {}
     for reference in references(page):
         pin = pins.get(reference.address)
@@ -144,7 +141,7 @@ def serve_own(site: Path, cache: Path, pins: Mapping[str, Pin]) -> None:
     write_atomically(index, page.encode())
 
 
-def _named_here(reference: Reference, place: str, content: bytes) -> str:
+def _named_here(reference: ExternalFile, place: str, content: bytes) -> str:
     """Return a tag with the site's own address, and the hash of the bytes that stand there."""
     tag = reference.tag.replace(reference.address, place)
     if not reference.integrity or npm.has_integrity(content, reference.integrity):
@@ -157,11 +154,11 @@ class _Finder(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[Reference] = []
+        self.found: list[ExternalFile] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         loads = tag == "script" or (tag == "link" and "stylesheet" in values.get("rel", "").split())
         address = values.get("src" if tag == "script" else "href", "")
         if loads and ("://" in address or address.startswith("//")):
-            self.found.append(Reference(self.get_starttag_text() or "", address, values.get("integrity", "")))
+            self.found.append(ExternalFile(self.get_starttag_text() or "", address, values.get("integrity", "")))

@@ -73,6 +73,15 @@ def require_site(site: Path) -> None:
         )
 
 
+def read_index(site: Path) -> tuple[Path, str]:
+    """Return the path and the text of a site's page."""
+    index = site / "index.html"
+    try:
+        return index, index.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise AlbError(f"cannot read {index}: {error}") from error
+
+
 def _recover(site: Path) -> None:
     """Put back a site whose successor was stopped between leaving and coming, and remove what others left."""
     for left in site.parent.glob(f".{site.name}.old-*"):

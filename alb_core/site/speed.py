@@ -57,7 +57,7 @@ def figure(parts: Sequence[CommitEpochs], releases: Mapping[str, PageCommit]) ->
     ordered = sorted(parts, key=lambda one: releases[one.commit].order)
     rows = [{**record, "release": releases[one.commit].name} for one in ordered for record in one.records]
     spec, points = framed(as_table(rows))
-    common = {name: value for name, value in points[0].items() if all(_has(point, name, value) for point in points)}
+    common = {name: value for name, value in points[0].items() if all(point.get(name) == value for point in points)}
     shown = [{name: value for name, value in point.items() if name not in common} for point in points]
     lacking: dict[str, int] = {}
     for one in ordered:
@@ -81,10 +81,6 @@ def figure(parts: Sequence[CommitEpochs], releases: Mapping[str, PageCommit]) ->
 def _order(subject: Subject) -> tuple[Any, ...]:
     """Sort key of a figure: our own loader's comes first, the rest by name."""
     return subject.machine, subject.dataset, subject.benchmark != "data_loader.DataLoader", astuple(subject)
-
-
-def _has(point: Mapping[str, Any], name: str, value: Any) -> bool:
-    return name in point and point[name] == value
 
 
 def _bytes(content: Any) -> bytes:

@@ -103,15 +103,12 @@ def _comparison(found: saved.Comparison) -> dict[str, Any]:
     """Return a comparison as texts: the table that ``alb compare-loaders`` prints."""
     table, others = rows(found.outcomes)
     workload = str(found.outcomes[0].contender.workload) if found.outcomes else found.dataset
+    rounds = "1 round" if found.rounds == 1 else f"{found.rounds} rounds"
     return {
         "dataset": found.dataset,
-        "said": f"{workload}: {found.n_rows:,} rows, {_rounds(found.rounds)}",
+        "said": f"{workload}: {found.n_rows:,} rows, {rounds}",
         "measured": found.measured[:10],
         "texts": TEXTS,
         "table": table,
         "others": others,
     }
-
-
-def _rounds(number: int) -> str:
-    return "1 round" if number == 1 else f"{number} rounds"

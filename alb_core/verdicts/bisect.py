@@ -22,7 +22,7 @@ from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, commits_of
 from alb_core.rounds.measure import measure
 from alb_core.rounds.measuring_session import discovered, empty_results, session
-from alb_core.rounds.pairs import Rounds
+from alb_core.rounds.pairs import MOST_ROUNDS, Rounds
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
 from alb_core.rounds.selections import check, selected
@@ -30,9 +30,6 @@ from alb_core.verdicts import bisect_search
 from alb_core.verdicts.bisect_search import Regression, Search
 from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.statistics import Word
-
-#: Seconds that are spent where nothing else is asked for.
-BUDGET = 3600.0
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,11 @@ class BisectRequest:
     #: Names of commits of the history, the first an ancestor of the second.
     good: str
     bad: str
-    #: Regular expressions of benchmarks.
     patterns: tuple[str, ...]
     #: Seconds to measure, builds apart.
-    budget: float = BUDGET
+    budget: float = 3600.0
     #: Name; None for asv's own choice.
     machine: str | None = None
-    #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
@@ -82,9 +77,7 @@ def run(request: BisectRequest) -> BisectResult:
     with session(request.machine, environment_roots()) as (conf, repo, machine):
         good, bad = commits_of(conf, repo, (request.good, request.bad))
         chain = [good, *between(history_root(), (request.good, request.bad), good, bad)]
-        first, last = base_and_head(conf, (request.good, request.bad), (good, chain[-1]))
-        for installed in (first, last):
-            installed.install(conf, repo)
+        _, last = base_and_head(conf, repo, (request.good, request.bad), (good, chain[-1]))
         benchmarks = discovered(conf, repo, last)
         cases = [case for case in selected(conf, benchmarks, request.patterns) if case.kind is not Kind.COUNT]
         benchmarks.save()
@@ -100,9 +93,7 @@ def run(request: BisectRequest) -> BisectResult:
                 return rounds
             nonlocal end
             begun = time.monotonic()
-            base, head = base_and_head(conf, (request.good, commit[:10]), (good, commit))
-            for installed in (base, head):
-                installed.install(conf, repo)
+            base, head = base_and_head(conf, repo, (request.good, commit[:10]), (good, commit))
             # Builds are no part of the budget.
             end += time.monotonic() - begun
             left = end - time.monotonic()
@@ -136,7 +127,7 @@ def _search(found: BisectResult, cases: Sequence[BenchmarkCase], error: float, r
             change = words[case.row].memory if case.kind is Kind.MEMORY else words[case.row].time
             # What is known to be no slower is none to bisect.
             known = change is not None and change.word in {Word.SAME, Word.BETTER}
-            if not known and len(rounds.pairs[case]) < bisect_search.MOST_ROUNDS:
+            if not known and len(rounds.pairs[case]) < MOST_ROUNDS:
                 still.append(case)
         return still
 
@@ -173,7 +164,7 @@ def _search(found: BisectResult, cases: Sequence[BenchmarkCase], error: float, r
             found.open = (
                 f"{commit[:10]} is not known to be good or bad after {len(pairs)} rounds "
                 f"({bisect_search.seen(what.case, pairs)}): "
-                + ("it is too noisy here" if len(pairs) >= bisect_search.MOST_ROUNDS else "give a larger --budget")
+                + ("it is too noisy here" if len(pairs) >= MOST_ROUNDS else "give a larger --budget")
             )
             return
         search.tell(place, bad)
@@ -189,15 +180,13 @@ def _live(rounds: Rounds) -> dict[BenchmarkCase, Any]:
 
 def _open(what: Regression, rounds: Rounds, error: float) -> list[BenchmarkCase]:
     pairs = _live(rounds).get(what.case)
-    done = (
-        pairs is None or len(pairs) >= bisect_search.MOST_ROUNDS or bisect_search.is_bad(what, pairs, error) is not None
-    )
+    done = pairs is None or len(pairs) >= MOST_ROUNDS or bisect_search.is_bad(what, pairs, error) is not None
     return [] if done else [what.case]
 
 
 def _skip(found: BisectResult, place: int, why: str) -> None:
     commit = found.search.commits[place]
-    found.search.skip(place)
+    found.search.skipped.add(place)
     found.skipped[commit] = why
     print(f"alb: {commit[:10]} is skipped: {why}", file=sys.stderr, flush=True)
 

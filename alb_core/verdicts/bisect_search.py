@@ -11,16 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from alb_core.rounds import pairs as pairs_module
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair, flat, log_ratios
 from alb_core.verdicts import statistics
 
 #: Chance that the commit that is found is another than the first bad one.
 ERROR = 0.05
-
-#: Rounds after which a commit of which nothing is known stays so.
-MOST_ROUNDS = pairs_module.MOST_ROUNDS
 
 
 @dataclass(frozen=True)
@@ -75,10 +71,6 @@ class Search:
             self.bad = place
         else:
             self.good = place
-
-    def skip(self, place: int) -> None:
-        """Note that a commit cannot be tested."""
-        self.skipped.add(place)
 
     @property
     def candidates(self) -> list[str]:

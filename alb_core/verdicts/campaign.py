@@ -38,9 +38,6 @@ from alb_core.rounds.schedules import TurnResult
 from alb_core.rounds.selections import CAMPAIGN as PROFILE
 from alb_core.rounds.selections import check, selected
 
-#: Seconds that are spent where nothing else is asked for: all releases on two cores.
-BUDGET = 150 * 60.0
-
 
 @dataclass(frozen=True)
 class CampaignRequest:
@@ -49,10 +46,9 @@ class CampaignRequest:
     #: A range of releases (:func:`releases_in`).
     releases: str = ".."
     #: Seconds, what is made and installed included.
-    budget: float = BUDGET
+    budget: float = 150 * 60.0
     #: Rounds of a case of time.
     rounds: int = ROUNDS
-    #: Regular expressions of benchmarks.
     patterns: tuple[str, ...] = PROFILE.patterns
     #: Name; None for asv's own choice.
     machine: str | None = None
@@ -216,7 +212,7 @@ def _discovered(conf: Config, repo: Repo, releases: Sequence[InstalledCommit]) -
 
 def _require_releases() -> None:
     shown = active.show()
-    if not shown.is_release_history:
+    if shown.kind != active.RELEASES:
         raise AlbError(
             f"the history in use is {shown.path} ({shown.kind}), and a campaign measures releases: type "
             "`alb history releases` first, and `alb history use` or `clone` for yours again afterwards"

@@ -9,13 +9,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import pickle
 import statistics as plain
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,10 +23,11 @@ from asv.config import Config
 from asv.runner import Spawner
 from tqdm import tqdm
 
+from alb_core.base.processes import variable_set
 from alb_core.rounds import pairs
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.installed_commits import InstalledCommit
-from alb_core.rounds.pairs import Pair, Rounds
+from alb_core.rounds.pairs import Pair, Rounds, flat
 from alb_core.verdicts import statistics
 from alb_core.verdicts.judge import Verdict
 from alb_core.verdicts.statistics import Word
@@ -113,7 +112,7 @@ class CounterRuns:
             return 0
         if case.kind is Kind.TIME:
             return pairs.LEAST_ROUNDS if judged else 1
-        base, head = self._rounds.flat(case)
+        base, head = flat(self._rounds.pairs[case])
         return RUNS_OF_DIFFERING if base != head else 1
 
     def _once(self, rows: Sequence[str]) -> None:
@@ -150,20 +149,11 @@ def counted_by(
     def count(names: Sequence[str], base_first: bool) -> tuple[Figures, Figures]:
         found: dict[str, Figures] = {}
         for commit in commits if base_first else reversed(commits):
-            with _chosen(names):
+            with variable_set(CHOSEN, json.dumps(list(names))):
                 found[commit.label] = _cache_of(conf, commit, counter)
         return found["BASE"], found["HEAD"]
 
     return count
-
-
-@contextmanager
-def _chosen(names: Sequence[str]) -> Iterator[None]:
-    os.environ[CHOSEN] = json.dumps(list(names))
-    try:
-        yield
-    finally:
-        del os.environ[CHOSEN]
 
 
 def _cache_of(conf: Config, commit: InstalledCommit, counter: str) -> Figures:
@@ -219,7 +209,7 @@ def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[Benchm
 
 def _moved(counted: Rounds, case: BenchmarkCase) -> str | None:
     """How a counter moved, in words; None where nothing says that it did."""
-    base, head = counted.flat(case)
+    base, head = flat(counted.pairs[case])
     if case.kind is Kind.TIME:
         ratios = [math.log(other / one) for one, other in zip(base, head, strict=True) if min(one, other) > 0]
         estimate = statistics.estimate(ratios)
@@ -238,4 +228,4 @@ def _moved(counted: Rounds, case: BenchmarkCase) -> str | None:
 
 
 def _name(case: BenchmarkCase) -> str:
-    return case.benchmark.rpartition(".track_")[2].replace("_", " ")
+    return _counter(case).replace("_", " ")

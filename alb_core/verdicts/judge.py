@@ -10,7 +10,7 @@ from functools import partial
 
 from alb_core.rounds import pairs as pairs_module
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.pairs import Rounds, gap_of
+from alb_core.rounds.pairs import Rounds, flat, gap_of, log_ratios
 from alb_core.verdicts import statistics
 from alb_core.verdicts.statistics import Word
 
@@ -40,7 +40,6 @@ class Change:
     #: The smallest change that these rounds could have seen with 95 % probability.
     visible: float | None
     word: Word
-    #: Number of rounds behind it.
     rounds: int
     #: ``s`` or ``bytes``.
     unit: str
@@ -107,7 +106,12 @@ class Judge:
         """Judge rounds."""
         times = self._times(rounds)
         names = list(dict.fromkeys(case.row for case in rounds.pairs if case.kind is not Kind.COUNT))
-        rows = [*self._together(rounds, times), *(self._row(rounds, times, name) for name in names)]
+        together = [
+            VerdictRow(_name_of(cases), change, None, together=True)
+            for cases, change in times.items()
+            if len(cases) > 1
+        ]
+        rows = [*together, *(self._row(rounds, times, name) for name in names)]
         changes = [change for row in rows for change in (row.time, row.memory) if change is not None]
         # A case that failed may hide a change.
         words = [change.word for change in changes] + [Word.UNKNOWN] * bool(rounds.failures)
@@ -146,7 +150,9 @@ class Judge:
         ``seen`` says whether to compute the smallest visible change, which takes most of the time.
         """
         alone: dict[tuple[BenchmarkCase, ...], list[float]] = {
-            (case,): rounds.ratios(case) for case in rounds.pairs if case.kind is Kind.TIME and _measured(rounds, case)
+            (case,): log_ratios(rounds.pairs[case])
+            for case in rounds.pairs
+            if case.kind is Kind.TIME and _measured(rounds, case)
         }
         groups: dict[str, list[BenchmarkCase]] = {}
         for (case,) in alone:
@@ -169,13 +175,6 @@ class Judge:
             found[cases] = _change(ratios, level_at, self._threshold(*cases), figures, seen)
         return found
 
-    def _together(self, rounds: Rounds, times: Mapping[tuple[BenchmarkCase, ...], Change]) -> list[VerdictRow]:
-        return [
-            VerdictRow(_name_of(cases), change, None, together=True)
-            for cases, change in times.items()
-            if len(cases) > 1
-        ]
-
     def _row(self, rounds: Rounds, times: Mapping[tuple[BenchmarkCase, ...], Change], name: str) -> VerdictRow:
         cases = [case for case in rounds.pairs if case.row == name]
         live = [case for case in cases if _measured(rounds, case)]
@@ -186,7 +185,7 @@ class Judge:
         return VerdictRow(name, time, memory, tuple(notes))
 
     def _memory(self, rounds: Rounds, case: BenchmarkCase) -> Change:
-        base, head = rounds.flat(case)
+        base, head = flat(rounds.pairs[case])
         found = statistics.shift(base, head)
         if found is None:
             return Change(None, None, None, None, Word.UNKNOWN, len(base), "bytes")
@@ -269,7 +268,7 @@ def _moved(rounds: Rounds) -> list[str]:
     """Name counters whose every sample of one commit differs from every sample of the other."""
     found = []
     for case, pairs in rounds.pairs.items():
-        base, head = rounds.flat(case)
+        base, head = flat(rounds.pairs[case])
         if case.kind is Kind.COUNT and pairs and (min(head) > max(base) or max(head) < min(base)):
             found.append(f"a counter moved: {case.name}: {plain.median(base):,.10g} -> {plain.median(head):,.10g}")
     return found

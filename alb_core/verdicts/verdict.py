@@ -28,9 +28,6 @@ from alb_core.verdicts.judge import Judge, Verdict
 from alb_core.verdicts.statistics import planned
 from alb_core.verdicts.verdict_text import Context
 
-#: Seconds that are spent where nothing else is asked for.
-BUDGET = 600.0
-
 
 @dataclass(frozen=True)
 class VerdictRequest:
@@ -40,7 +37,7 @@ class VerdictRequest:
     base: str = "main"
     head: str = "HEAD"
     #: Seconds to measure, builds and canary apart.
-    budget: float = BUDGET
+    budget: float = 600.0
     #: Regular expressions of benchmarks; the standard ones by default.
     patterns: tuple[str, ...] = VERDICT.patterns
     #: Relative change that is called none below it; None for the calibration's, or the default.
@@ -66,9 +63,7 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         commits = commits_of(conf, repo, names)
         if (commits[0] == commits[1]) is not request.same:
             raise _unlike(names, commits)
-        base, head = base_and_head(conf, names, commits)
-        for commit in (base, head):
-            commit.install(conf, repo)
+        base, head = base_and_head(conf, repo, names, commits)
         benchmarks = discovered(conf, repo, head)
         cases = selected(conf, benchmarks, request.patterns)
         benchmarks.save()

@@ -62,7 +62,7 @@ def test_exit_statuses():
 
 
 def test_another_history_is_named_with_what_to_type(monkeypatch):
-    shown = SimpleNamespace(is_release_history=False, path="/mine", kind="clone")
+    shown = SimpleNamespace(path="/mine", kind="clone")
     monkeypatch.setattr(campaign_module.active, "show", lambda: shown)
     with pytest.raises(
         campaign_module.AlbError, match=r"history in use is /mine \(clone\).*`alb history releases` first"

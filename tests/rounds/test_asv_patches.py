@@ -14,6 +14,7 @@ from recorded import BASE, blank
 from alb_core.asv_plugin import commands
 from alb_core.rounds import asv_patches
 from alb_core.rounds.asv_environment import GitObjects, StackEnvironment
+from alb_core.rounds.results import carried_versions
 
 
 def parameters(function):
@@ -37,7 +38,7 @@ def test_asv_calls_what_is_patched_by_the_name_that_is_patched():
     assert "plugin_manager" in inspect.getsource(Command.run_from_args), "after the command is chosen"
 
 
-@pytest.mark.parametrize("name", asv_patches.PRIVATE_RESULTS)
+@pytest.mark.parametrize("name", [*carried_versions.BY_NAME, "_requirements"])
 def test_results_have_the_private_attributes_that_are_used(name):
     assert hasattr(blank(BASE), name)
 

@@ -8,7 +8,7 @@ from alb_core.asv_plugin import publishers
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import scripts_root
 from alb_core.site import npm, scripts
-from alb_core.site.scripts import PINS, Pin, Reference, references, serve_own
+from alb_core.site.scripts import PINS, ExternalFile, Pin, references, serve_own
 
 TEMPLATE = Path(asv.__file__).parent / "www"
 SAME, OTHER, STYLE = b"same()\n", b"other(2)\n", b"p {}\n"
@@ -59,17 +59,17 @@ def place(tmp_path, monkeypatch):
 
 def test_what_a_page_takes_from_elsewhere():
     assert references(PAGE) == [
-        Reference(
+        ExternalFile(
             f'<script src="{THERE}same.min.js" integrity="{npm.integrity_of(SAME, "sha256")}" onerror="failed()">',
             f"{THERE}same.min.js",
             npm.integrity_of(SAME, "sha256"),
         ),
-        Reference(
+        ExternalFile(
             f"<script src='{THERE}other.min.js' integrity='{npm.integrity_of(b'other(1)', 'sha384')}'>",
             f"{THERE}other.min.js",
             npm.integrity_of(b"other(1)", "sha384"),
         ),
-        Reference(f'<link rel="stylesheet" href="{THERE}style.css">', f"{THERE}style.css", ""),
+        ExternalFile(f'<link rel="stylesheet" href="{THERE}style.css">', f"{THERE}style.css", ""),
     ]
     [bare] = references('<SCRIPT SRC="//there.invalid/a.js"></SCRIPT>')
     assert bare.address == "//there.invalid/a.js"

@@ -1,4 +1,4 @@
-"""From a commit to a wheel to an installed package: release, same, overlay or source.
+"""How does a commit become an installed package? A release's wheel, one made before, an overlay, or a source build.
 
-The plugin, rounds and the command line use it; it uses ``history`` and ``base``.
+The writer of datasets, ``rounds`` and the rooms above use it; it uses ``history`` and ``base``.
 """

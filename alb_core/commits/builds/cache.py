@@ -37,11 +37,10 @@ LOG = "build.log"
 class CachedBuild:
     """One finished build."""
 
-    #: The commit that it was made for.
     commit: str
     #: ``overlay`` or ``source``.
     kind: str
-    #: Keys of the package, and of the libraries in the wheel (:func:`native_key`).
+    #: Keys of the package, and of the libraries in the wheel (``Planner.native_key``).
     package: str
     native: str
     #: What the libraries come from: a release's version, or ``source build of <commit>``.
@@ -102,7 +101,7 @@ def verified(build: CachedBuild) -> bool:
 
 
 def unfit(package: str, libraries: str) -> str | None:
-    """Return why libraries (:meth:`Planner.unfit_key`) do not carry a package, where that was found out."""
+    """Return why libraries (named by ``Planner.unfit_key``) do not carry a package, where that was found out."""
     found = _UNFIT.find(_unfit(package, libraries))
     return None if found is None else found.reason
 

@@ -29,7 +29,7 @@ class WheelContent:
 
     #: Such as ``2.3.0+g0123456789``.
     version: str
-    #: WheelContent of each Python source by its path in the wheel.
+    #: Content of each Python source by its path in the wheel.
     python: Mapping[str, bytes]
     #: As the commit's build script says.
     requires: Sequence[str]

@@ -34,7 +34,6 @@ class BuildPlan:
     package: Package
     #: One of :data:`KINDS`.
     kind: str
-    #: The reason, in words.
     why: str
     #: The release whose wheel it takes (``release``), or whose libraries (``overlay``).
     release: Release | None = None

@@ -1,4 +1,4 @@
-"""The git history that is measured: git, the active history, releases and their lock, the package of a tree.
+"""Which commits are measured? Git, the active history, releases and their lock, the package of a tree.
 
-``builds`` and the rooms above use it; it uses ``base``.
+``builds`` and the rooms above ``commits`` use it; it uses ``base``.
 """

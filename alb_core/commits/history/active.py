@@ -40,11 +40,6 @@ class ActiveHistory:
     #: Files with changes that are in no commit.
     uncommitted: tuple[str, ...]
 
-    @property
-    def is_release_history(self) -> bool:
-        """Whether it is the release history."""
-        return self.kind == RELEASES
-
 
 def releases_path() -> Path:
     """Directory of the release history, unless an older suite made it at ``data/tiledb-soma`` itself."""

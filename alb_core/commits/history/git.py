@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from types import TracebackType
+from typing import Any
 
 from alb_core.base.errors import AlbError
 from alb_core.base.processes import CannotStartError, Program, run
@@ -78,23 +78,18 @@ class Objects:
     def __enter__(self) -> Objects:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.__exit__(kind, error, trace)
+    def __exit__(self, *exception: Any) -> None:
+        self._process.__exit__(*exception)
 
     def root(self, commit: str) -> dict[str, tuple[str, str]]:
         """Return the top tree of a commit: (mode, object name) by file or directory name."""
-        name, content = self._read(f"{commit}^{{tree}}")
-        if name not in self._trees:
-            self._trees[name] = _parsed(content, len(name) // 2)
-        return self._trees[name]
+        return self.tree(f"{commit}^{{tree}}")
 
     def tree(self, name: str) -> dict[str, tuple[str, str]]:
         """Return a tree by its object name."""
         if name not in self._trees:
-            _, content = self._read(name)
-            self._trees[name] = _parsed(content, len(name) // 2)
+            found, content = self._read(name)
+            self._trees[name] = _parsed(content, len(found) // 2)
         return self._trees[name]
 
     def blob(self, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Datasets out of a Census: its slices, read in parts that outlive an interruption.
+"""How is a slice of a Census downloaded? In parts that outlive an interruption.
 
-The command line uses it; it uses the other modules of ``datasets`` and ``writer``.
+The command line and ``retile`` use it; it uses ``writer``, the modules of ``datasets``, and ``base``.
 """

@@ -42,9 +42,8 @@ class CensusSelection:
 
     #: The slice, its ``end`` known.
     asked: CensusSlice
-    #: Of the Census.
     uri: str
-    #: Of the Census, empty if it does not say.
+    #: Empty if the Census does not say.
     build_date: str
     dataset_ids: tuple[str, ...]
     #: Joinids of their cells.

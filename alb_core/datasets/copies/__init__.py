@@ -1,4 +1,4 @@
-"""Copies of a dataset in formats of other loaders (h5ad, zarr).
+"""How do loaders that read no SOMA get the same cells? In copies of a dataset, as h5ad and zarr.
 
-Preparation and the comparison of loaders use it; it uses ``datasets`` and ``loader``.
+``rounds``, ``peers`` and the rooms above use it; it uses the modules of ``datasets``, ``loader`` and ``base``.
 """

@@ -1,4 +1,4 @@
-"""A copy of a dataset with other tiles, for shuffled reads of rows.
+"""How are tiles cut for shuffled reads of rows? In a copy of a dataset.
 
-The command line uses it; it uses the other modules of ``datasets`` and ``writer``.
+The command line uses it; it uses ``census``, ``writer``, the modules of ``datasets``, ``loader`` and ``base``.
 """

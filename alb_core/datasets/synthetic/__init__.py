@@ -1,4 +1,4 @@
-"""Datasets made from a seed: cells and counts like those of a Census slice.
+"""How is a dataset made from a seed? Its cells and counts are like those of a Census slice.
 
-The command line and preparation use it; it uses the other modules of ``datasets`` and ``writer``.
+The command line and ``rounds`` use it; it uses ``writer``, the modules of ``datasets``, and ``base``.
 """

@@ -1,4 +1,4 @@
-"""What writes an experiment: the floor release, in an environment and a process of its own.
+"""Who writes an experiment? The floor release, in an environment and a process of its own.
 
-``synthetic``, ``census`` and ``retile`` use it; it uses ``base``.
+``synthetic``, ``census`` and ``retile`` use it; it uses ``commits`` and ``base``.
 """

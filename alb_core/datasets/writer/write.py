@@ -40,9 +40,7 @@ X_SCHEMA = x_schema(X_TYPE)
 class Layer:
     """A layer of X."""
 
-    #: Of the layer.
     name: str
-    #: Of its values.
     type: pa.DataType
     #: Its non-zeros, as :func:`write_experiment` takes them.
     batches: Iterable[pa.RecordBatch]

@@ -1,4 +1,4 @@
 """What do asv's own files of results hold? Machines, what of them is valid, versions, and rounds.
 
-``rounds`` and the rooms above use it; it uses ``commits`` and ``base``.
+The other modules of ``rounds`` and the rooms above use it; it uses their cases, pairs and schedules, and ``base``.
 """

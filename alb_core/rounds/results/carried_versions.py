@@ -31,7 +31,7 @@ from alb_core.base.paths import suite_root
 Part = Mapping[str, Sequence[Any]]
 
 #: What asv keeps by benchmark, and :func:`carry_one` changes.
-_BY_NAME = ("_results", "_samples", "_stats", "_benchmark_params", "_benchmark_version")
+BY_NAME = ("_results", "_samples", "_stats", "_benchmark_params", "_benchmark_version")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def view(results: Results, name: str) -> Results:
     if same(results, name) is None:
         return results
     seen = copy.copy(results)
-    for attribute in _BY_NAME:
+    for attribute in BY_NAME:
         setattr(seen, attribute, dict(getattr(results, attribute)))
     carry_one(seen, name)
     return seen

@@ -53,7 +53,6 @@ class _Segment:
     session: int
     #: Of the first sample.
     offset: int
-    #: Number of rounds.
     count: int
     #: Samples of a round.
     size: int

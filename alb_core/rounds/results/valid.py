@@ -34,7 +34,6 @@ _NAMED = 8  # of many things that are said in one line
 class Examined:
     """What was found in a results directory."""
 
-    #: Files that are published.
     valid: list[Path] = field(default_factory=list)
     #: Benchmarks of which these files have results.
     measured: set[str] = field(default_factory=set)
@@ -57,7 +56,7 @@ class Examined:
             yield f"kept and not published: results of commits that are neither on {where} nor a tag: {_listed(named)}"
         if self.old:
             named = [
-                f"{name} version {theirs} (now {own}; {_files(number)})"
+                f"{name} version {theirs} (now {own}; {number} {'file' if number == 1 else 'files'})"
                 for (name, theirs, own), number in sorted(self.old.items())
             ]
             yield f"kept and not published: results of other versions: {_listed(named)}"
@@ -177,10 +176,6 @@ def _require_valid(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]
         for value in values:
             if value is not None and (not isinstance(value, int | float) or math.isinf(value)):
                 raise ValueError(f"{name} has {value!r}, expected numbers")
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number} files"
 
 
 def _listed(names: Sequence[str]) -> str:

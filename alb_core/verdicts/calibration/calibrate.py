@@ -6,11 +6,9 @@ is what others publish results of, and the other commits are nobody's.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from asv.config import Config
 from tqdm import tqdm
 
 from alb_core.base.paths import HISTORY_VARIABLE, calibration_root, data_root, environment_roots
+from alb_core.base.processes import variable_set
 from alb_core.commits.history import releases
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
@@ -33,7 +32,7 @@ from alb_core.rounds.pairs import LEAST_ROUNDS, Rounds
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, InjectedSchedule, TurnResult, injected_cases
 from alb_core.rounds.selections import VERDICT, check, selected
-from alb_core.verdicts import calibration_file, verdict
+from alb_core.verdicts import calibration_file
 from alb_core.verdicts.calibration import injected, rates, replay
 from alb_core.verdicts.calibration.injected import NOTHING, SHARES
 from alb_core.verdicts.calibration.machine_state import MachineState
@@ -53,14 +52,12 @@ class CalibrationRequest:
     machine: str | None = None
     #: To measure; none to judge again what is recorded.
     seconds: float = 3600.0
-    #: Regular expressions of benchmarks; the standard ones by default.
     patterns: tuple[str, ...] = VERDICT.patterns
     #: Of the verdicts that are judged (s).
-    budget: float = verdict.BUDGET
+    budget: float = 600.0
     #: Verdicts of each size from rounds drawn anew.
     resamples: int = 200
     run_canary: bool = True
-    #: asv's attributes of benchmarks to override.
     attributes: Mapping[str, Any] | None = None
 
 
@@ -112,7 +109,7 @@ def _recorded(request: CalibrationRequest) -> _Recorded:
     """Add rounds to those that there are."""
     place = releases.path()
     roots = [*environment_roots(), *(data_root() / name for name in _ROOTS.values())]
-    with _history(place), session(request.machine, roots) as (conf, repo, machine):
+    with variable_set(HISTORY_VARIABLE, str(place)), session(request.machine, roots) as (conf, repo, machine):
         results = Path(conf.results_dir)
         # A damaged file where the result goes is refused now, not after an hour of measuring.
         calibration_file.load(results, machine)
@@ -235,17 +232,3 @@ def _processes(benchmark: Mapping[str, Any]) -> int:
 
 def _place(size: str) -> Path:
     return calibration_root() / size.replace("%", "percent")
-
-
-@contextlib.contextmanager
-def _history(place: Path) -> Iterator[None]:
-    """Let this process, and the builds that it starts, take their commits from a history that is not the one in use."""
-    before = os.environ.get(HISTORY_VARIABLE)
-    os.environ[HISTORY_VARIABLE] = str(place)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[HISTORY_VARIABLE]
-        else:
-            os.environ[HISTORY_VARIABLE] = before

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.pairs import Rounds
+from alb_core.rounds.pairs import Rounds, flat, log_ratios
 from alb_core.verdicts import statistics
 from alb_core.verdicts.calibration import replay
 from alb_core.verdicts.calibration.injected import NOTHING
@@ -113,12 +113,12 @@ def _effects(case: BenchmarkCase, streams: Mapping[str, Stream], sizes: Iterable
     for size in sizes:
         rounds = Rounds({case: list(streams[size][case])})
         if case.kind is Kind.TIME:
-            estimate = statistics.estimate(rounds.ratios(case))
+            estimate = statistics.estimate(log_ratios(rounds.pairs[case]))
             if estimate is not None:
                 low, high = estimate.interval(statistics.ALPHA)
                 found[size] = Effect(*map(math.expm1, (estimate.log_ratio, low, high)))
         else:
-            base, head = rounds.flat(case)
+            base, head = flat(rounds.pairs[case])
             shift = statistics.shift(base, head)
             if shift is not None:
                 middle = plain.median(base)

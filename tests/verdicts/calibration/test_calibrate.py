@@ -8,6 +8,7 @@ from recorded import BASE, BENCHMARKS, CASES, MACHINE, PEAKS
 from streams import streams
 
 from alb_core.base.paths import HISTORY_VARIABLE, data_root, history_root
+from alb_core.base.processes import variable_set
 from alb_core.rounds.cases import Kind
 from alb_core.rounds.installed_commits import CouldNotMeasureError
 from alb_core.rounds.measure import MeasuringSummary
@@ -128,7 +129,7 @@ def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkey
 
 def test_the_history_in_use_is_another_one_for_as_long_as_it_takes(tmp_path, monkeypatch):
     monkeypatch.delenv(HISTORY_VARIABLE, raising=False)
-    with calibrate._history(tmp_path), calibrate._history(tmp_path / "inner"):
+    with variable_set(HISTORY_VARIABLE, "outer"), variable_set(HISTORY_VARIABLE, str(tmp_path / "inner")):
         assert history_root() == tmp_path / "inner"
     assert HISTORY_VARIABLE not in os.environ and history_root() == data_root() / "tiledb-soma"
     assert NOTHING not in CHANGES
