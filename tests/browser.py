@@ -3,7 +3,6 @@
 Chromium is told over a pipe (its DevTools protocol), so that nothing but the standard library is needed.
 """
 
-import base64
 import json
 import os
 import shutil
@@ -13,7 +12,6 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -105,9 +103,6 @@ class Browser:
             time.sleep(0.05)
         text = self.evaluate("document.body.innerText")
         raise AssertionError(f"never true: {expression}\nerrors: {self.errors}\npage: {text[:2000]}")
-
-    def screenshot(self, path):
-        Path(path).write_bytes(base64.b64decode(self.tell("Page.captureScreenshot")["data"]))
 
     def _listen(self):
         buffer = b""

@@ -1,15 +1,14 @@
 """An HTTP server on this machine that keeps which paths it was asked for."""
 
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class LocalServer:
-    """Serves what ``content`` has for a path; half-way, ``slow`` seconds pass, and it ends there if ``cut``."""
+    """Serves what ``content`` has for a path; half of it if ``cut``."""
 
     def __init__(self):
-        self.requests, self.slow, self.cut = [], 0.0, False
+        self.requests, self.cut = [], False
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -24,11 +23,7 @@ class LocalServer:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: len(body) // 2])
-                self.wfile.flush()
-                time.sleep(outer.slow)
-                if not outer.cut:
-                    self.wfile.write(body[len(body) // 2 :])
+                self.wfile.write(body[: len(body) // 2] if outer.cut else body)
 
             def log_message(self, *_):
                 pass

@@ -1,7 +1,5 @@
 """asv.conf.json: asv ignores a key that it does not know, so a misspelt one must fail here."""
 
-import re
-
 import pytest
 from asv.config import Config
 from asv.util import load_json
@@ -17,20 +15,8 @@ def conf():
     return load_json(str(suite_root() / "asv.conf.json"), js_comments=True)
 
 
-def unknown(keys):
-    return set(keys) - set(vars(Config())) - ELSEWHERE
-
-
 def test_asv_knows_every_key(conf):
-    assert unknown(conf) == set()
-
-
-def test_a_misspelt_key_would_be_found():
-    assert unknown(["html_dir", "results_dri"]) == {"results_dri"}
-
-
-def test_the_matrix_has_asvs_kinds_only(conf):
-    assert set(conf["matrix"]) <= {"req", "env", "env_nobuild"}
+    assert set(conf) - set(vars(Config())) - ELSEWHERE == set()
 
 
 def test_the_measuring_device_is_pinned(conf):
@@ -39,9 +25,3 @@ def test_the_measuring_device_is_pinned(conf):
     [runner] = conf["matrix"]["req"]["pip+asv_runner"]
     assert f'"asv_runner=={runner}"' in project
     assert conf["launch_method"] in {"spawn", "forkserver"}
-
-
-def test_it_says_what_the_suite_promises(conf):
-    assert conf["project"] == "tiledbsoma" and conf["branches"] == ["main"] and conf["pythons"] == ["3.11"]
-    assert (conf["repo"], conf["results_dir"], conf["html_dir"]) == ("data/tiledb-soma", "data/results", "html")
-    assert re.match(r"https://.+/TileDB-SOMA/commit/$", conf["show_commit_url"])

@@ -1,7 +1,6 @@
 """What `asv publish` and `asv preview` do where not all is as it should be; nothing is ever removed."""
 
 import json
-import shutil
 import socket
 import subprocess
 
@@ -136,17 +135,3 @@ def test_a_port_that_cannot_be_had_is_one_line(site):
     (site.root / "bare" / "index.html").write_text("<p>a site")
     done = site.asv("preview", "--html-dir", "bare", "--port", "70000")
     assert done.returncode == 2 and lines(done) == ["alb: --port is 70000, expected 1 to 65535"]
-
-
-def test_commits_are_compared_by_what_is_the_same_in_another_version(site):
-    # asv itself reads every machine.json, whoever's results are asked for.
-    shutil.rmtree(site.data / "results" / "broken", ignore_errors=True)
-    partly = json.loads(site.file(site.commits[5][0]).read_text())
-    partly["results"][LOADER][2] = "2"
-    site.file(site.commits[5][0]).write_text(json.dumps(partly))
-    done = site.asv("compare", site.commits[3][0], site.commits[5][0], "--machine", site.machine)
-    assert done.returncode == 0, done.stdout + done.stderr
-    line = next(line for line in done.stdout.splitlines() if f"{LOADER}('scipy.csr', '8x64', 'none')" in line)
-    assert "n/a" not in line and "1.00" in line
-    line = next(line for line in done.stdout.splitlines() if f"{LOADER}('numba', '8x64', 'none')" in line)
-    assert line.split("|")[3].strip() == "n/a"

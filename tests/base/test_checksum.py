@@ -69,12 +69,6 @@ def test_one_wrong_value_changes_it(change) -> None:
             assert dense_checksum(wrong, ROWS, COLUMNS) != dense_checksum(MATRIX, ROWS, COLUMNS)
 
 
-def test_whole_rows_or_columns_exchanged_change_it() -> None:
-    truth = dense_checksum(MATRIX, ROWS, COLUMNS)
-    assert dense_checksum(MATRIX[::-1], ROWS, COLUMNS) != truth
-    assert dense_checksum(MATRIX[:, ::-1], ROWS, COLUMNS) != truth
-
-
 def test_a_repeated_value_changes_it() -> None:
     rows, columns, values = _coo()
     again = coo_checksum(rows[:1], columns[:1], values[:1])

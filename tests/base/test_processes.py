@@ -50,11 +50,6 @@ def failing_so_that_pickle_cannot() -> Iterator[int]:
     raise TwoArgumentError(1, 2)
 
 
-def allocating_too_much() -> Iterator[int]:
-    yield 1
-    np.ones(2**55, dtype=np.uint8)
-
-
 def ending(status: int) -> Iterator[int]:
     yield os.getpid()
     os._exit(status)
@@ -139,11 +134,6 @@ def test_errors_that_say_so_are_out_of_memory(error: Exception) -> None:
     with pytest.raises(processes.OutOfMemoryError, match=r"^out of memory: \S+") as caught:
         list(processes.iterate(f"{THIS}:failing", error))
     assert caught.value.exit_status == 1
-
-
-def test_an_array_that_is_too_large_is_out_of_memory() -> None:
-    with pytest.raises(processes.OutOfMemoryError, match=r"out of memory: Unable to allocate 32\.0 PiB"):
-        list(processes.iterate(f"{THIS}:allocating_too_much"))
 
 
 @pytest.mark.skipif(memory.oom_kills() is None, reason="this system does not count kills for want of memory")

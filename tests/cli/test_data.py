@@ -9,8 +9,6 @@ import pytest
 from command import typed
 from tiny import write_tiny
 
-from alb_core.base.paths import DATA_VARIABLE
-
 Refused = Callable[..., str]
 
 
@@ -82,14 +80,6 @@ def test_a_data_directory_that_is_a_file_is_told(command: str, data: Path, refus
     data.write_text("mine")
     assert "is a file, expected the data directory" in refused(*command.split())
     assert data.read_text() == "mine"
-
-
-def test_a_data_directory_that_cannot_be_made_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
-    (tmp_path / "file").write_text("mine")
-    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "file" / "data"))
-    assert "cannot make the directory" in refused("data", "make", "mini")
 
 
 def test_list_names_what_could_be_made_and_tells_why_a_dataset_is_refused(

@@ -151,8 +151,6 @@ def test_defaults_are_those_of_the_field_and_options_ask_for_the_same_slice_agai
     assert (COLLECTION, CENSUS_VERSION) == ("283d65eb-dd53-496d-adb7-7570c7caa443", "2023-12-15")
     asked = CensusSlice(2, 7)
     assert (asked.n_vars, asked.organism, asked.layout) == (20_000, "homo_sapiens", "census")
-    assert (asked.default_name(), asked.options()) == ("census-benchmark_2:7", "-s 2 -e 7")
-    assert CensusSlice(0, 9, sorted_datasets=True).default_name() == "census-benchmark_s0:9"
     asked = CensusSlice(1, 4, True, "c", 50, "mus_musculus", None, "/with a space", "soma")
     assert asked.options() == "-s 1 -e 4 -S -c c -v 50 --organism mus_musculus --layout soma -u '/with a space'"
 

@@ -66,15 +66,6 @@ def test_appending_gives_the_hashes_of_making_at_once(tmp_path, releases):
     assert git_module.tip(in_steps, "main") == git_module.tip(at_once, "1.0.0")
 
 
-def test_it_is_an_ordinary_repository(tmp_path, releases):
-    history = made(tmp_path / "h", releases)
-    (history / "setup.py").write_text("mine\n")
-    git(history, "switch", "-qc", "branch")
-    git(history, "-c", "user.name=n", "-c", "user.email=e@f", "commit", "-qam", "mine")
-    assert git(history, "rev-parse", "HEAD^") == git_module.tip(history, "main")
-    git(history, "fsck", "--strict")
-
-
 def test_unknown_commit_is_one_clear_error(tmp_path, releases):
     history = made(tmp_path / "h", releases)
     assert git_module.tip(history, "nothing") is None

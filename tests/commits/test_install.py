@@ -17,7 +17,6 @@ from alb_core.base.files import sha256_of
 from alb_core.base.paths import suite_root
 from alb_core.commits.builds import cache, install
 from alb_core.commits.history import releases, releases_lock
-from alb_core.commits.history.git import git
 
 PROVE = (
     "from alb_core.base.certificate import require_commit as p; import tiledbsoma; "
@@ -89,13 +88,8 @@ def test_what_another_release_pins_does_not_stay(commits, place, environment, tm
     assert packages["somacore"] == "1.0.9" and "tiledb" not in packages
 
 
-def test_git_objects_of_the_lock_are_those_of_the_history(commits, place):
-    for release in releases_lock.load():
-        assert git(place / "tiledb-soma", "rev-parse", f"{release.commit}^{{tree}}") == release.tree
-
-
 @needs_compiler
-def test_the_proof_holds_for_every_kind(toy_history, environment, tiledb, tmp_path):
+def test_the_proof_holds_for_every_kind(toy_history, environment, tiledb, tmp_path, place, capsys):
     released, short = toy_history.release, lambda commit: f"1.7.3+g{commit[:10]}"
     assert installed(environment, released, tmp_path) == ["release", "1.7.3"]
     python = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
@@ -111,6 +105,9 @@ def test_the_proof_holds_for_every_kind(toy_history, environment, tiledb, tmp_pa
     over = toy_history.commit(tree(library="// Other words.\n" + toy.LIBRARY, python=toy.PYTHON + "x = 2\n"))
     assert installed(environment, over, tmp_path) == ["overlay", short(over)]
     assert certificate.certificate(environment)["base"] == f"source build of {native}"
+    assert capsys.readouterr().err.count("from source") == 1
+    [log] = (place / "wheels" / "builds").glob(f"*/{cache.LOG}")
+    assert "libtiledbsoma" in log.read_text()
     # Another commit's files in the environment are found out.
     done = proved(environment, native)
     assert f"asv asked for commit {native}, the environment holds tiledbsoma {short(over)}" in done.stderr
@@ -150,29 +147,12 @@ def test_a_symbol_that_the_libraries_lack_makes_it_a_source_build(toy_history, e
     monkeypatch.delenv("TILEDB_PATH", raising=False)
     commit = toy_history.commit(tree(python=toy.PYTHON + "library.a_symbol_to_come()\n"))
     assert install.plan(commit).kind == "overlay"
-    started = time.monotonic()
     with pytest.raises(AlbError, match=r"a_symbol_to_come.*TileDB \(missing: set TILEDB_PATH"):
         install.place_wheel(commit, tmp_path / "one", environment)
-    assert time.monotonic() - started < 30
     found = install.plan(commit)
     assert found.kind == "source" and not found.possible
     assert "1.7.3's libraries fail its trial read (AttributeError:" in found.why
     assert not list((tmp_path / "one").glob("*"))
-
-
-@needs_compiler
-def test_three_native_trees_are_compiled_three_times(toy_history, environment, tiledb, tmp_path, place, capsys):
-    compiled = 0
-    for native in ("a", "b", "c"):
-        for python in ("x", "y"):
-            library = toy.LIBRARY + f"// {native}\n"
-            commit = toy_history.commit(tree(library=library, python=f"{toy.PYTHON}{native} = {python!r}\n"))
-            install.place_wheel(commit, tmp_path / commit, environment)
-            compiled += capsys.readouterr().err.count("from source")
-    assert compiled == 3
-    logs = list((place / "wheels" / "builds").glob(f"*/{cache.LOG}"))
-    assert len(logs) == 3 and all(any(log.parent.glob("*.whl")) for log in logs)
-    assert "libtiledbsoma" in logs[0].read_text()
 
 
 @needs_compiler
@@ -216,10 +196,8 @@ def test_what_a_source_build_lacks_is_named_at_once(
     (tools / "git").symlink_to(install.shutil.which("git"))
     for name, value in variables.items():
         monkeypatch.setenv(name, str(tools) if value == "git-only" else value)
-    started = time.monotonic()
     with pytest.raises(AlbError, match=said):
         install.place_wheel(commit, tmp_path / "one", environment)
-    assert time.monotonic() - started < 10
 
 
 def test_where_tiledb_would_come_from_is_looked_at(three_releases, place, environment, tmp_path, monkeypatch, tiledb):

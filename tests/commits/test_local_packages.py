@@ -2,6 +2,7 @@ import json
 import subprocess
 
 import pytest
+from command import TESTS
 from toy import Repository
 from wheels import wheel_of
 
@@ -11,18 +12,15 @@ from alb_core.commits.builds import install as install_module
 from alb_core.commits.builds import local_packages
 from alb_core.commits.history import new_releases, releases, releases_lock
 
-BACKEND = """import os, zipfile
+BACKEND = f"""import os, sys
 from pathlib import Path
+sys.path.insert(0, {str(TESTS)!r})
+from wheels import wheel_of
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     Path("trace-of-a-build").touch()
-    module, version = NAME, os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"]
-    name, info = f"{module}-{version}-py3-none-any.whl", f"{module}-{version}.dist-info"
-    with zipfile.ZipFile(Path(directory) / name, "w") as archive:
-        archive.write("here.py", f"{module}/__init__.py")
-        metadata = f"Metadata-Version: 2.1\\nName: {module.replace('_', '-')}\\nVersion: {version}\\n"
-        archive.writestr(f"{info}/METADATA", metadata)
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        archive.writestr(f"{info}/RECORD", "")
+    version = os.environ["SETUPTOOLS_SCM_PRETEND_VERSION"]
+    name = NAME + "-" + version + "-py3-none-any.whl"
+    Path(directory, name).write_bytes(wheel_of(NAME, version, module=Path("here.py").read_text()))
     return name
 """
 

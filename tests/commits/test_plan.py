@@ -1,16 +1,11 @@
-import time
-
 import pytest
 import toy
 from toy import Repository, needs_compiler, tree
 
 from alb_core.base.errors import AlbError
 from alb_core.commits.builds import install
-from alb_core.commits.builds import plan as plan_module
 from alb_core.commits.builds.plan import Planner, commits_of
 from alb_core.commits.history import package, releases, releases_lock
-from alb_core.commits.history.git import Objects
-from alb_core.commits.history.package import Packages
 
 pytestmark = needs_compiler
 
@@ -117,34 +112,7 @@ def test_a_release_that_the_index_lost_does_not_hide_the_others(three_releases, 
     assert "no longer has tiledbsoma-1.7.3.tar.gz: put a copy" in capsys.readouterr().err
 
 
-def test_commits_that_change_the_package(story):
-    with Objects(story.path) as objects:
-        found = plan_module.changing(Packages(objects), story.path, commits_of(story.path, f"{story.release}..HEAD"))
-    subjects = [story.git("rev-parse", f"HEAD~{back}") for back in (4, 2, 1, 0)]
-    assert found == subjects
-    with Objects(story.path) as objects:
-        assert plan_module.changing(Packages(objects), story.path, [story.release]) == [story.release]
-
-
 @pytest.mark.parametrize("words", ["nowhere", "nowhere..HEAD", "", "--all"])
 def test_a_range_that_git_does_not_know(story, words):
     with pytest.raises(AlbError, match=r"nowhere|is no range"):
         commits_of(story.path, words)
-
-
-def test_a_thousand_commits_are_planned_in_seconds(toy_history):
-    stream = []
-    for number in range(1000):
-        text = f"x = {number // 2}\n"
-        stream.append(
-            f"commit refs/heads/many\ncommitter n <e@f> {1700000000 + number} +0000\ndata 1\nm\n"
-            + (f"from {toy_history.release}\n" if number == 0 else "")
-            + f"M 644 inline apis/python/src/tiledbsoma/x.py\ndata {len(text)}\n{text}\n"
-        )
-    toy.subprocess.run(
-        ["git", "-C", toy_history.path, "fast-import", "--quiet"], input="".join(stream).encode(), check=True
-    )
-    started = time.monotonic()
-    found = kinds(toy_history.path, f"{toy_history.release}..many")
-    assert time.monotonic() - started < 10
-    assert (found.count("overlay"), found.count("same")) == (500, 500)

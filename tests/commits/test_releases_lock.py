@@ -60,8 +60,3 @@ def test_a_lock_that_is_damaged_or_missing_is_one_clear_error(tmp_path):
         with pytest.raises(AlbError, match=rf"lock\.json is no lock of releases \({said}.*: restore it with git"):
             releases_lock.load(path)
         path.write_text('{"lock_version": 1, "releases": [{}]}')
-
-
-def test_find_names_what_there_is():
-    with pytest.raises(AlbError, match=r"no release 9\.9\.9 .*1\.7\.3"):
-        releases_lock.find(releases_lock.load(), "9.9.9")

@@ -65,9 +65,6 @@ def test_a_slice_is_datasets_of_a_collection_by_index(
 def test_another_organism(census: Census) -> None:
     with opened(slice_of(census, organism="mus_musculus"), {}, AT_ONCE) as chosen:
         assert len(chosen.cells) == 10
-    other = slice_of(census, organism="mus_musculus", start=1, end=2)
-    with pytest.raises(AlbError, match=r"no mus_musculus cells in the source datasets d2$"), opened(other, {}, AT_ONCE):
-        pass
 
 
 @pytest.mark.parametrize("max_nnz", [1, 300, 1_000, 10**9])
@@ -168,12 +165,6 @@ def test_sums_are_exact_in_any_order(values: np.ndarray) -> None:
         sums.append(total.value())
     expected = sum(map(Fraction, values.tolist()), Fraction(0))
     assert sums[0] == sums[1] == (expected if expected.denominator == 1 else float(expected))
-
-
-def test_a_sum_of_counts_is_whole() -> None:
-    total = ExactSum()
-    total.add(np.full(1_000_000, 2**24 - 1, np.float32))
-    assert repr(total.value()) == repr(1_000_000 * (2**24 - 1))
 
 
 @pytest.mark.parametrize(

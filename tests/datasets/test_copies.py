@@ -1,9 +1,5 @@
 """Copies of an experiment in AnnData's formats."""
 
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +8,6 @@ import anndata
 import numpy as np
 import pytest
 import zarr
-from command import TESTS
 from copied import manifest_of
 
 from alb_core.base.errors import AlbError
@@ -82,32 +77,3 @@ def test_zarr_is_in_shards_of_whole_chunks(tiny):
 def test_an_unknown_format_is_refused(tiny):
     with pytest.raises(AlbError, match="format is 'loom', expected one of h5ad, zarr"):
         ensure_copy(Path(tiny.uri), manifest_of(tiny), "loom")
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from tiny import Tiny
-import pickle
-from copied import manifest_of
-from alb_core.datasets.copies import copies, write
-write.verify = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-truth = pickle.loads(Path(sys.argv[1]).read_bytes())
-copies.ensure_copy(Path(truth.uri), manifest_of(truth), "h5ad")
-"""
-
-
-def test_a_killed_copy_is_made_again(tiny, data, tmp_path):
-    import pickle
-
-    (tmp_path / "truth").write_bytes(pickle.dumps(tiny))
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "truth"), str(TESTS)]
-    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    root = data / "peers" / "copies"
-    assert any(".partial-" in entry.name for entry in root.iterdir())
-    path = ensure_copy(Path(tiny.uri), manifest_of(tiny), "h5ad")
-    np.testing.assert_array_equal(read_back(path, "h5ad").X.toarray(), tiny.x)
-    assert not any(".partial-" in entry.name for entry in root.iterdir())

@@ -23,17 +23,6 @@ def made() -> tuple[Population, np.ndarray, pa.Table, pa.Table]:
     return population, dense, obs_table(population, counted), var_table(population, counted)
 
 
-def test_obs_has_the_columns_of_the_census(made: tuple[Population, np.ndarray, pa.Table, pa.Table]) -> None:
-    schema = made[2].schema
-    encoded = [field.name for field in schema if pa.types.is_dictionary(field.type)]
-    assert len(schema) == 28
-    assert len(encoded) == 20  # dataset_id and nineteen more
-    assert schema.field("is_primary_data").type == pa.bool_()
-    assert schema.field("observation_joinid").type == pa.large_string()
-    assert schema.names[0] == "soma_joinid"
-    assert schema.names[-5:] == ["raw_sum", "nnz", "raw_mean_nnz", "raw_variance_nnz", "n_measured_vars"]
-
-
 def test_counted_columns_of_obs_are_true(made: tuple[Population, np.ndarray, pa.Table, pa.Table]) -> None:
     population, dense, obs, _ = made
     column = {name: obs.column(name).to_numpy() for name in obs.schema.names[-5:]}

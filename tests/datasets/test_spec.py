@@ -52,11 +52,6 @@ def test_refuses_names_that_leave_the_directory_or_hide_in_it(name: str) -> None
         checked_name(name)
 
 
-@pytest.mark.parametrize("name", [*KNOWN, "a", "my-data_2.v1+x"])
-def test_takes_ordinary_names(name: str) -> None:
-    assert checked_name(name) == name
-
-
 def test_known_names_stand_for_their_specification_and_unknown_ones_take_cells() -> None:
     assert resolved("mini") == KNOWN["mini"] == resolved("mini", cells=4096, vars=None, seed=0)
     with pytest.raises(AlbError, match=r"mini has cells 4096 \(not 5\), layout census \(not soma\)"):

@@ -101,29 +101,6 @@ def test_a_fragment_without_non_zeros_is_left_out(writable: Path, n_rows: int, n
     assert fragments_of(path) == n_fragments
 
 
-def test_a_table_may_come_in_batches(writable: Path) -> None:
-    """Each becomes a fragment; the words of a dictionary need not all be in the first."""
-    words = pa.array(["a", "b", "c"], pa.string())
-    codes = [[0] * 2_000, [2] * 1_500 + [1] * 1_500]
-    schema = pa.schema([("soma_joinid", pa.int64()), ("word", pa.dictionary(pa.int8(), pa.string()))])
-
-    def reader() -> pa.RecordBatchReader:
-        parts, first = [], 0
-        for part in codes:
-            joinids = pa.array(range(first, first + len(part)), pa.int64())
-            column = pa.DictionaryArray.from_arrays(pa.array(part, pa.int8()), words)
-            parts.append(pa.RecordBatch.from_arrays([joinids, column], schema=schema))
-            first += len(part)
-        return pa.RecordBatchReader.from_batches(schema, parts)
-
-    path = writable / "experiment"
-    write_experiment(path, (N_OBS, N_VARS), batches(50_000, *coordinates()), reader, var)
-    with tiledbsoma.Experiment.open(str(path)) as experiment:
-        read = experiment.obs.read().concat().sort_by("soma_joinid")
-    assert read["word"].to_pylist() == ["abc"[code] for part in codes for code in part]
-    assert len(list((path / "obs" / "__fragments").iterdir())) == 2
-
-
 @pytest.mark.parametrize("fault", ["order", "repeat", "beyond"])
 def test_unsound_coordinates_are_refused(writable: Path, fault: str) -> None:
     rows, columns, values = (one.copy() for one in coordinates())

@@ -1,14 +1,9 @@
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 from local_registry import LocalRegistry
 
 from alb_core.base.errors import AlbError
-from alb_core.base.paths import suite_root
 from alb_core.site import npm
 
 CONTENT = bytes(range(256)) * 400
@@ -37,18 +32,6 @@ def unconfigured(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "bin").mkdir()
     return tmp_path
-
-
-def fetching(package, cache):
-    """A process of its own that fetches a package."""
-    program = (
-        "import sys; from pathlib import Path; from alb_core.site.npm import NpmPackage, fetch\n"
-        "print(fetch(NpmPackage(*sys.argv[2:]), Path(sys.argv[1])).stat().st_size)"
-    )
-    command = [sys.executable, "-c", program, str(cache), package.name, package.version, package.integrity]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=suite_root(), env={**os.environ}
-    )
 
 
 def kept(cache):
@@ -85,17 +68,12 @@ def cut_short(registry, package):
     registry.cut = True
 
 
-def closed(registry, package):
-    registry.close()
-
-
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
         (absent, r"/npm/table/-/table-1\.2\.3\.tgz \(404 Not Found\): check the network"),
         (another_page, "has the hash sha512-.*, expected sha512-"),
         (cut_short, r"cannot get .*table-1\.2\.3\.tgz"),
-        (closed, "ConnectionError"),
     ],
 )
 def test_what_the_registry_does_not_give_is_refused_and_not_kept(registry, package, tmp_path, monkeypatch, fault, said):
@@ -104,27 +82,6 @@ def test_what_the_registry_does_not_give_is_refused_and_not_kept(registry, packa
     with pytest.raises(AlbError, match=said) as caught:
         npm.fetch(package, tmp_path)
     assert kept(tmp_path) == [] and "secret" not in str(caught.value) and "127.0.0.1" in str(caught.value)
-
-
-def test_a_cache_that_cannot_be_made(package, tmp_path):
-    (tmp_path / "site").write_text("mine")
-    with pytest.raises(AlbError, match="cannot make the directory"):
-        npm.fetch(package, tmp_path / "site")
-    assert (tmp_path / "site").read_text() == "mine"
-
-
-def test_a_process_that_is_killed_leaves_nothing_that_is_taken_for_a_package(registry, package, tmp_path):
-    registry.slow = 30.0
-    process = fetching(package, tmp_path)
-    deadline = time.monotonic() + 30
-    while not registry.requests and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGKILL and not (tmp_path / package.tarball).exists()
-    registry.slow = 0.0
-    assert npm.read(npm.fetch(package, tmp_path), "table.js") == CONTENT
-    assert kept(tmp_path) == [package.tarball]
 
 
 def test_a_package_that_cannot_be_read_or_lacks_a_file(package, tmp_path):

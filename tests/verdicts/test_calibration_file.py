@@ -39,10 +39,6 @@ def test_it_is_read_as_it_was_written(tmp_path, known):
     assert json.loads(path.read_text())["whole"]["false_alarms"] == {"count": 4, "of": 200}
 
 
-def test_thresholds_are_those_of_the_benchmarks_that_have_one(known):
-    assert known.thresholds() == {CASES[0].name: 0.08}
-
-
 def test_a_machine_is_judged_by_what_is_known_of_it(known):
     assert verdict.judge_of(None, None) == Judge()
     assert verdict.judge_of(0.1, known) == Judge(0.1, {CASES[0].name: 0.08}, usual=20)

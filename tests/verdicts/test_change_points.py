@@ -110,9 +110,3 @@ def test_the_command_prints_what_was_found(monkeypatch, capsys):
     [line] = json.loads(capsys.readouterr().out)
     assert line["steps"] == [] and line["case"]["benchmark"] == CASES[0].benchmark
     assert list(campaign_text.step_lines([])) == ["no step over the noise"]
-
-
-def test_a_machine_without_a_campaign_is_told(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["history", "steps", "--machine", "nobody"])
-    assert ended.value.code == 2 and "machine nobody has no rounds of a campaign" in capsys.readouterr().err

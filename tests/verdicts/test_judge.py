@@ -104,19 +104,6 @@ def test_memory(more, word):
     assert memory.change * memory.base == pytest.approx(more, abs=1e6) and memory.rounds == 4
 
 
-def test_200_mb_more_are_found_whatever_a_peak_varies_by():
-    rng = np.random.default_rng(3)
-    hits = alarms = 0
-    for _ in range(500):
-        samples = 5e8 * (1 + np.abs(rng.normal(0, 0.03, (8, 2))))
-        for more in (0.0, 200e6):
-            pairs = [Pair((float(one),), (float(other) + more,)) for one, other in samples]
-            word = only(verdict(rounds_of(PEAKS_0=pairs))).memory.word
-            hits += bool(more) and word is Word.WORSE
-            alarms += not more and word in {Word.WORSE, Word.BETTER}
-    assert hits / 500 >= 0.99 and alarms / 500 <= 0.01
-
-
 def test_time_and_memory_of_one_thing_are_one_row():
     found = verdict(rounds_of(CASES_0=quiet(20), PEAKS_0=peaks(4), PEAKS_1=peaks(4, 300e6)))
     assert [row.name for row in found.rows] == ["read.Read.epoch('table', 64)", "read.Read.epoch('table', 128)"]

@@ -82,15 +82,6 @@ def test_versions_what_is_visible_and_progress(counted):
     )
 
 
-def test_more_rounds_of_one_size_change_nothing_of_another():
-    rng = np.random.default_rng(3)
-    some = streams(rng, 60)
-    more = {**some, "5%": streams(rng, 90)["5%"]}
-    one, other = (rates_module.count(each, Judge(), 20, 10, VERSIONS, RUNS)[1] for each in (some, more))
-    assert one.resampled_power["25%"] == other.resampled_power["25%"]
-    assert one.resampled_false_alarms == other.resampled_false_alarms
-
-
 @pytest.mark.parametrize(("noise", "least", "most"), [(0.001, 0.05, 0.05), (0.1, 0.12, 0.35)])
 def test_a_step_is_what_runs_of_one_commit_rarely_differ_by(noise, least, most):
     rng = np.random.default_rng(0)

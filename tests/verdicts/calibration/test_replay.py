@@ -9,10 +9,6 @@ from alb_core.rounds.cases import Kind
 from alb_core.rounds.pairs import LEAST_ROUNDS, MOST_ROUNDS, Pair, Rounds
 from alb_core.verdicts.calibration import replay
 from alb_core.verdicts.judge import MOST_SAMPLES, Judge
-from alb_core.verdicts.statistics import Word
-
-#: Machines of a simulation, and verdicts of each.
-MACHINES = DRAWS = 20
 
 
 def asked_every_round(stream, judge, most):
@@ -90,23 +86,6 @@ def test_sides_of_equal_commits_change_places_by_blocks_and_for_all_cases_at_onc
         assert all(len(set(block)) == 1 for block in blocks)
         turned += [block[0] for block in blocks]
     assert 0.3 < sum(turned) / len(turned) < 0.7
-
-
-def test_false_alarms_of_rounds_drawn_anew_are_no_more_than_of_new_rounds():
-    """A bootstrap from few rounds as they are takes what they happen to differ by for a change, in draw after draw."""
-    judge, alarms = Judge(), {Word.WORSE, Word.BETTER}
-
-    def count(verdicts):
-        return sum(judge.verdict(rounds).word in alarms for rounds in verdicts)
-
-    fresh = equal = as_they_are = 0
-    for seed in range(MACHINES):
-        rng = np.random.default_rng(seed)
-        fresh += count(replay.replay({CASES[0]: noisy(rng, 30)}, judge, 30) for _ in range(DRAWS))
-        stream = {CASES[0]: noisy(rng, 46)}
-        equal += count(replay.resampled(stream, judge, 30, DRAWS, np.random.default_rng(0), equal=True))
-        as_they_are += count(replay.resampled(stream, judge, 30, DRAWS, np.random.default_rng(0)))
-    assert equal <= fresh + 5 and as_they_are > 2 * max(equal, fresh), (fresh, equal, as_they_are)
 
 
 def test_nothing_is_drawn_from_nothing():
