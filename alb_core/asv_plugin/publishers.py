@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asv.config import Config
 from asv.console import log
@@ -20,9 +20,6 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import scripts_root
 from alb_core.rounds.results.machines import CALIBRATION
 from alb_core.rounds.results.valid import origin
-
-if TYPE_CHECKING:
-    from alb_core.site.speed import PageCommit
 
 
 class LocalScripts(OutputPublisher):  # type: ignore[misc]
@@ -61,7 +58,7 @@ class SpeedPage(OutputPublisher):  # type: ignore[misc]
             # Those of the range that is published, on its branches and tags.
             drawn = {revision for _, graph in graphs for revision in graph.data_points}
             dates = {results.commit_hash: int(results.date) for results in every}
-            known = _releases(repo.get_tags(), revisions, dates, drawn)
+            known = speed.page_commits(repo.get_tags(), revisions, dates, drawn)
             speed.write(site, (one for results in every for one in commit_epochs(results, benchmarks)), known)
 
         _written(write)
@@ -97,20 +94,6 @@ def _written(write: Callable[[], None], otherwise: str = "the site lacks a page"
         write()
     except AlbError as error:
         print(f"alb: {otherwise}: {error}", file=sys.stderr)
-
-
-def _releases(
-    tags: Mapping[str, str], revisions: Mapping[str, int], dates: Mapping[str, int], drawn: set[int]
-) -> dict[str, PageCommit]:
-    """Commits that are shown, as the page names them."""
-    from alb_core.site.speed import PageCommit
-
-    names = {commit: tag for tag, commit in sorted(tags.items(), reverse=True)}
-    return {
-        commit: PageCommit(names.get(commit, commit[:8]), commit, dates[commit], revision)
-        for commit, revision in revisions.items()
-        if revision in drawn and commit in dates
-    }
 
 
 def thresholds(results: Path) -> dict[str, float]:

@@ -33,7 +33,7 @@ def datasets_root() -> Path:
 
 
 def environment_roots() -> tuple[Path, Path]:
-    """Directories of the benchmark environments: asv's own, and that of the second side of a verdict.
+    """Directories of the benchmark environments: asv's own, and that of the second commit of a verdict.
 
     Equally long names: a process's speed depends a little on how long the paths in its variables are.
     """

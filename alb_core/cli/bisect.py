@@ -13,7 +13,7 @@ from alb_core.cli.options import answer_alone, budget_option, machine_option
 @click.option(
     *("-b", "--bench", "patterns"), multiple=True, required=True, metavar="REGEX", help="Benchmarks, as in asv."
 )
-@budget_option("1h", "Time to measure: 90s, 10m, 1h.")
+@budget_option(default="1h", help="Time to measure: 90s, 10m, 1h.")
 @machine_option
 def bisect(good: str, bad: str, patterns: tuple[str, ...], budget: float, machine: str | None) -> int:
     """Find the first commit after GOOD, up to BAD, that made a benchmark slower or larger.

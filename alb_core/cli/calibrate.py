@@ -17,7 +17,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, mach
     help="Time to measure, builds apart; 0 judges again what is recorded.",
 )
 @bench_option
-@budget_option("10m", "Budget of the verdicts it is about.")
+@budget_option(default="10m", help="Budget of the verdicts it is about.")
 @click.option(
     "--resamples",
     default=200,

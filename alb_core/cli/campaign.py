@@ -9,7 +9,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, mach
 
 @click.command()
 @click.argument("words", metavar="[RANGE]", default="..")
-@budget_option("150m", "Time for all of it: 45m, 2h.")
+@budget_option(default="150m", help="Time for all of it: 45m, 2h.")
 @click.option("--rounds", type=int, metavar="N", help="Rounds of each benchmark of time.  [default: 12]")
 @bench_option
 @machine_option

@@ -27,7 +27,7 @@ from alb_core.rounds.results import machines
 @click.argument("words", metavar="[RANGE]", default="..")
 @click.option("--machine", help="Whose results; asv's own choice by default.")
 @bench_option
-@threshold_option("5%", "Smaller changes are called none.")
+@threshold_option(default="5%", help="Smaller changes are called none.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold: float, as_json: bool) -> None:
     """List every release at which a campaign saw time or memory change by more than the noise.

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from typing import Any
 
 import click
@@ -13,40 +14,6 @@ import click
 from alb_core.base.errors import AlbError
 
 Command = Callable[..., Any]
-
-machine_option = click.option("--machine", help="Name of this computer; asv's own choice by default.")
-bench_option = click.option(
-    *("-b", "--bench", "patterns"), multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable."
-)
-
-
-def budget_option(default: str, what: str) -> Callable[[Command], Command]:
-    """Add ``--budget``, given to the command in seconds."""
-    return click.option(
-        *("--budget", "budget"),
-        default=default,
-        show_default=True,
-        metavar="TIME",
-        help=what,
-        callback=lambda context, option, words: duration(words),
-    )
-
-
-def threshold_option(default: str | None, what: str) -> Callable[[Command], Command]:
-    """Add ``--threshold``, given to the command as a share."""
-    return click.option(
-        *("--threshold", "threshold"),
-        default=default,
-        show_default=default is not None,
-        metavar="PERCENT",
-        help=what,
-        callback=lambda context, option, words: None if words is None else percent(words),
-    )
-
-
-def answer_alone() -> redirect_stdout[Any]:
-    """Keep stdout for a command's answer: within the block, what asv tells of its work goes to stderr."""
-    return redirect_stdout(sys.stderr)
 
 
 def duration(words: str) -> float:
@@ -67,6 +34,25 @@ def percent(words: str) -> float:
     return share
 
 
+machine_option = click.option("--machine", help="Name of this computer; asv's own choice by default.")
+bench_option = click.option(
+    *("-b", "--bench", "patterns"), multiple=True, metavar="REGEX", help="Benchmarks, as in asv; repeatable."
+)
+budget_option = partial(click.option, "--budget", type=duration, show_default=True, metavar="TIME")
+tiledb_option = click.option(
+    *("--tiledb", "tiledb"),
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="An option of TileDB, repeatable; vfs.s3.endpoint_override and its like reach S3 of another make.",
+)
+threshold_option = partial(click.option, "--threshold", type=percent, show_default=True, metavar="PERCENT")
+
+
+def answer_alone() -> redirect_stdout[Any]:
+    """Keep stdout for a command's answer: within the block, what asv tells of its work goes to stderr."""
+    return redirect_stdout(sys.stderr)
+
+
 def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
     """Read words of the form ``key=value``."""
     found = {}
@@ -79,19 +65,8 @@ def pairs(option: str, words: Iterable[str]) -> dict[str, str]:
 
 
 def s3_options(command: Command) -> Command:
-    """Add ``-r/--region`` and ``--tiledb``, to be read by :func:`tiledb_config`."""
+    """Add ``-r/--region`` and ``--tiledb``; a command in which ``-r`` means something else takes them one by one."""
     return click.option("-r", "--region", help="S3 region.")(tiledb_option(command))
-
-
-def tiledb_option(command: Command) -> Command:
-    """Add ``--tiledb`` alone, where ``-r`` has another meaning."""
-    return click.option(
-        "--tiledb",
-        "tiledb",
-        metavar="KEY=VALUE",
-        multiple=True,
-        help="An option of TileDB, repeatable; vfs.s3.endpoint_override and its like reach S3 of another make.",
-    )(command)
 
 
 def tiledb_config(region: str | None, words: Iterable[str]) -> dict[str, str]:

@@ -10,9 +10,9 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, mach
 @click.command()
 @click.argument("base", default="main")
 @click.argument("head", default="HEAD")
-@budget_option("10m", "Time to measure: 90s, 10m, 1h.")
+@budget_option(default="10m", help="Time to measure: 90s, 10m, 1h.")
 @bench_option
-@threshold_option(None, "A smaller change is called none.  [default: 5%]")
+@threshold_option(help="A smaller change is called none.  [default: 5%]")
 @machine_option
 @click.option("--aa", "same", is_flag=True, help="Measure a commit against itself: all that differs is noise.")
 @click.option("--no-canary", is_flag=True, help="Do not look first how noisy the machine is.")

@@ -42,10 +42,7 @@ _GREY_MARKS: Mapping[str, Any] = {"symbolFillColor": _GREY, "symbolStrokeWidth":
 
 
 def chart(table: pa.Table, *, log_memory: bool = False) -> alt.Chart:
-    """Draw samples per second against peak memory.
-
-    Shape is the method, size the block size, colour the chunks per block, opacity the epoch.
-    """
+    """Draw samples per second against peak memory, a mark for each record."""
     drawn = points(table)
     if not drawn.num_rows:
         failed, lacking = not_drawn(table)
@@ -127,22 +124,13 @@ def _opacity(drawn: pa.Table) -> alt.Opacity:
 
 def _colour(drawn: pa.Table) -> alt.Color:
     chunks = _values(drawn, "chunks_per_block")
+    low, high = 2 ** math.floor(math.log2(chunks[0])), 2 ** math.ceil(math.log2(chunks[-1]))
     return (
         alt.Color("chunks_per_block:Q")
         .title("Chunks per block")
-        .scale(_chunks_scale(chunks))
+        # Between powers of two; without viridis' palest end, which is lost on white.
+        .scale(type="log", base=2, domain=[low, high], scheme=alt.SchemeParams(name="viridis", extent=[0, 0.94]))
         .legend(_chunks_legend(chunks))
-    )
-
-
-def _chunks_scale(chunks: Sequence[int]) -> alt.Scale:
-    """Logarithmic, between powers of two; viridis without its palest end, which is lost on white."""
-    low, high = 2 ** math.floor(math.log2(chunks[0])), 2 ** math.ceil(math.log2(chunks[-1]))
-    return alt.Scale(
-        type="log",
-        base=2,
-        domain=[low, high],
-        scheme=alt.SchemeParams(name="viridis", extent=[0, 0.94]),
     )
 
 

@@ -58,7 +58,7 @@ class Canary:
         )
         if not self.noisy:
             return f"the machine is as quiet as it should be: {parts}"
-        # By how many is not known from here: what both sides meet alike is in no ratio.
+        # By how many is not known from here: what slows both commits alike is in no ratio.
         return (
             f"the machine is too noisy right now: the same work varies by {parts}. To see the same change takes more "
             "rounds than usual; stop what else runs, or interrupt and come back later"

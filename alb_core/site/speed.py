@@ -30,6 +30,18 @@ class PageCommit:
     order: int
 
 
+def page_commits(
+    tags: Mapping[str, str], revisions: Mapping[str, int], dates: Mapping[str, int], drawn: set[int]
+) -> dict[str, PageCommit]:
+    """Commits that are shown, as the page names them."""
+    names = {commit: tag for tag, commit in sorted(tags.items(), reverse=True)}
+    return {
+        commit: PageCommit(names.get(commit, commit[:8]), commit, dates[commit], revision)
+        for commit, revision in revisions.items()
+        if revision in drawn and commit in dates
+    }
+
+
 def write(site: Path, found: Iterable[CommitEpochs], releases: Mapping[str, PageCommit]) -> int:
     """Write a file for each figure, and their list; return how many figures there are."""
     by_subject: dict[Subject, list[CommitEpochs]] = {}

@@ -185,7 +185,7 @@ def _counter(case: BenchmarkCase) -> str:
     return case.benchmark.rpartition(".track_")[2]
 
 
-def told(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[BenchmarkCase]]) -> list[str]:
+def moved_counters(verdict: Verdict, counted: Rounds, by_row: Mapping[str, Sequence[BenchmarkCase]]) -> list[str]:
     """Say which counters of each row moved."""
     found = []
     for row in verdict.rows:

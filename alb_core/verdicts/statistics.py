@@ -171,9 +171,9 @@ def holm(
     open_ = set(range(len(sequences)))
     held = [0.0] * len(sequences)
     while open_:
-        whole = sum(share[index] for index in open_)
+        total = sum(share[index] for index in open_)
         for index in open_:
-            held[index] = alpha * share[index] / whole
+            held[index] = alpha * share[index] / total
         found = {index for index in open_ if crossed(sequences[index], held[index], usual)}
         if not found:
             break

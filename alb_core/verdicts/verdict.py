@@ -57,9 +57,7 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
     check(request.patterns)
     with session(request.machine, environment_roots()) as (conf, repo, machine):
         known = calibration_file.load(Path(conf.results_dir), machine)
-        names = (
-            (request.base, request.base) if request.same and request.head == "HEAD" else (request.base, request.head)
-        )
+        names = (request.base, request.base if request.same and request.head == "HEAD" else request.head)
         commits = commits_of(conf, repo, names)
         if (commits[0] == commits[1]) is not request.same:
             raise _unlike(names, commits)
@@ -128,7 +126,7 @@ def _with_counters(
             CounterRuns(count, partial(store.add_pair, base, head), counted, by_row).run(verdict)
         except KeyboardInterrupt:
             interrupted = True
-    said = (*verdict.moved, *counter_runs.told(verdict, counted, by_row))
+    said = (*verdict.moved, *counter_runs.moved_counters(verdict, counted, by_row))
     return replace(verdict, moved=said), interrupted
 
 

@@ -9,7 +9,7 @@ from alb_core.cases import counters
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Rounds
 from alb_core.verdicts import counter_runs
-from alb_core.verdicts.counter_runs import CounterRuns, counters_of, told
+from alb_core.verdicts.counter_runs import CounterRuns, counters_of, moved_counters
 from alb_core.verdicts.judge import Judge
 
 
@@ -89,7 +89,7 @@ def test_counters_run_as_often_as_they_may_tell_more(base, head, ratio, runs, ke
     verdict, rounds, by_row, pairs = counted(commits, ratio)
     assert commits.asked == [(["Read('table', 64)"], number % 2 == 0) for number in range(runs)]
     assert len(pairs) == kept
-    lines = told(verdict, rounds, by_row)
+    lines = moved_counters(verdict, rounds, by_row)
     assert len(lines) == (said is not None) and all(re.search(f"{re.escape(ROW)} is {said}", line) for line in lines)
 
 

@@ -28,11 +28,10 @@ def ensure() -> Path:
 
 def use() -> Path:
     """Make the release history where it is missing, and use it; every other history stays where it is."""
-    root = history_root()
-    if active.is_repository(root) and active.kind_of(root) == active.RELEASES:
-        return root
-    active.point_to(_made())
-    return root
+    place = path()
+    if history_root().resolve() != place.resolve():
+        active.point_to(place)
+    return history_root()
 
 
 def path() -> Path:

@@ -113,10 +113,7 @@ def _matrix(table: Any, rows: Positions, columns: Positions) -> Any:
 
 
 def verify(path: Path, manifest: Manifest, form: str) -> None:
-    """Refuse a copy that does not hold what the dataset's manifest says.
-
-    It is opened again, so that what counts is what is on the disk.
-    """
+    """Open a copy again, and refuse it where the disk does not hold what the dataset's manifest says."""
     with _OPEN[form](path) as file:
         totals = _totals(file)
     totals.require(manifest.totals)

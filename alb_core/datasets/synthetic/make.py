@@ -28,7 +28,7 @@ def ensure(name: str) -> Path:
     """Directory of a dataset, made when missing if its name is known; says on stderr what it does."""
     path = datasets_root() / checked_name(name)
     if not path.exists():
-        make(name, resolved(name), report=_to_stderr)
+        make(name, resolved(name), report=lambda line: print(f"alb: {line}", file=sys.stderr, flush=True))
     quick_check(path)
     return path
 
@@ -116,8 +116,3 @@ def _description(spec: Spec) -> str:
     """Say what else a specification asks for."""
     pieces = "one fragment" if spec.fragments == 1 else f"{spec.fragments:,} fragments"
     return f"profile {spec.profile}, layout {spec.layout}, {pieces}, seed {spec.seed}"
-
-
-def _to_stderr(line: str) -> None:
-    """Print a line that is not a result."""
-    print(f"alb: {line}", file=sys.stderr, flush=True)

@@ -45,6 +45,7 @@ class Declared:
     same_as: Mapping[str, Part]
 
 
+@lru_cache(maxsize=8)
 def declared(directory: Path) -> dict[str, Declared]:
     """Return what classes of benchmarks say, by ``module.Class``; those that say nothing are left out.
 
@@ -62,7 +63,7 @@ def declared(directory: Path) -> dict[str, Declared]:
 
 def same(results: Results, name: str) -> list[bool] | None:
     """Say which combinations of a benchmark's results are those of the present version, though an earlier one's."""
-    declaration = _ours(suite_root() / "benchmarks").get(name.rpartition(".")[0])
+    declaration = declared(suite_root() / "benchmarks").get(name.rpartition(".")[0])
     part = declaration.same_as.get(results.benchmark_version.get(name)) if declaration else None
     if declaration is None or part is None or name not in results.get_all_result_keys():
         return None
@@ -99,7 +100,7 @@ def carry_one(results: Results, name: str) -> None:
     keep = same(results, name)
     if keep is None:
         return
-    declaration = _ours(suite_root() / "benchmarks")[name.rpartition(".")[0]]
+    declaration = declared(suite_root() / "benchmarks")[name.rpartition(".")[0]]
     values = results._results[name] or [None] * len(keep)
     # NaN is what asv has where nothing was measured.
     results._results[name] = [value if kept else math.nan for value, kept in zip(values, keep, strict=True)]
@@ -107,11 +108,6 @@ def carry_one(results: Results, name: str) -> None:
         if column.get(name) is not None:
             column[name] = [value if kept else None for value, kept in zip(column[name], keep, strict=True)]
     results._benchmark_version[name] = declaration.version
-
-
-@lru_cache(maxsize=8)
-def _ours(directory: Path) -> dict[str, Declared]:
-    return declared(directory)
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asv import util
@@ -51,16 +51,14 @@ def rows(conf: Config, machine: str, commits: Sequence[str]) -> list[BenchmarkVa
 
 def table(found: Sequence[BenchmarkValues], names: Sequence[str]) -> str:
     """Return rows as text, a column for each commit, and the last commit's value over the first's."""
-    headers = ["benchmark", "parameters", *names, "ratio"]
-    return str(tabulate(list(_lines(found)), headers, tablefmt="plain", disable_numparse=True))
-
-
-def _lines(found: Sequence[BenchmarkValues]) -> Iterator[list[str]]:
+    lines = []
     for row in found:
         first, last = row.values[0], row.values[-1]
         ratio = f"{last / first:.2f}" if first and last else ""
         values = ["n/a" if value is None else util.human_value(value, row.unit) for value in row.values]
-        yield [row.benchmark, ", ".join(row.parameters), *values, ratio]
+        lines.append([row.benchmark, ", ".join(row.parameters), *values, ratio])
+    headers = ["benchmark", "parameters", *names, "ratio"]
+    return str(tabulate(lines, headers, tablefmt="plain", disable_numparse=True))
 
 
 def _values(results: Sequence[Results], name: str, benchmark: dict[str, object], count: int) -> list[float | None]:

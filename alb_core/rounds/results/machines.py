@@ -22,7 +22,6 @@ from alb_core.base.errors import AlbError
 #: version is recorded and not compared: updates keep the hardware.
 HARDWARE = ("arch", "cpu", "num_cpu", "ram")
 
-
 #: What is known of verdicts on a machine, beside its results (:mod:`alb_core.verdicts.calibration_file`).
 CALIBRATION = "calibration.json"
 

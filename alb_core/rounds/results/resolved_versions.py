@@ -14,10 +14,7 @@ from alb_core.base.errors import AlbError
 
 
 def resolved(environments: Iterable[Path], commit: str) -> dict[str, str]:
-    """Return the versions installed for a commit, from the environment whose certificate names it.
-
-    The certificates lie in directories below ``environments``.
-    """
+    """Return the versions installed for a commit, by the certificates in directories below ``environments``."""
     for path in sorted(path for root in environments for path in root.glob(f"*/{certificate.CERTIFICATE}")):
         try:
             found = certificate.certificate(path.parent)

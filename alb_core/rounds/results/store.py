@@ -74,8 +74,8 @@ class _Segment:
         found = _ENTRY.fullmatch(key)
         if found is None:
             return None
-        whole = {name: int(found[name]) for name in ("index", "session", "offset", "count", "size")}
-        return cls(found["label"], found["benchmark"], digest=found["digest"], **whole)
+        numbers = {name: int(found[name]) for name in ("index", "session", "offset", "count", "size")}
+        return cls(found["label"], found["benchmark"], digest=found["digest"], **numbers)
 
     def rounds(self, samples: Sequence[float] | None) -> list[tuple[float, ...]] | None:
         """The rounds out of a case's samples; None where they no longer stand there."""
@@ -136,9 +136,9 @@ class CommitResults:
             if segment.rounds(before) is None:
                 del results.duration[segment.key]
         last = next((s for s in reversed(segments) if s.session == session and s.key in results.duration), None)
-        spent = 0.0
+        earlier_seconds = 0.0
         if last is not None and last.end == len(before) and (last.label, last.size) == (label, len(samples)):
-            spent = results.duration.pop(last.key)
+            earlier_seconds = results.duration.pop(last.key)
             grown = replace(last, count=last.count + 1)
         else:
             grown = _Segment(label, case.benchmark, case.index, session, len(before), 1, len(samples), "")
@@ -147,7 +147,7 @@ class CommitResults:
         taken = (results.duration.get(case.benchmark) or 0.0) + seconds
         self._put(case, value, list(samples), 1 if case.kind is Kind.TIME else None, started, taken, "")
         grown = replace(grown, digest=_digest(everything[grown.offset :]))
-        results.duration[grown.key] = spent + seconds
+        results.duration[grown.key] = earlier_seconds + seconds
         self.save()
 
     def add_absent(self, case: BenchmarkCase, value: float | None, said: str) -> None:
@@ -163,7 +163,7 @@ class CommitResults:
         self.save()
 
     def save(self) -> None:
-        """Write the file, whole."""
+        """Write the file."""
         self._results.save(str(self._root))
 
     def _lacking(self, case: BenchmarkCase) -> str:

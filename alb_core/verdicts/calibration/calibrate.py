@@ -124,12 +124,13 @@ def _recorded(request: CalibrationRequest) -> _Recorded:
         for head in heads.values():
             head.install(conf, repo)
         empty = empty_results(repo, base.environment, machine)
+        root = calibration_root()
         stores = {
-            size: Store(_place(size), machine, empty, benchmarks, (base.commit, head.commit))
+            size: Store(root / size.replace("%", "percent"), machine, empty, benchmarks, (base.commit, head.commit))
             for size, head in heads.items()
         }
         rounds = Rounds({case: stores[case.size].pairs(base.commit, heads[case.size].commit, case) for case in cases})
-        state_file = calibration_root() / f"{machine}.json"
+        state_file = root / f"{machine}.json"
         state = MachineState.load(state_file)
         measured = MeasuringSummary()
         if request.seconds:
@@ -228,7 +229,3 @@ def _too_few(few: Mapping[str, replay.Stream], most: int, measured: MeasuringSum
 def _processes(benchmark: Mapping[str, Any]) -> int:
     """Processes of a benchmark in one ``asv run``."""
     return int(benchmark.get("rounds") or 1) if benchmark["type"] == "time" else 1
-
-
-def _place(size: str) -> Path:
-    return calibration_root() / size.replace("%", "percent")

@@ -76,13 +76,10 @@ def commit_all(repository: Path, release: Release | None = None) -> InjectedComm
         before = objects.blob(entry[1]) if entry else b""
     if f"class {READER}(".encode() not in before:
         raise AlbError(f"release {release.version} has no class {READER} in {path}: nothing can be injected there")
-    made = {size: _commit(repository, release, path, before + _text(line), size) for size, line in CHANGES.items()}
+    code = before + b"\n\n" + Path(__file__).with_name("injected_code.py").read_bytes()
+    content = {size: code + f"\n\n{line}\n".encode() for size, line in CHANGES.items()}
+    made = {size: _commit(repository, release, path, text, size) for size, text in content.items()}
     return InjectedCommits(release, {NOTHING: release.commit, **made})
-
-
-def _text(line: str) -> bytes:
-    injected = Path(__file__).with_name("injected_code.py").read_bytes()
-    return b"\n\n" + injected + f"\n\n{line}\n".encode()
 
 
 def _commit(repository: Path, release: Release, path: str, content: bytes, size: str) -> str:

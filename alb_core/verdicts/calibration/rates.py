@@ -132,10 +132,7 @@ def _base_samples(case: BenchmarkCase, streams: Mapping[str, Stream]) -> list[li
 
 
 def step(sequences: Sequence[Sequence[tuple[float, ...]]], run: int) -> float | None:
-    """Return the relative difference below which 99 of 100 pairs of runs of one commit stay.
-
-    Never less than what is called no change, in whole percents.
-    """
+    """Return the relative difference below which 99 of 100 pairs of runs of one commit stay, in whole percents."""
     differences: list[float] = []
     for processes in sequences:
         starts = range(0, len(processes) - run + 1, run)

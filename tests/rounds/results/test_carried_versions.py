@@ -31,10 +31,10 @@ def says(tmp_path, monkeypatch):
             f"import nowhere\n\n\nclass Read:\n    version = '2'\n    param_names = ('method', 'chunk_size')\n"
             f"    params = (['table', 'csr', 'new'], [64, 128])\n{same_as}\n"
         )
-        carried_versions._ours.cache_clear()
+        carried_versions.declared.cache_clear()
 
     yield write
-    carried_versions._ours.cache_clear()
+    carried_versions.declared.cache_clear()
 
 
 def first_version(values=VALUES, name=TIME):
