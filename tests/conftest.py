@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from census import Census, write_census
@@ -16,6 +17,7 @@ from lingering import reads_linger
 from s3 import ENVIRONMENT, S3, Proxy, proxied, served
 from suite_copy import SmallSuite, Suite
 from tiny import Tiny, write_tiny
+from xdist.scheduler import LoadScopeScheduling
 
 from alb_core.base.paths import DATA_VARIABLE, data_root
 
@@ -26,12 +28,24 @@ settings.load_profile("unhurried")
 reads_linger()
 
 
-@pytest.hookimpl(tryfirst=True)
+class FileScheduling(LoadScopeScheduling):
+    """A file in one process; the files that share a copy of the suite together in one.
+
+    xdist 3.8 has groups of its own (``--dist loadgroup``), which have no effect under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "suite" if Path(file).name.startswith("test_e2e") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Distribute files."""
+    return FileScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file in one process, and all that share a copy of the suite, which take longest, at the beginning."""
-    for item in items:
-        e2e = item.get_closest_marker("e2e") is not None
-        item.add_marker(pytest.mark.xdist_group("suite" if e2e else item.nodeid.partition("::")[0]))
+    """Begin with the tests that share a copy of the suite: they take longest."""
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
