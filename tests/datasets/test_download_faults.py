@@ -144,6 +144,34 @@ def test_an_interrupted_download_goes_on_where_it_stopped(
     assert not list(writable.glob(".mine.download"))
 
 
+def test_a_download_that_is_killed_while_it_writes_reads_nothing_again(
+    writable: Path, census: Census, whole: Manifest
+) -> None:
+    process = alb_download(census.uri, {})
+    assert until(lambda: process.poll() is not None or list(writable.glob(".mine.partial-*")), 60)
+    process.kill()
+    process.communicate()
+    assert nothing_counts(writable)
+    kept = {path: path.stat().st_mtime_ns for path in parts(writable)}
+    again = alb_download(census.uri, {})
+    assert until(lambda: again.poll() is not None or list(writable.glob(f".mine.partial-{again.pid}")), 60)
+    assert {path: path.stat().st_mtime_ns for path in parts(writable)} == kept
+    out, _ = again.communicate(timeout=60)
+    assert "550 of them read before" in out
+    assert again.returncode == 0
+    assert content(verify("mine")) == content(whole)
+    assert sorted(path.name for path in writable.glob(".mine.*")) == [".mine.lock"]
+
+
+def test_two_at_once_download_once(writable: Path, census: Census, whole: Manifest) -> None:
+    both = [alb_download(census.uri, {}) for _ in range(2)]
+    said = [process.communicate(timeout=120) for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2]
+    (lost,) = (err for (_, err), process in zip(said, both, strict=True) if process.returncode)
+    assert lost.splitlines()[-1].startswith(f"alb: {writable / 'mine'} is there, with the same options: -f")
+    assert content(verify("mine")) == content(whole)
+
+
 @pytest.fixture
 def left(writable: Path, census: Census, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Parts of a download whose writing has failed."""

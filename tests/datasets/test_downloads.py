@@ -164,6 +164,12 @@ def test_a_replacement_that_fails_keeps_the_old_dataset(writable: Path, census: 
 # Faults
 
 
+def test_s3_gives_the_same(writable: Path, s3_server: S3, s3_census: str, whole: Manifest) -> None:
+    path = downloaded(s3_census, writable, config=s3_server.tiledb, max_nnz=FEW)
+    assert content(verify(str(path))) == content(whole)
+    assert load(path).spec["census_uri"] == s3_census
+
+
 def test_a_published_version(
     writable: Path, s3_server: S3, s3_census: str, whole: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +178,7 @@ def test_a_published_version(
     config = {key: value for key, value in s3_server.tiledb.items() if key != "vfs.s3.region"}
     asked = CensusSlice(1, 3, collection_id=ONE, n_vars=N_VARS, census_version="2026-01-02")
     path = downloaded("", writable, asked=asked, config=config)
-    assert content(verify(str(path))) == content(whole)
+    assert content(load(path)) == content(whole)
     assert (load(path).spec["census_version"], load(path).spec["census_uri"]) == ("2026-01-02", None)
 
 

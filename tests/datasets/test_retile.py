@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections import namedtuple
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import tiledbsoma
-from making import leftovers, silent
+from command import ALB, environment
+from making import gone, leftovers, silent, writer_at
 from s3 import S3
 from slices import content
 from tiny import Tiny, coordinates, write_tables, write_tiny
@@ -154,6 +156,25 @@ def test_a_copy_that_reads_otherwise_is_not_kept(
         retile(str(tmp_path / "mine"), "copy", report=silent)
     assert leftovers(writable) == []
     assert not (writable / "soma" / "copy").exists()
+
+
+def test_killed_and_typed_again(writable: Path, tmp_path: Path) -> None:
+    made = write_tiny(tmp_path / "mine", 3_000, 400, gaps=False)
+    words = [*ALB, "data", "retile", made.uri, "copy"]
+    process = subprocess.Popen(words, env=environment(writable), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writer = writer_at(process, writable, ".copy.partial-*/ms/RNA/X/raw")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert gone(writer), "the writer outlives its maker"
+    assert leftovers(writable) != []
+    assert not (writable / "soma" / "copy").exists()
+    assert "copy" not in [row.name for row in list_datasets()]
+    retile(made.uri, "copy", report=silent)
+    assert leftovers(writable) == []
+    first = verify("copy")
+    retile(made.uri, "copy", RowLayout(1_024), report=silent, replace=True)
+    assert verify("copy").x_checksum == first.x_checksum
+    assert load(writable / "soma" / "copy").spec["capacity"] == 1_024
 
 
 Usage = namedtuple("Usage", "total used free")
