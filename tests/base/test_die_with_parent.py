@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
@@ -69,7 +69,11 @@ def scripts(tmp_path):
 
 
 def alive(found):
-    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    running = []
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            running += [process] if process.status() != psutil.STATUS_ZOMBIE else []
+    return running
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -85,8 +89,12 @@ def test_it_ends_with_the_command(scripts, tmp_path, kind, number):
         trackers = "resource_tracker"  # Python's own, which ends when its pipe is closed
 
         def below():
-            found = process.children(recursive=True)
-            return [one for one in found if trackers not in " ".join(one.cmdline())]
+            found = []
+            for one in process.children(recursive=True):
+                # A short one may end while it is looked at.
+                with suppress(psutil.Error):
+                    found += [one] if trackers not in " ".join(one.cmdline()) else []
+            return found
 
         runs = scripts[0].with_name("sleeper.runs")
         assert until(lambda: len(below()) >= n_processes and runs.exists() == ("sleeper" in statement), 20), below()
