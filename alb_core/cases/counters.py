@@ -75,7 +75,15 @@ class Reading:
     """
 
     def setup(self, counted: Mapping[str, Figures], *parameters: object) -> None:
-        """Take this combination's figures."""
+        """Take this combination's figures.
+
+        Raises
+        ------
+        NotImplementedError
+            If the release or the environment cannot do it, or it was not to be counted.
+        AlbError
+            If its epoch failed.
+        """
         found = counted.get(name_of(type(self).__name__, parameters), {"absent": "not chosen"})
         if "absent" in found:
             raise NotImplementedError(found["absent"])

@@ -138,10 +138,10 @@ def commits(words: str, machine: str | None) -> None:
 
 
 @history.command()
-@click.option("--to", "most", type=float, metavar="GIB", help="Size to come down to; the cache's limit by default.")
-def prune(most: float | None) -> None:
+@click.option("--to", "most", metavar="GIB", help="Size to come down to; the cache's limit by default.")
+def prune(most: str | None) -> None:
     """Remove the wheels that were used least recently until the cache is within its limit."""
-    limit = cache.limit() if most is None else int(most * 2**30)
+    limit = cache.limit(most)
     removed = cache.prune(limit)
     for path in removed:
         click.echo(path)

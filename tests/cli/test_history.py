@@ -100,6 +100,8 @@ def test_prune_says_what_went(alb, place):
     wheel = place / "wheels" / "a-1-py3-none-any.whl"
     wheel.write_bytes(b"x")
     assert re.fullmatch(r"0 removed; the cache holds 0\.00 GiB, limit 10 GiB\n", alb("prune")[1])
+    for size in ("-1", "nan", "inf", "much"):
+        assert alb("prune", f"--to={size}")[0] == 2 and wheel.exists()
     assert alb("prune", "--to", "0")[1].splitlines() == [str(wheel), "1 removed; the cache holds 0.00 GiB, limit 0 GiB"]
 
 

@@ -120,15 +120,16 @@ def mark_used(*paths: Path) -> None:
             continue  # A cache that may only be read: nothing is pruned there either.
 
 
-def limit() -> int:
-    """Return the cache's size limit in bytes."""
-    text = os.environ.get(LIMIT_VARIABLE)
+def limit(text: str | None = None, name: str = "--to") -> int:
+    """Return the size in bytes that a text says in GiB; without one, the cache's own limit."""
+    if text is None:
+        text, name = os.environ.get(LIMIT_VARIABLE) or str(_LIMIT_GIB), LIMIT_VARIABLE
     try:
-        size = float(text) if text else _LIMIT_GIB
+        size = float(text)
     except ValueError:
         size = -1.0
     if not 0 <= size < 1e9:
-        raise AlbError(f"{LIMIT_VARIABLE} is {text!r}, expected the size of the wheel cache in GiB, such as 10")
+        raise AlbError(f"{name} is {text!r}, expected the size of the wheel cache in GiB, such as 10")
     return int(size * 2**30)
 
 
