@@ -13,7 +13,8 @@ CASE = ("-b", r"Small.time_epoch\(256\)", "--no-canary", "--machine", "known")
 
 def rounds_of(small):
     """Rounds by size of the change, as they stand in asv's results files."""
-    files = (small.root / "data" / "calibration").glob("*/known/*.json")
+    # Results are written in a hidden directory beside them, and moved into their place.
+    files = (small.root / "data" / "calibration").glob("[!.]*/known/*.json")
     found = {}
     for path in files:
         found[path.parent.parent.name] = found.get(path.parent.parent.name, 0) + rounds_in(path, "verdict ")
