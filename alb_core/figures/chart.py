@@ -129,7 +129,9 @@ def _colour(drawn: pa.Table) -> alt.Color:
         alt.Color("chunks_per_block:Q")
         .title("Chunks per block")
         # Between powers of two; without viridis' palest end, which is lost on white.
-        .scale(type="log", base=2, domain=[low, high], scheme=alt.SchemeParams(name="viridis", extent=[0, 0.94]))
+        .scale(
+            alt.Scale(type="log", base=2, domain=[low, high], scheme=alt.SchemeParams(name="viridis", extent=[0, 0.94]))
+        )
         .legend(_chunks_legend(chunks))
     )
 

@@ -1,7 +1,7 @@
 """The environments that peers run in, each made on first need from exact pins.
 
-alb_core is not installed in them: a process in one finds it with the checkout on PYTHONPATH, and may import
-``alb_core.peers`` and nothing else of it but errors.
+alb_core is not installed in them: a process in one finds it with the checkout on PYTHONPATH, and imports of it what
+needs numpy and torch alone: ``peers``, ``cases.consume`` and ``base``.
 """
 
 from __future__ import annotations
