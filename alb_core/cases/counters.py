@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from alb_core.base.errors import AlbError
 from alb_core.cases import io_counts
+from alb_core.cases.work import name_of
 
 if TYPE_CHECKING:
     from alb_core.cases.epochs import Case
 
-#: Names of combinations to count, as :func:`name_of` has them, a JSON list; all where it is not set.
+#: Names of combinations to count, as ``name_of`` has them, a JSON list; all where it is not set.
 CHOSEN = "ALB_COUNT"
 
 #: Figures of a combination by counter, None for n/a; ``absent`` or ``failed`` says in words why there are none.
 Figures = dict[str, Any]
-
-
-def name_of(cls: str, parameters: Sequence[object]) -> str:
-    """Name of a combination of a class, with parameters as asv prints them."""
-    return f"{cls}({', '.join(map(repr, parameters))})"
 
 
 def count_all(combinations: Iterable[tuple[str, Sequence[Any], Callable[..., Case]]]) -> dict[str, Figures]:

@@ -6,10 +6,16 @@ dataset's (design rule 9).
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from alb_core.base.checksum import Totals
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import datasets_root
 from alb_core.cases import chunk_readers
@@ -19,6 +25,7 @@ from alb_core.loader import memory_budget, order, soma
 from alb_core.loader.block_spec import parse_one
 from alb_core.loader.dataset import SomaLoader
 from alb_core.loader.packing import kernel_cache
+from alb_core.loader.soma import Int64
 
 #: Seed of every shuffle of the suite: one order of rows for all commits.
 SEED = 42
@@ -32,6 +39,7 @@ class Case(ABC):
 
     def __init__(self, dataset: str) -> None:
         self._manifest = ready(dataset)
+        self._expected = self._manifest.totals
         self._uri = str(datasets_root() / dataset)
         self._stack = ExitStack()
 
@@ -41,9 +49,9 @@ class Case(ABC):
         return Path(self._uri)
 
     def epoch(self, *, prove: bool = False) -> EpochResult:
-        """Run one epoch over all rows, and refuse what is not what the manifest says; with a checksum to ``prove``."""
+        """Run one epoch, and refuse what is not what the dataset holds; with a checksum to ``prove``."""
         result = self._run(prove)
-        result.totals.require(self._manifest.totals)
+        result.totals.require(self._expected)
         return result
 
     def close(self) -> None:
@@ -55,9 +63,11 @@ class Case(ABC):
 
 
 class ReadCase(Case):
-    """All rows of a dataset, chunk by chunk, through one of tiledbsoma's readers."""
+    """The rows of a dataset, chunk by chunk, through one of tiledbsoma's readers: all, or the first of the order."""
 
-    def __init__(self, dataset: str, method: str, chunk_size: int, shuffle: str, buffer_size: int) -> None:
+    def __init__(
+        self, dataset: str, method: str, chunk_size: int, shuffle: str, buffer_size: int, rows: int | None = None
+    ) -> None:
         super().__init__(dataset)
         self._method, self._chunk_size, self._shuffle = method, chunk_size, shuffle
         experiment = self._stack.enter_context(
@@ -67,14 +77,21 @@ class ReadCase(Case):
         chunk_readers.require_reader(self._x, method)
         self._rows = soma.joinids(experiment.obs)
         self._columns = soma.as_coords(soma.joinids(experiment.ms["RNA"].var))
+        self._chunks = None if rows is None else rows // chunk_size
+        if rows is not None:
+            self._expected = _totals_of(experiment.obs, np.concatenate([*self._order()]))
+
+    def _order(self) -> Iterator[Int64]:
+        """Chunks in the order in which they are read."""
+        chunks = order.chunks(self._rows, self._chunk_size, self._shuffle, SEED)
+        return itertools.islice(chunks, self._chunks)
 
     def _run(self, check: bool) -> EpochResult:
-        chunks = order.chunks(self._rows, self._chunk_size, self._shuffle, SEED)
-        return chunk_readers.read_epoch(self._x, chunks, self._method, self._columns, check=check)
+        return chunk_readers.read_epoch(self._x, self._order(), self._method, self._columns, check=check)
 
 
 class LoadCase(Case):
-    """One epoch of the loader over all rows of a dataset, to dense batches."""
+    """One epoch of the loader over the rows of a dataset, all or the first, to dense batches."""
 
     def __init__(
         self,
@@ -85,6 +102,7 @@ class LoadCase(Case):
         batch_size: int,
         buffer_size: int | None = None,
         context: str = "default",
+        rows: int | None = None,
     ) -> None:
         super().__init__(dataset)
         if method == "numba":
@@ -97,12 +115,16 @@ class LoadCase(Case):
                 shuffle=shuffle,
                 seed=SEED,
                 batch_size=batch_size,
+                obs_joinids=None if rows is None else np.arange(rows),
                 py_buffer_size=buffer_size,
                 soma_buffer_size=buffer_size,
                 config={"default": {}, "tuned": memory_budget.tuned_config()}[context],
             )
         )
-        if self._loader.n_blocks < LEAST_BLOCKS:
+        if rows is not None:
+            with soma.open_experiment(self._uri) as experiment:
+                self._expected = _totals_of(experiment.obs, np.arange(rows))
+        elif self._loader.n_blocks < LEAST_BLOCKS:
             raise AlbError(
                 f"an epoch of {dataset} in blocks {block_spec} has {self._loader.n_blocks} blocks, expected "
                 f"{LEAST_BLOCKS} or more: its time would be that of its first batch"
@@ -116,3 +138,9 @@ class LoadCase(Case):
     def _run(self, check: bool) -> EpochResult:
         self._loader.set_epoch(0)
         return run_epoch(self._loader, check=check)
+
+
+def _totals_of(obs: Any, rows: Int64) -> Totals:
+    """Totals of some rows, as obs says them of each."""
+    said = obs.read(coords=(np.sort(rows),), column_names=["nnz", "raw_sum"]).concat()
+    return Totals(len(rows), int(said.column("nnz").to_numpy().sum()), float(said.column("raw_sum").to_numpy().sum()))

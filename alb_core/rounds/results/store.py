@@ -150,6 +150,11 @@ class CommitResults:
         results.duration[grown.key] = earlier_seconds + seconds
         self.save()
 
+    def add_value(self, case: BenchmarkCase, value: float, started: datetime, seconds: float) -> None:
+        """Record a figure without samples, in place of an earlier one."""
+        self._put(case, value, None, None, started, seconds, "")
+        self.save()
+
     def add_absent(self, case: BenchmarkCase, value: float | None, said: str) -> None:
         """Record that the commit cannot do a case (NaN) or fails in it (None), unless it has results of it."""
         if self._column(Results.get_result_value, case) is None:
