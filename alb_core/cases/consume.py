@@ -100,6 +100,8 @@ class EpochResult:
     waiting: float
     #: Garbage collection.
     collecting: float
+    #: Of the processor, by all threads, in user code and in the kernel.
+    processor: float
     #: In which the loader read and converted (:class:`alb_core.loader.stage_times.StageTimes`): 0 if processes of a
     #: DataLoader did, None of a loader that does not say.
     reading: float | None = None
@@ -135,6 +137,7 @@ def consume(
     first_rows = 0
     first_batch = first_done = waiting = collecting = 0.0
     source = iter(batches)
+    processor = time.process_time()
     start = time.perf_counter()
     asked = start
     for x, rows in source:
@@ -161,6 +164,7 @@ def consume(
     else:
         waiting += time.perf_counter() - asked
     elapsed = time.perf_counter() - start
+    processor = time.process_time() - processor
     return EpochResult(
         totals=counts.totals,
         n_batches=counts.n_batches,
@@ -170,6 +174,7 @@ def consume(
         rows_after_first=counts.n_rows - first_rows,
         waiting=waiting,
         collecting=collecting,
+        processor=processor,
     )
 
 

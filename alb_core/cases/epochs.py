@@ -20,6 +20,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import datasets_root
 from alb_core.cases import chunk_readers
 from alb_core.cases.consume import EpochResult, run_epoch
+from alb_core.cases.epoch_seconds import EpochSeconds, say
 from alb_core.cases.preflight import ready
 from alb_core.loader import memory_budget, order, soma
 from alb_core.loader.block_spec import parse_one
@@ -42,6 +43,7 @@ class Case(ABC):
         self._expected = self._manifest.totals
         self._uri = str(datasets_root() / dataset)
         self._stack = ExitStack()
+        self._epochs: list[EpochSeconds] = []
 
     @property
     def location(self) -> Path:
@@ -51,11 +53,13 @@ class Case(ABC):
     def epoch(self, *, prove: bool = False) -> EpochResult:
         """Run one epoch, and refuse what is not what the dataset holds; with a checksum to ``prove``."""
         result = self._run(prove)
+        self._epochs.append(EpochSeconds(result.elapsed, result.processor))
         result.totals.require(self._expected)
         return result
 
     def close(self) -> None:
-        """Close the experiment."""
+        """Close the experiment, and say what its epochs took where this is asked for."""
+        say(self._epochs)
         self._stack.close()
 
     @abstractmethod

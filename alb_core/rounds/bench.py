@@ -12,6 +12,7 @@ from typing import Any
 from asv.config import Config
 from asv.runner import Spawner, get_spawner, run_benchmark
 
+from alb_core.cases.epoch_seconds import taken_out
 from alb_core.rounds.cases import BenchmarkCase, ProcessResult
 from alb_core.rounds.installed_commits import CouldNotMeasureError, InstalledCommit
 from alb_core.rounds.page_cache import libraries, read_anew
@@ -53,12 +54,13 @@ class Bench:
             benchmark, self._spawners[name], False, selected_idx=[case.index], extra_params=self._attributes
         )
         value, samples = done.result[case.index], done.samples[case.index]
+        epochs, said = taken_out(done.stderr or "")
         if value is None or done.errcode:
-            if done.stderr:
-                print(f"alb: {case.name} failed {self._commits[name].place}:\n{done.stderr}", file=sys.stderr)
-            return ProcessResult(said=done.stderr)
+            if said:
+                print(f"alb: {case.name} failed {self._commits[name].place}:\n{said}", file=sys.stderr)
+            return ProcessResult(said=said)
         if samples is not None:
-            return ProcessResult(tuple(map(float, samples)))
+            return ProcessResult(tuple(map(float, samples)), epochs)
         return ProcessResult((float(value),)) if not math.isnan(value) else ProcessResult(absent=True)
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from alb_core.cases.epoch_seconds import EpochSeconds
+
 
 class Kind(StrEnum):
     """What a case measures, and so by which rule it is judged."""
@@ -46,6 +48,8 @@ class ProcessResult:
 
     #: In seconds, bytes or counts; empty where there is none.
     samples: tuple[float, ...] = ()
+    #: What its epochs took, where it says so.
+    epochs: tuple[EpochSeconds, ...] = ()
     #: Whether the commit cannot do it: asv's n/a.
     absent: bool = False
     #: What a failed process printed.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alb_core.cases.epoch_seconds import EpochSeconds
 from alb_core.rounds.cases import BenchmarkCase
 
 #: Numbers of rounds at which an interim analysis is made, each a quarter more than the one before. With fewer than the
@@ -22,6 +23,9 @@ class Pair:
 
     base: tuple[float, ...]
     head: tuple[float, ...]
+    #: What the epochs of both took; empty where the processes did not say, and of recorded pairs.
+    base_epochs: tuple[EpochSeconds, ...] = ()
+    head_epochs: tuple[EpochSeconds, ...] = ()
 
 
 @dataclass

@@ -135,7 +135,7 @@ class PairSchedule:
         elif absent:
             self.rounds.absent[case] = " and ".join(absent)
         else:
-            self.rounds.pairs[case].append(Pair(base.samples, head.samples))
+            self.rounds.pairs[case].append(Pair(base.samples, head.samples, base.epochs, head.epochs))
 
     def record_not_started(self, group: Group, error: AlbError) -> None:
         """Raise the error: without one of its commits there is no pair."""

@@ -117,3 +117,9 @@ def test_one_batch_leaves_nothing_after_it(tiny: Tiny) -> None:
         assert (result.rows_after_first, result.n_rows) == (0, 700)
         one = run_epoch(loader, max_batches=1)
     assert one.after_first < 0.1 * one.first_batch, "and the end of the epoch is not waited for"
+
+
+def test_waiting_takes_no_processor() -> None:
+    x = torch.ones(2, 3)
+    result = consume.consume([(x, [0, 1])] * 4, consume.EpochCounts(), pause=0.25)
+    assert result.elapsed > 1 > result.processor > 0

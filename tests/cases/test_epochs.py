@@ -8,7 +8,7 @@ import pytest
 from copied import manifest_of
 
 from alb_core.base.errors import AlbError
-from alb_core.cases import epochs
+from alb_core.cases import epoch_seconds, epochs
 from alb_core.cases.epochs import LoadCase, ReadCase
 from alb_core.loader import block_pipeline
 
@@ -100,3 +100,14 @@ def test_a_reader_that_a_release_lacks_is_not_applicable(manifest, name, monkeyp
     case = ReadCase(name, "table", 128, "none", BUFFER)
     case.epoch(prove=True)
     case.close()
+
+
+def test_a_case_says_what_each_epoch_took_where_it_is_asked_to(manifest, name, monkeypatch, capsys):
+    for asked in (False, True):
+        if asked:
+            monkeypatch.setenv(epoch_seconds.VARIABLE, "1")
+        case = ReadCase(name, "table", 128, "none", BUFFER)
+        results = [case.epoch(), case.epoch()]
+        case.close()
+        said, rest = epoch_seconds.taken_out(capsys.readouterr().err)
+        assert said == tuple((one.elapsed, one.processor) for one in results if asked) and rest == ""

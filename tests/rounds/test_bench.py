@@ -7,6 +7,8 @@ import pytest
 from asv.config import Config
 from recorded import BENCHMARKS, CASES, PEAKS
 
+from alb_core.cases import epoch_seconds
+from alb_core.cases.epoch_seconds import EpochSeconds
 from alb_core.rounds import bench as bench_module
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import ProcessResult
@@ -54,6 +56,18 @@ def test_what_a_process_gives(asv, capsys, result, samples, errcode, case, expec
             assert bench.run(name, case) == expected
         words = f"alb: {case.name} failed {place}:\nValueError: no\n" if errcode else ""
         assert capsys.readouterr().err == words
+
+
+def test_epochs_that_a_process_says_stand_beside_its_samples(asv, monkeypatch, capsys):
+    monkeypatch.setenv(epoch_seconds.VARIABLE, "1")
+    said = [EpochSeconds(0.1, 0.25), EpochSeconds(1 / 3, 1e-9)]
+    epoch_seconds.say(said)
+    asv.samples, asv.stderr = [1.0], f"For parameters: 64\n{capsys.readouterr().err}"
+    bench = Bench(Config(), COMMITS, BENCHMARKS)
+    with bench.started(["BASE"]):
+        assert bench.run("BASE", CASES[0]) == ProcessResult((1.0,), tuple(said))
+        asv.errcode = 1
+        assert bench.run("BASE", CASES[0]) == ProcessResult(said="For parameters: 64\n")
 
 
 def test_commits_are_started_two_at_a_time_and_stay_for_the_group(asv):
