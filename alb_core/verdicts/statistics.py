@@ -63,7 +63,7 @@ class Estimate:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Two-sided interval of log ratios that a false one exceeds with probability ``level``."""
-        half = _critical(level, self.freedom) * self.error
+        half = critical(level, self.freedom) * self.error
         return self.log_ratio - half, self.log_ratio + half
 
 
@@ -72,8 +72,8 @@ def estimate(ratios: Sequence[float]) -> Estimate | None:
     n = len(ratios)
     if n < LEAST_ROUNDS:
         return None
-    mean, error = _trimmed(np.asarray(ratios, dtype=np.float64)[None])
-    return Estimate(float(mean[0]), float(error[0]), _freedom(n), n)
+    mean, error = trimmed(np.asarray(ratios, dtype=np.float64)[None])
+    return Estimate(float(mean[0]), float(error[0]), freedom(n), n)
 
 
 def visible(ratios: Sequence[float], level: float) -> float:
@@ -83,14 +83,14 @@ def visible(ratios: Sequence[float], level: float) -> float:
     change is sought that 95 of 100 such draws would have found.
     """
     n = len(ratios)
-    mean, _ = _trimmed(np.asarray(ratios, dtype=np.float64)[None])
+    mean, _ = trimmed(np.asarray(ratios, dtype=np.float64)[None])
     rng = np.random.default_rng(0)
     drawn = rng.choice(np.asarray(ratios) - mean[0], (_DRAWS, n)) * rng.choice([-1.0, 1.0], (_DRAWS, n))
-    means, errors = _trimmed(drawn)
-    return float(np.quantile(_critical(level, _freedom(n)) * errors - means, 1 - ALPHA))
+    means, errors = trimmed(drawn)
+    return float(np.quantile(critical(level, freedom(n)) * errors - means, 1 - ALPHA))
 
 
-def _trimmed(ratios: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def trimmed(ratios: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Trimmed mean and standard error of each row."""
     n = ratios.shape[1]
     cut = int(TRIM * n)
@@ -102,12 +102,13 @@ def _trimmed(ratios: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[
 
 
 @lru_cache(maxsize=1024)
-def _critical(level: float, freedom: int) -> float:
+def critical(level: float, freedom: int) -> float:
     """Student's t that is exceeded, on either side, with probability ``level``."""
     return float(stats.t.isf(level / 2, freedom))
 
 
-def _freedom(rounds: int) -> int:
+def freedom(rounds: int) -> int:
+    """Degrees of freedom of a trimmed mean."""
     return rounds - 2 * int(TRIM * rounds) - 1
 
 

@@ -26,8 +26,8 @@ def crossings(sequences, alpha):
     """Which of many sequences some analysis finds a difference in: all at once what ``crossed`` does one by one."""
     hit = np.zeros(len(sequences), bool)
     for rounds in (count for count in pairs_module.INTERIM_ROUNDS if count <= sequences.shape[1]):
-        mean, error = statistics._trimmed(sequences[:, :rounds])
-        hit |= np.abs(mean) / error > stats.t.isf(statistics.level_at(alpha, rounds) / 2, statistics._freedom(rounds))
+        mean, error = statistics.trimmed(sequences[:, :rounds])
+        hit |= np.abs(mean) / error > stats.t.isf(statistics.level_at(alpha, rounds) / 2, statistics.freedom(rounds))
     return hit
 
 
@@ -204,7 +204,7 @@ def test_visible_is_what_is_found_in_95_of_100(draw):
     rng = np.random.default_rng(9)
     level = 0.0018
     visible = np.median([statistics.visible(list(one), level) for one in draw(rng, (200, 20))])
-    mean, error = statistics._trimmed(draw(rng, (5000, 20)) + visible)
+    mean, error = statistics.trimmed(draw(rng, (5000, 20)) + visible)
     assert np.mean(mean / error > stats.t.isf(level / 2, 11)) == pytest.approx(0.95, abs=0.03)
 
 
