@@ -18,4 +18,5 @@ def streams(rng, rounds, cases=2):
     found = {size: {case: noisy(rng, rounds, slower) for case in CASES[:cases]} for size, slower in SLOWER.items()}
     found[NOTHING] |= {case: peaks_of(rng, rounds) for case in PEAKS[:cases]}
     found["200MB"] = {case: peaks_of(rng, rounds, 200e6) for case in PEAKS[:cases]}
+    found["10% waiting"] = {case: noisy(rng, rounds, 0.10) for case in CASES[:cases]}
     return found

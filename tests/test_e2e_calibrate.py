@@ -31,13 +31,13 @@ def test_rounds_outlive_a_kill_and_another_call_adds_to_them(small):
     assert wrong.returncode == 2 and "'no/name' is no machine name" in wrong.stderr, said(wrong)
     branches = branches_of(small)
     measuring = ("calibrate", *CASE, "--minutes", "30")
-    _, output = small.interrupted(signal.SIGKILL, lambda: len(rounds_of(small)) == 4, *measuring)
+    _, output = small.interrupted(signal.SIGKILL, lambda: len(rounds_of(small)) == 5, *measuring)
     before = rounds_of(small)
-    assert set(before) == {"0percent", "5percent", "10percent", "25percent"}, output
+    assert set(before) == {"0percent", "5percent", "10percent", "25percent", "10percent-waiting"}, output
 
     # Every commit in an environment of its own, the release in two, and the history in use is what it was.
-    held = small.certificates("env", "duo", "c05", "c10", "c25")
-    assert len(held) == 5 and len({found["commit"] for found in held}) == 4
+    held = small.certificates("env", "duo", "c05", "c10", "c25", "cwt")
+    assert len(held) == 6 and len({found["commit"] for found in held}) == 5
     assert {found["kind"] for found in held} == {"release", "overlay"}
     assert branches_of(small) == branches
 

@@ -29,7 +29,7 @@ def run(rounds, count):
 def test_changes_of_a_case_stand_side_by_side():
     found = injected_cases([CASES[0], PEAKS[0], COUNTS[0]], SHARES)
     assert [(case.case, case.size) for case in found] == [
-        *((CASES[0], size) for size in (NOTHING, "5%", "10%", "25%")),
+        *((CASES[0], size) for size in (NOTHING, "5%", "10%", "25%", "10% waiting")),
         *((PEAKS[0], size) for size in (NOTHING, "200MB")),
     ]
     assert {case.size for case in found} == {NOTHING, *CHANGES}
@@ -38,7 +38,7 @@ def test_changes_of_a_case_stand_side_by_side():
 def test_the_first_round_has_all_and_later_ones_their_share():
     rounds = rounds_of()
     group = next(InjectedSchedule(rounds, SHARES).groups())
-    assert group.commits == (BASE, NOTHING, "5%", "10%", "25%", "200MB")
+    assert group.commits == (BASE, NOTHING, "5%", "10%", "25%", "10% waiting", "200MB")
     assert [(turn.case, turn.commits) for turn in group.turns] == [(case, (BASE, case.size)) for case in rounds.pairs]
     seen = run(rounds, OUT_OF)
     assert seen[0] == list(rounds.pairs)

@@ -41,7 +41,7 @@ from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.statistics import USUAL_ROUNDS, planned
 
 #: Directories of the commits' environments: names as long as those of a verdict's, because a path's length counts.
-_ROOTS = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb"}
+_ROOTS = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb", "10% waiting": "cwt"}
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _recorded(request: CalibrationRequest) -> _Recorded:
         empty = empty_results(repo, base.environment, machine)
         root = calibration_root()
         stores = {
-            size: Store(root / size.replace("%", "percent"), machine, empty, benchmarks, (base.commit, head.commit))
+            size: Store(root / injected.plain_name(size), machine, empty, benchmarks, (base.commit, head.commit))
             for size, head in heads.items()
         }
         rounds = Rounds({case: stores[case.size].pairs(base.commit, heads[case.size].commit, case) for case in cases})

@@ -1,4 +1,4 @@
-"""Commits of known slowness, on top of a release: its reads 5, 10 and 25 % slower, or 200 MB kept.
+"""Commits of a known change, on top of a release: its reads slower, waiting or doing more work, or 200 MB kept.
 
 They go into the history of releases, under a reference of their own: no branch, no tag and no file of it is touched.
 What they are made of is fixed, so that their hashes are the same on every machine and a second call finds them.
@@ -28,13 +28,34 @@ FILE = "src/tiledbsoma/_read_iters.py"
 #: The size of no change: the release against itself.
 NOTHING = "0%"
 
-#: Lines by the size of the change.
+#: Changes that the clock and memory are asked about: the line of each, by its size.
 CHANGES = {
     "5%": f"slow_down({READER}, 0.05)",
     "10%": f"slow_down({READER}, 0.10)",
     "25%": f"slow_down({READER}, 0.25)",
     "200MB": f"keep_more({READER}, 200_000_000)",
+    "10% waiting": f"wait({READER}, 0.10)",
 }
+
+#: Changes of work. Each is so much of :data:`TUNED_FOR` in release 2.3.0, by valgrind 3.19 under Python 3.11: that case
+#: takes 415.6 million instructions for 2,624,737 values; a byte takes 11.0 of them, and a step of Python 198. Other
+#: cases take more for a value, so in them the same is less.
+WORK_CHANGES = {
+    "0.5% native": f"work_natively({READER}, 0.072)",
+    "1% native": f"work_natively({READER}, 0.144)",
+    "2% native": f"work_natively({READER}, 0.288)",
+    "5% native": f"work_natively({READER}, 0.72)",
+    "0.5% Python": f"work_in_python({READER}, 0.004)",
+    "1% Python": f"work_in_python({READER}, 0.008)",
+    "2% Python": f"work_in_python({READER}, 0.016)",
+    "5% Python": f"work_in_python({READER}, 0.04)",
+}
+
+#: The case that changes of work are named by.
+TUNED_FOR = "read_chunks.ReadChunks.epoch('table', 1024, 'none')"
+
+#: The function that changes of work are in, as it is named natively and among Python's.
+INJECTED_FUNCTION = {"native": "binascii_crc_hqx", "Python": "tiledbsoma/_read_iters.py:count_up"}
 
 #: In how many of :data:`~alb_core.rounds.schedules.OUT_OF` rounds a kind of case is measured, by size of the change. A
 #: verdict takes up to eight samples of memory, and rounds of time as many as it has.
@@ -44,7 +65,11 @@ SHARES: Shares = {
     "10%": {Kind.TIME: 20},
     "25%": {Kind.TIME: 20},
     "200MB": {Kind.MEMORY: 8},
+    "10% waiting": {Kind.TIME: 20},
 }
+
+#: Files whose text is added, and never changes: the commits' hashes, which results are kept by, follow from it.
+_CODES = ("injected_code.py", "injected_work.py")
 
 _REFERENCES = "refs/alb/calibration"
 _IDENTITY = "arrayloader-benchmarks <calibration@arrayloader-benchmarks.invalid>"
@@ -76,15 +101,23 @@ def commit_all(repository: Path, release: Release | None = None) -> InjectedComm
         before = objects.blob(entry[1]) if entry else b""
     if f"class {READER}(".encode() not in before:
         raise AlbError(f"release {release.version} has no class {READER} in {path}: nothing can be injected there")
-    code = before + b"\n\n" + Path(__file__).with_name("injected_code.py").read_bytes()
-    content = {size: code + f"\n\n{line}\n".encode() for size, line in CHANGES.items()}
+    codes = [Path(__file__).with_name(name).read_bytes() for name in _CODES]
+    content = {}
+    for size, line in {**CHANGES, **WORK_CHANGES}.items():
+        code = next(code for code in codes if f"def {line.partition('(')[0]}(".encode() in code)
+        content[size] = b"%b\n\n%b\n\n%b\n" % (before, code, line.encode())
     made = {size: _commit(repository, release, path, text, size) for size, text in content.items()}
     return InjectedCommits(release, {NOTHING: release.commit, **made})
 
 
+def plain_name(size: str) -> str:
+    """Return a size as a name of files and references."""
+    return size.replace("%", "percent").replace(" ", "-")
+
+
 def _commit(repository: Path, release: Release, path: str, content: bytes, size: str) -> str:
     digest = hashlib.sha256(content).hexdigest()[:12]
-    reference = f"{_REFERENCES}/{release.version}/{size.replace('%', 'percent')}-{digest}"
+    reference = f"{_REFERENCES}/{release.version}/{plain_name(size)}-{digest}"
     there = tip(repository, reference)
     if there is not None:
         return there

@@ -9,6 +9,7 @@ import numpy as np
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import INTERIM_ROUNDS, LEAST_ROUNDS, MOST_ROUNDS, Pair, Rounds
 from alb_core.rounds.schedules import injected_cases_in
+from alb_core.verdicts.calibration.injected import NOTHING
 from alb_core.verdicts.judge import MOST_SAMPLES, Judge
 from alb_core.verdicts.statistics import LEAST_SAMPLES
 
@@ -20,7 +21,10 @@ BLOCK = 5
 
 
 def streams(rounds: Rounds) -> dict[str, dict[BenchmarkCase, Sequence[Pair]]]:
-    """Return the rounds of each size, cut to what all its cases of a kind have; cases that failed are left out."""
+    """Return the rounds of each size, cut to what all its cases of a kind have; cases that failed are left out.
+
+    So is a change that has no round yet, which a newer suite may have added to what is recorded.
+    """
     cases = injected_cases_in(rounds)
     broken = {case.case for case in cases if case in rounds.failures or case in rounds.absent}
     kept = [case for case in cases if case.case not in broken]
@@ -28,7 +32,7 @@ def streams(rounds: Rounds) -> dict[str, dict[BenchmarkCase, Sequence[Pair]]]:
     for case in kept:
         shortest = min(len(rounds.pairs[o]) for o in kept if (o.size, o.kind) == (case.size, case.kind))
         found.setdefault(case.size, {})[case.case] = rounds.pairs[case][:shortest]
-    return found
+    return {size: stream for size, stream in found.items() if any(stream.values()) or size == NOTHING}
 
 
 def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:

@@ -1,9 +1,11 @@
 """Commits of known slowness in the history of releases, and what they add to tiledbsoma's readers."""
 
 import ast
+import hashlib
 import sys
 import tracemalloc
 import types
+from pathlib import Path
 
 import pytest
 from toy import Repository, tree
@@ -11,8 +13,10 @@ from toy import Repository, tree
 from alb_core.base.errors import AlbError
 from alb_core.commits.history import releases_lock
 from alb_core.commits.history.releases_lock import LockedFile, Release
-from alb_core.verdicts.calibration import injected, injected_code
-from alb_core.verdicts.calibration.injected import CHANGES, FILE, NOTHING, READER
+from alb_core.verdicts.calibration import injected, injected_code, injected_work
+from alb_core.verdicts.calibration.injected import CHANGES, FILE, NOTHING, READER, WORK_CHANGES
+
+ALL = {**CHANGES, **WORK_CHANGES}
 
 PATH = f"apis/python/{FILE}"
 SOURCE = f'''"""Read iterators."""
@@ -30,7 +34,12 @@ class {READER}(Iterator):
         if not self.left:
             raise StopIteration
         self.left -= 1
-        return self.left
+        return Table(self.left)
+
+
+class Table:
+    def __init__(self, number):
+        self.number, self.num_rows = number, 1_000_000 * number
 '''
 
 
@@ -49,13 +58,13 @@ def test_each_size_is_a_commit_on_the_release_that_changes_one_file(repository):
     on = release(repository)
     before = repository.git("status", "--porcelain"), repository.git("branch", "--list"), repository.git("tag")
     found = injected.commit_all(repository.path, on)
-    assert found.by_size[NOTHING] == on.commit and set(found.by_size) == {NOTHING, *CHANGES}
-    assert len(set(found.by_size.values())) == 1 + len(CHANGES)
-    for size in CHANGES:
+    assert found.by_size[NOTHING] == on.commit and set(found.by_size) == {NOTHING, *ALL}
+    assert len(set(found.by_size.values())) == 1 + len(ALL)
+    for size, line in ALL.items():
         assert repository.git("rev-parse", f"{found.by_size[size]}^") == on.commit
         assert repository.git("diff", "--name-only", on.commit, found.by_size[size]) == PATH
         changed = repository.git("show", f"{found.by_size[size]}:{PATH}")
-        assert changed.startswith(SOURCE.strip()) and changed.splitlines()[-1] == CHANGES[size]
+        assert changed.startswith(SOURCE.strip()) and changed.splitlines()[-1] == line
     assert (
         repository.git("status", "--porcelain"),
         repository.git("branch", "--list"),
@@ -72,7 +81,7 @@ def test_a_second_call_finds_them_and_another_machine_makes_the_same(repository,
     assert injected.commit_all(tmp_path / "other", on) == first
 
 
-@pytest.mark.parametrize("size", CHANGES)
+@pytest.mark.parametrize("size", ALL)
 def test_the_changed_module_reads_what_it_did(repository, size, monkeypatch):
     found = injected.commit_all(repository.path, release(repository))
     text = repository.git("show", f"{found.by_size[size]}:{PATH}")
@@ -82,7 +91,20 @@ def test_the_changed_module_reads_what_it_did(repository, size, monkeypatch):
     module = types.ModuleType("changed")
     exec(compile(text.replace("200_000_000", "1000"), "changed", "exec"), module.__dict__)
     reader = getattr(module, READER)
-    assert list(reader()) == [1, 0] and reader.__next__.__name__ in {"longer", "keeping"}
+    assert [table.number for table in reader()] == [1, 0]
+    assert reader.__next__.__name__ in {"longer", "keeping", "waiting", "working"}
+
+
+@pytest.mark.parametrize(
+    ("module", "digest"),
+    [
+        (injected_code, "0bec03d5d17fcd65"),
+        (injected_work, "86b661e643b39b96"),
+    ],
+)
+def test_what_commits_are_made_of_never_changes(module, digest):
+    """Results in data/calibration are kept by the hashes of these commits."""
+    assert hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("source", [None, "class Other:\n    pass\n"])
@@ -112,11 +134,15 @@ class Clock:
         self.now += self.STEP
         return self.now
 
+    def sleep(self, seconds):
+        self.now += seconds
+
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(injected_code, "time", clock)
+    for module in (injected_code, injected_work):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -180,3 +206,38 @@ def test_bytes_are_kept_once_and_for_good(monkeypatch):
     finally:
         tracemalloc.stop()
     assert 20_000_000 <= held < 21_000_000
+
+
+def test_waiting_is_a_share_of_a_step_and_ends_with_its_error(clock):
+    slow = reader(clock, 0.05)
+    injected_work.wait(slow, 0.1)
+    started = clock.now
+    assert list(slow()) == [1, 2, 3]
+    assert clock.now - started == pytest.approx(4 * 0.055, abs=12 * Clock.STEP)
+
+
+@pytest.mark.parametrize("rows", [0, 3, 65536, 200_000])
+def test_work_is_in_proportion_to_the_rows_of_a_table(rows, monkeypatch):
+    native, python = [], []
+    fake = types.SimpleNamespace(crc_hqx=lambda data, start: native.append(len(data)))
+    monkeypatch.setattr(injected_work, "binascii", fake)
+    monkeypatch.setattr(injected_work, "count_up", python.append)
+    for add in (injected_work.work_natively, injected_work.work_in_python):
+
+        class Reader:
+            def __next__(self):
+                return types.SimpleNamespace(num_rows=rows)
+
+        add(Reader, 0.5)
+        assert next(Reader()).num_rows == rows
+    assert sum(native) == sum(python) == round(rows / 2)
+
+
+@pytest.mark.parametrize("unit", ["native", "Python"])
+def test_a_change_of_work_does_what_its_size_says(unit):
+    """The case has 2,624,737 values and takes 415.6 million instructions; a byte takes 11, a step of Python 198."""
+    for size, line in WORK_CHANGES.items():
+        if size.endswith(unit):
+            each = float(line.partition(", ")[2].rstrip(")"))
+            more = 2_624_737 * each * {"native": 11, "Python": 198}[unit] / 415.6e6
+            assert 100 * more == pytest.approx(float(size.partition("%")[0]), rel=0.02)

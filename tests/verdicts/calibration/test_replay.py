@@ -7,7 +7,9 @@ from streams import peaks_of
 
 from alb_core.rounds.cases import Kind
 from alb_core.rounds.pairs import LEAST_ROUNDS, MOST_ROUNDS, Pair, Rounds
+from alb_core.rounds.schedules import injected_cases
 from alb_core.verdicts.calibration import replay
+from alb_core.verdicts.calibration.injected import NOTHING
 from alb_core.verdicts.judge import MOST_SAMPLES, Judge
 
 
@@ -98,3 +100,13 @@ def test_nothing_is_drawn_from_nothing():
 )
 def test_a_budget_in_rounds(budget, rounds):
     assert replay.rounds_in(budget, opening=4.0, times=24.0, peaks=5.0) == rounds
+
+
+def test_a_change_without_a_round_is_left_out():
+    cases = injected_cases(CASES[:1], {NOTHING: {Kind.TIME: 20}, "5%": {Kind.TIME: 20}, "10%": {Kind.TIME: 20}})
+    rounds = Rounds.of(cases)
+    rounds.pairs[cases[1]].extend(quiet(3, 1.0))
+    assert {size: replay.lengths(stream) for size, stream in replay.streams(rounds).items()} == {
+        NOTHING: {Kind.TIME: 0},
+        "5%": {Kind.TIME: 3},
+    }
