@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,8 +13,9 @@ from asv.util import UserError
 from tqdm import tqdm
 
 from alb_core.rounds.bench import Bench
+from alb_core.rounds.cases import Kind, ProcessResult
 from alb_core.rounds.installed_commits import CouldNotMeasureError
-from alb_core.rounds.schedules import Group, Schedule, TurnResult
+from alb_core.rounds.schedules import Group, Schedule, Turn, TurnResult
 
 
 @dataclass
@@ -65,8 +67,7 @@ def measure(
                     continue
                 bar.set_description(turn.description, refresh=False)
                 started, at = datetime.now(UTC), clock()
-                order = reversed(turn.commits) if turn.reverse else turn.commits
-                results = {commit: bench.run(commit, turn.case) for commit in order}
+                results = _processes(bench, turn)
                 result = TurnResult(
                     turn,
                     tuple(results[commit] for commit in turn.commits),
@@ -101,3 +102,12 @@ def measure(
             summary.interrupted = True
     summary.seconds = clock() - begun
     return summary
+
+
+def _processes(bench: Bench, turn: Turn) -> dict[str, ProcessResult]:
+    """Run a turn's processes, one after the other; those of memory beside each other: no peak minds a neighbour."""
+    order = turn.commits[::-1] if turn.reverse else turn.commits
+    if turn.case.kind is not Kind.MEMORY:
+        return {commit: bench.run(commit, turn.case) for commit in order}
+    with ThreadPoolExecutor(len(order)) as pool:
+        return dict(zip(order, pool.map(lambda commit: bench.run(commit, turn.case), order), strict=True))

@@ -1,6 +1,7 @@
 """The budget: rounds in alternating order, until every answer is clear or the time is spent."""
 
 import itertools
+import threading
 
 import pytest
 from asv.util import UserError
@@ -109,3 +110,21 @@ def test_what_a_commit_cannot_do_is_absent():
     rounds = Rounds.of(PEAKS[:1])
     run(bench, rounds, 100.0)
     assert rounds.absent == {PEAKS[0]: "BASE"} and rounds.failures == {}
+
+
+@pytest.mark.parametrize(("cases", "beside"), [(PEAKS, True), (CASES, False)])
+def test_peaks_are_taken_beside_each_other_and_times_are_not(cases, beside):
+    running, most = [], []
+    together = threading.Barrier(2, timeout=30)
+
+    class Bench(FakeBench):
+        def run(self, commit, case):
+            running.append(commit)
+            most.append(len(running))
+            if beside:
+                together.wait()
+            running.remove(commit)
+            return super().run(commit, case)
+
+    run(Bench({cases[0]: (1.0, 2.0)}), Rounds.of(cases[:1]), 1000.0)
+    assert max(most) == 1 + beside
