@@ -45,6 +45,13 @@ tiledb_option = click.option(
     multiple=True,
     help="An option of TileDB, repeatable; vfs.s3.endpoint_override and its like reach S3 of another make.",
 )
+by_option = click.option(
+    *("--by", "by"),
+    type=click.Choice(["all", "work", "time"]),
+    default="all",
+    show_default=True,
+    help="Count work (instructions), measure time, or both.",
+)
 threshold_option = partial(click.option, "--threshold", type=percent, show_default=True, metavar="PERCENT")
 
 

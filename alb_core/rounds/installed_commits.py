@@ -31,8 +31,8 @@ from alb_core.rounds.asv_environment import StackEnvironment
 #: Environments that are made at once: one waits for the index or the disk while another one computes.
 _MADE_AT_ONCE = 2
 
-#: Label of a release in a campaign.
-RELEASE = "release"
+#: Labels of a release in a campaign, and of a commit between two others.
+RELEASE, COMMIT = "release", "commit"
 
 
 class CouldNotMeasureError(AlbError):
@@ -45,7 +45,7 @@ class CouldNotMeasureError(AlbError):
 class InstalledCommit:
     """A commit and the environment that holds it, once it is installed."""
 
-    #: ``BASE``, ``HEAD`` or ``release``.
+    #: ``BASE``, ``HEAD``, ``release`` or ``commit``.
     label: str
     #: The commit as it was typed, or the version of a release.
     name: str
@@ -55,7 +55,7 @@ class InstalledCommit:
     @property
     def place(self) -> str:
         """Where something happened, in words."""
-        return f"at release {self.name}" if self.label == RELEASE else f"on {self.label}"
+        return f"at {self.label} {self.name}" if self.label in {RELEASE, COMMIT} else f"on {self.label}"
 
     @property
     def installed(self) -> bool:
@@ -112,6 +112,26 @@ def base_and_head(
     base.install(conf, repo)
     head.install(conf, repo)
     return base, head
+
+
+def install_each(
+    conf: Config, repo: Repo, commits: Sequence[str]
+) -> tuple[list[InstalledCommit], dict[str, CouldNotMeasureError]]:
+    """Install at most two commits, each in an environment; those that are installed, and why others are not."""
+    free = environments_of(conf, environment_roots())
+    taken = {}
+    # An environment that has a commit already keeps it.
+    for commit in sorted(commits, key=lambda commit: commit not in {each.installed_commit_hash for each in free}):
+        environment = next((each for each in free if each.installed_commit_hash == commit), free[0])
+        free.remove(environment)
+        taken[commit] = InstalledCommit(COMMIT, commit[:10], commit, environment)
+    failures = {}
+    for commit in commits:
+        try:
+            taken[commit].install(conf, repo)
+        except CouldNotMeasureError as fault:
+            failures[commit] = fault
+    return [taken[commit] for commit in commits if commit not in failures], failures
 
 
 def dependencies(base: InstalledCommit, head: InstalledCommit) -> list[str]:

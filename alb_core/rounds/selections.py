@@ -16,7 +16,8 @@ from asv.benchmarks import Benchmarks
 from asv.config import Config
 
 from alb_core.base.errors import AlbError
-from alb_core.rounds.cases import BenchmarkCase, kind_of
+from alb_core.rounds.cases import BenchmarkCase, Kind, kind_of
+from alb_core.rounds.work import work_cases
 
 #: Environment variable that names a profile of :data:`PROFILES`.
 VARIABLE = "ALB_PROFILE"
@@ -88,17 +89,39 @@ def check(patterns: Sequence[str]) -> None:
 
 def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[BenchmarkCase]:
     """Return the cases that one of some regular expressions matches, in asv's order."""
-    # Counters go with the benchmark that they count, in runs of their own (:mod:`alb_core.verdicts.counter_runs`).
-    alone = [benchmark for benchmark in benchmarks.values() if not benchmark.get("setup_cache_key")]
-    chosen = Benchmarks(conf, alone, regex=list(patterns))
-    found = [
-        BenchmarkCase(name, index, parameters, kind_of(benchmark))
-        for name, benchmark in sorted(chosen.items())
-        for index, parameters in enumerate(itertools.product(*benchmark["params"]))
-        if not benchmark["params"] or index in chosen.benchmark_selection[name]
-    ]
+    return require_some(matched(conf, benchmarks, patterns), benchmarks, patterns)
+
+
+def require_some(found: list[BenchmarkCase], benchmarks: Benchmarks, patterns: Sequence[str]) -> list[BenchmarkCase]:
+    """Return what patterns found; refuse those that find nothing."""
     if not found:
         raise AlbError(
             f"no benchmark matches {' or '.join(map(repr, patterns))}; there are {', '.join(sorted(benchmarks))}"
         )
     return found
+
+
+def counted(
+    conf: Config, benchmarks: Benchmarks, patterns: Sequence[str], kind: str
+) -> dict[BenchmarkCase, BenchmarkCase]:
+    """Return the cases that a kind of counter counts, each with the case of time that it counts; either may match."""
+    by_row = {case.row: case for case in matched(conf, benchmarks, [""]) if case.kind is Kind.TIME}
+    found = {case: by_row[row] for row, case in work_cases(benchmarks, kind).items() if row in by_row}
+    return {
+        case: timed
+        for case, timed in found.items()
+        if any(re.search(pattern, name) for pattern in patterns for name in (case.name, timed.name))
+    }
+
+
+def matched(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[BenchmarkCase]:
+    """Return the cases that one of some regular expressions matches, in asv's order; there may be none."""
+    # Counters go with the benchmark that they count, in runs of their own (:mod:`alb_core.verdicts.counter_runs`).
+    alone = [benchmark for benchmark in benchmarks.values() if not benchmark.get("setup_cache_key")]
+    chosen = Benchmarks(conf, alone, regex=list(patterns))
+    return [
+        BenchmarkCase(name, index, parameters, kind_of(benchmark))
+        for name, benchmark in sorted(chosen.items())
+        for index, parameters in enumerate(itertools.product(*benchmark["params"]))
+        if not benchmark["params"] or index in chosen.benchmark_selection[name]
+    ]

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.base.errors import AlbError
-from alb_core.cases.counter import Counter
+from alb_core.cases.counter import Counter, NoCounterError, counter_here
 from alb_core.cases.instructions import MODULE, Counting, Outcome, counting
 from alb_core.cases.work import Work, name_of
 from alb_core.rounds.cases import BenchmarkCase, Kind
@@ -55,6 +55,10 @@ class CommitWork:
     #: What the commit cannot do.
     absent: set[BenchmarkCase] = field(default_factory=set)
 
+    def missing(self, cases: Sequence[BenchmarkCase], runs: int = 1) -> list[BenchmarkCase]:
+        """Return those of some cases that lack so many counts."""
+        return [case for case in cases if case not in self.absent and len(self.works.get(case, ())) < runs]
+
 
 @dataclass
 class _CountedCase:
@@ -78,6 +82,19 @@ class _Document:
 
 
 _FORMAT = Format(_Document, "work of a commit", ("version", 1), "move it away, and count again", indent=None)
+
+
+def counter_for(by: str) -> Counter | None:
+    """Return what counts where ``by`` is ``work`` or ``all``; for ``all``, none and a line that says why."""
+    if by == "time":
+        return None
+    try:
+        return counter_here()
+    except NoCounterError as error:
+        if by == "work":
+            raise
+        print(f"alb: only time is measured: {error}", file=sys.stderr, flush=True)
+        return None
 
 
 def work_cases(benchmarks: Mapping[str, dict[str, Any]], kind: str) -> dict[str, BenchmarkCase]:
@@ -177,8 +194,7 @@ def count(
     found = {commit.commit: store.of(commit.commit) for commit in commits}
     left = []
     for commit in commits:
-        known = found[commit.commit]
-        missing = [case for case in cases if case not in known.absent and len(known.works.get(case, ())) < runs]
+        missing = found[commit.commit].missing(cases, runs)
         if missing:
             left.append((commit, missing))
     total = sum(len(missing) for _, missing in left)

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from asv.benchmarks import Benchmarks
+from asv.config import Config
+from asv.repo import Repo
+from asv.results import Results
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots, history_root
 from alb_core.commits.builds import plan
 from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Packages
+from alb_core.rounds import work
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, commits_of
+from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, commits_of, install_each
 from alb_core.rounds.measure import measure
 from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import MOST_ROUNDS, Rounds
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
-from alb_core.rounds.selections import check, selected
-from alb_core.verdicts import bisect_search
+from alb_core.rounds.selections import check, counted, matched, require_some
+from alb_core.rounds.work import CommitWork, WorkStore
+from alb_core.verdicts import bisect_search, bisect_work
 from alb_core.verdicts.bisect_search import Regression, Search
+from alb_core.verdicts.bisect_work import WorkBisectResult
 from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.statistics import Word
+from alb_core.verdicts.work_search import THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,8 @@ class BisectRequest:
     budget: float = 3600.0
     #: Name; None for asv's own choice.
     machine: str | None = None
+    #: ``work``, ``time`` or ``all``: work, and the clock where no case does more work.
+    by: str = "all"
     attributes: Mapping[str, Any] | None = None
 
 
@@ -71,46 +83,85 @@ class BisectResult:
         return 130 if self.interrupted else 3 if self.open else 0
 
 
-def run(request: BisectRequest) -> BisectResult:
-    """Find the first bad commit."""
+def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
+    """Find the first bad commits by what they do, or the first one by the clock."""
     check(request.patterns)
+    counter = work.counter_for(request.by)
     with session(request.machine, environment_roots()) as (conf, repo, machine):
         good, bad = commits_of(conf, repo, (request.good, request.bad))
         chain = [good, *between(history_root(), (request.good, request.bad), good, bad)]
         _, last = base_and_head(conf, repo, (request.good, request.bad), (good, chain[-1]))
         benchmarks = discovered(conf, repo, last)
-        cases = [case for case in selected(conf, benchmarks, request.patterns) if case.kind is not Kind.COUNT]
+        counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
+        cases = [case for case in matched(conf, benchmarks, request.patterns) if case.kind is not Kind.COUNT]
+        require_some([*counts, *(cases if request.by != "work" else [])], benchmarks, request.patterns)
         benchmarks.save()
         empty = empty_results(repo, last.environment, machine)
-        found = BisectResult(Search(chain), machine)
-        end = time.monotonic() + request.budget
+        if counter and counts:
+            store = WorkStore(Path(conf.results_dir), machine, empty, benchmarks, counter)
+            found = WorkBisectResult(chain, counts, counter.name)
+            count = partial(_count, conf, repo, store)
+            at_once = min(os.cpu_count() or 1, len(environment_roots()))
+            bisect_work.search(found, count, THRESHOLD, at_once, request.budget)
+            if found.worse or found.interrupted or request.by == "work" or not cases:
+                return found
+            print(f"alb: {found.open}; the clock is asked", file=sys.stderr, flush=True)
+        return _by_clock(request, conf, repo, machine, chain, benchmarks, cases, empty)
 
-        def rounds_of(commit: str, what: Sequence[BenchmarkCase], still_open: Any) -> Rounds:
-            """Rounds of GOOD and another commit, measured until no case is open."""
-            store = Store(Path(conf.results_dir), machine, empty, benchmarks, (good, commit))
-            rounds = Rounds({case: store.pairs(good, commit, case) for case in what})
-            if not still_open(rounds):
-                return rounds
-            nonlocal end
-            begun = time.monotonic()
-            base, head = base_and_head(conf, repo, (request.good, commit[:10]), (good, commit))
-            # Builds are no part of the budget.
-            end += time.monotonic() - begun
-            left = end - time.monotonic()
-            if left > 0:
-                bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
-                schedule = PairSchedule(rounds, still_open)
-                done = measure(bench, schedule, partial(store.keep_pair, good, commit), left)
-                found.interrupted = done.interrupted
+
+def _count(
+    conf: Config, repo: Repo, store: WorkStore, commits: Sequence[str], cases: Sequence[BenchmarkCase]
+) -> dict[str, CommitWork | str]:
+    """Return the work of commits, counted where it is not recorded; why, where one cannot be installed."""
+    known: dict[str, CommitWork | str] = {commit: store.of(commit) for commit in commits}
+    missing = [commit for commit in commits if store.of(commit).missing(cases)]
+    if missing:
+        installed, failures = install_each(conf, repo, missing)
+        known |= {commit: str(fault) for commit, fault in failures.items()}
+        known |= work.count(installed, cases, store)
+    return known
+
+
+def _by_clock(
+    request: BisectRequest,
+    conf: Config,
+    repo: Repo,
+    machine: str,
+    chain: Sequence[str],
+    benchmarks: Benchmarks,
+    cases: Sequence[BenchmarkCase],
+    empty: Callable[[str], Results],
+) -> BisectResult:
+    """Find the first bad commit by rounds of time and memory."""
+    good = chain[0]
+    found = BisectResult(Search(chain), machine)
+    end = time.monotonic() + request.budget
+
+    def rounds_of(commit: str, what: Sequence[BenchmarkCase], still_open: Any) -> Rounds:
+        """Rounds of GOOD and another commit, measured until no case is open."""
+        store = Store(Path(conf.results_dir), machine, empty, benchmarks, (good, commit))
+        rounds = Rounds({case: store.pairs(good, commit, case) for case in what})
+        if not still_open(rounds):
             return rounds
+        nonlocal end
+        begun = time.monotonic()
+        base, head = base_and_head(conf, repo, (request.good, commit[:10]), (good, commit))
+        # Builds are no part of the budget.
+        end += time.monotonic() - begun
+        left = end - time.monotonic()
+        if left > 0:
+            bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
+            schedule = PairSchedule(rounds, still_open)
+            done = measure(bench, schedule, partial(store.keep_pair, good, commit), left)
+            found.interrupted = done.interrupted
+        return rounds
 
-        error = bisect_search.error_of_each(len(chain) - 1)
-        try:
-            _search(found, cases, error, rounds_of)
-        except KeyboardInterrupt:
-            found.interrupted = True
-        if found.interrupted:
-            found.open = "interrupted: the rounds are kept, and the same command goes on"
+    try:
+        _search(found, cases, bisect_search.error_of_each(len(chain) - 1), rounds_of)
+    except KeyboardInterrupt:
+        found.interrupted = True
+    if found.interrupted:
+        found.open = "interrupted: the rounds are kept, and the same command goes on"
     return found
 
 
@@ -206,11 +257,16 @@ def between(history: Path, names: tuple[str, str], good: str, bad: str) -> list[
     return changing
 
 
-def text(found: BisectResult, request: BisectRequest) -> str:
+def _title(commit: str) -> str:
+    return git(history_root(), "log", "-1", "--format=%h %s", commit)
+
+
+def text(found: BisectResult | WorkBisectResult, request: BisectRequest) -> str:
     """Return what was found, in lines."""
+    if isinstance(found, WorkBisectResult):
+        return "\n".join(bisect_work.lines(found, _title, (request.good, request.bad)))
     search, what = found.search, found.regression
     lines = [f"skipped {commit[:10]}: {why}" for commit, why in found.skipped.items()]
-    title = {commit: git(history_root(), "log", "-1", "--format=%h %s", commit) for commit in search.candidates}
     if what is not None:
         lines.append(f"{what.case.row} became worse by {what.said} from {request.good} to {request.bad}")
     if found.open:
@@ -223,6 +279,6 @@ def text(found: BisectResult, request: BisectRequest) -> str:
     machine = f" --machine {shlex.quote(found.machine)}" if request.machine else ""
     lines.append(f"to see it again: alb verdict {last[:10]} {first[:10]} -b {pattern}{machine}")
     if len(search.candidates) > 1:
-        named = "; ".join(title[commit] for commit in search.candidates)
+        named = "; ".join(_title(commit) for commit in search.candidates)
         return "\n".join([*lines, f"FIRST BAD COMMIT, one of {len(search.candidates)}: {named}"])
-    return "\n".join([*lines, f"FIRST BAD COMMIT: {title[first]}"])
+    return "\n".join([*lines, f"FIRST BAD COMMIT: {_title(first)}"])

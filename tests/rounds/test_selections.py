@@ -3,12 +3,12 @@
 import pytest
 from asv.benchmarks import Benchmarks
 from asv.config import Config
-from recorded import BENCHMARKS, PEAK, TIME
+from recorded import BENCHMARKS, CASES, PEAK, TIME, benchmark
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.selections import CAMPAIGN, VERDICT, check, selected
+from alb_core.rounds.selections import CAMPAIGN, VERDICT, check, counted, selected
 
 
 @pytest.fixture
@@ -57,3 +57,15 @@ def test_what_a_verdict_measures_is_in_the_grid(listed):
 def test_each_pattern_selects_something(listed, pattern):
     check([pattern])
     assert selected(*listed, [pattern]), "`asv run --bench just-discover` lists anew"
+
+
+def test_what_is_counted_is_found_by_its_own_name_and_by_that_of_what_it_counts(conf):
+    name = "instructions.Read.track_instructions"
+    counter = {**benchmark(name, "track", "instructions"), "setup_cache_key": "instructions"}
+    counter["params"] = [*counter["params"], ["'valgrind'", "'processor'"]]
+    benchmarks = Benchmarks(conf, [*BENCHMARKS.values(), counter])
+    assert len(counted(conf, benchmarks, ["instructions"], "valgrind")) == 4
+    [(case, timed)] = counted(conf, benchmarks, [r"time_epoch\('csr', 64\)"], "processor").items()
+    assert (case.name, timed) == (f"{name}('csr', 64, 'processor')", CASES[2])
+    # Who asks for memory does not ask for work.
+    assert counted(conf, benchmarks, ["peakmem"], "valgrind") == {}
