@@ -5,9 +5,12 @@ from functools import partial
 from asv.results import Results
 from noise import times
 
+from alb_core.cases.epoch_seconds import EpochSeconds
+from alb_core.cases.work import Work
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair, Rounds
 from alb_core.rounds.results.store import Store
+from alb_core.verdicts.work_changes import ComparedWork, change_of
 
 BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
 MACHINE = "m"
@@ -68,6 +71,19 @@ def quiet(rounds, ratio=1.0, seconds=1.0):
     return [Pair((seconds * w, seconds * w * 1.3), (seconds * ratio / w, seconds * ratio / w * 1.3)) for w in wiggles]
 
 
+def saying(pairs, waits=0.0):
+    """Rounds of one case whose processes say their processor seconds; HEAD waits for a share of what it takes else."""
+    return [
+        Pair(
+            pair.base,
+            tuple(x * (1 + waits) for x in pair.head),
+            tuple(EpochSeconds(x, 1.5 * x) for x in pair.base),
+            tuple(EpochSeconds(x * (1 + waits), 1.5 * x) for x in pair.head),
+        )
+        for pair in pairs
+    ]
+
+
 def peaks(rounds, more=0.0):
     return [Pair((5e8 + n * 1e6,), (5e8 + n * 1e6 + more,)) for n in range(rounds)]
 
@@ -76,3 +92,15 @@ def rounds_of(**pairs):
     """Rounds by the name of a list and an index: ``CASES_0=[...]``."""
     known = {"CASES": CASES, "PEAKS": PEAKS, "COUNTS": COUNTS}
     return Rounds({known[name.partition("_")[0]][int(name.partition("_")[2])]: list(v) for name, v in pairs.items()})
+
+
+def works(**changes):
+    """Compared work of cases, by index: ``CASES_0=1.01`` is a percent more."""
+    counts = {CASES[int(name.partition("_")[2])].row: change for name, change in changes.items()}
+    return ComparedWork(
+        "valgrind 3",
+        {
+            row: change_of([Work(10**8, {"lib f": 10**8})], [Work(int(10**8 * x), {"lib f": int(10**8 * x)})])
+            for row, x in counts.items()
+        },
+    )

@@ -1,21 +1,29 @@
-"""From rounds to what may be said of them: a row for each benchmark, and one word for the whole. Pure."""
+"""From rounds and counts to what may be said of them: a row for each benchmark, and one word for the whole. Pure.
+
+Work is judged by its counts, memory by its samples, time by the clock. Of what does the same work the clock has only to
+exclude that it waits (:mod:`alb_core.verdicts.waiting`).
+"""
 
 from __future__ import annotations
 
 import math
 import statistics as plain
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 from alb_core.rounds import pairs as pairs_module
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Rounds, flat, gap_of, log_ratios
-from alb_core.verdicts import statistics
+from alb_core.verdicts import statistics, waiting
 from alb_core.verdicts.statistics import Word
+from alb_core.verdicts.work_changes import NOT_COUNTED, ComparedWork, WorkChange
 
 #: A change of less than this is called none, unless told otherwise.
 THRESHOLD = 0.05
+
+#: The same of work.
+WORK_THRESHOLD = 0.005
 
 #: A peak that moved by fewer bytes is called unchanged, however small it was: an allocator keeps or returns some, and
 #: the very same libraries have been seen to count for 20 MB more, by how their files came into the page cache.
@@ -46,11 +54,20 @@ class Change:
     #: The commits' own figures: the medians, in the unit.
     base: float | None = None
     head: float | None = None
+    #: Of time: whether the word stands on this alone, that the work is the same, or nearly, and waiting is excluded.
+    no_waiting: bool = False
+
+
+@dataclass(frozen=True)
+class JudgedWork(WorkChange):
+    """A change of work and what may be said of it."""
+
+    word: Word = Word.UNKNOWN
 
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """A line of the table: time and memory of one thing."""
+    """A line of the table: work, time and memory of one thing."""
 
     #: asv's name without ``time_`` and ``peakmem_``; for several together, what they share and how many.
     name: str
@@ -61,6 +78,20 @@ class VerdictRow:
     notes: tuple[str, ...] = ()
     #: Whether it stands for several rows.
     together: bool = False
+    work: JudgedWork | None = None
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the clock says the opposite of what work does: its word counts."""
+        opposite = {Word.WORSE: Word.BETTER, Word.BETTER: Word.WORSE}
+        return self.work is not None and self.time is not None and self.time.word is opposite.get(self.work.word)
+
+    @property
+    def words(self) -> dict[str, Word]:
+        """The words that count, by what they are of: ``work``, ``time`` and ``memory``."""
+        work = None if self.contradicted else self.work
+        each = {"work": work, "time": self.time, "memory": self.memory}
+        return {name: change.word for name, change in each.items() if change is not None}
 
 
 @dataclass(frozen=True)
@@ -71,15 +102,20 @@ class Verdict:
     rows: tuple[VerdictRow, ...]
     #: Of the whole.
     word: Word
-    #: How many benchmarks (time and memory apart) are of each word.
+    #: How many benchmarks (work, time and memory apart) are of each word.
     counts: Mapping[Word, int]
     #: Counters and dependencies that moved, in words.
     moved: tuple[str, ...] = ()
+    #: What the word of the whole is by: ``work``, ``time`` and ``memory``, or some of them.
+    by: tuple[str, ...] = ()
+    #: What counted the work, with its version; empty where nothing did.
+    counter: str = ""
 
     @property
     def judged(self) -> bool:
-        """Whether anything could be judged: some change has an interval."""
-        return any(change.low is not None for row in self.rows for change in (row.time, row.memory) if change)
+        """Whether anything could be judged: some work was counted, or some change has an interval."""
+        changes = [change for row in self.rows for change in (row.time, row.memory) if change]
+        return any(row.work for row in self.rows) or any(change.low is not None for change in changes)
 
     @property
     def exit_status(self) -> int:
@@ -87,6 +123,10 @@ class Verdict:
         if not self.judged:
             return 3
         return 1 if self.word is Word.WORSE else 0
+
+
+#: Changes of time of cases, and of several together.
+Times = dict[tuple[BenchmarkCase, ...], Change]
 
 
 @dataclass(frozen=True)
@@ -97,41 +137,49 @@ class Judge:
     threshold: float | None = None
     #: Each case's own, by its name (from a calibration).
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    #: The same of work, where ``threshold`` is None.
+    work_threshold: float = WORK_THRESHOLD
     #: Chance of a false alarm in the whole verdict.
     alpha: float = statistics.ALPHA
     #: Rounds by which most of it is spent (:func:`~alb_core.verdicts.statistics.planned`).
     usual: int = statistics.USUAL_ROUNDS
 
-    def verdict(self, rounds: Rounds) -> Verdict:
-        """Judge rounds."""
+    def verdict(self, rounds: Rounds, work: ComparedWork = NOT_COUNTED) -> Verdict:
+        """Judge rounds and counts."""
         times = self._times(rounds)
-        names = list(dict.fromkeys(case.row for case in rounds.pairs if case.kind is not Kind.COUNT))
+        times |= _known(times, self._without_waiting(rounds, times, work))
+        names = [case.row for case in rounds.pairs if case.kind is not Kind.COUNT]
         together = [
             VerdictRow(_name_of(cases), change, None, together=True)
             for cases, change in times.items()
             if len(cases) > 1
         ]
-        rows = [*together, *(self._row(rounds, times, name) for name in names)]
-        changes = [change for row in rows for change in (row.time, row.memory) if change is not None]
+        single = [self._row(rounds, times, work, name) for name in dict.fromkeys([*names, *work.changes, *work.notes])]
+        rows = (*together, *single)
+        words = [(name, word) for row in rows for name, word in row.words.items()]
         # A case that failed may hide a change.
-        words = [change.word for change in changes] + [Word.UNKNOWN] * bool(rounds.failures)
-        single = [change.word for row in rows if not row.together for change in (row.time, row.memory) if change]
-        counts = {word: single.count(word) for word in Word}
-        return Verdict(tuple(rows), overall_word(words), counts, tuple(_moved(rounds)))
+        words += [("time", Word.UNKNOWN)] * bool(rounds.failures)
+        overall = overall_word([word for _, word in words])
+        by = tuple(kind for kind in ("work", "time", "memory") if (kind, overall) in words)
+        known = [word for row in single for word in row.words.values()]
+        counts = {word: known.count(word) for word in Word}
+        return Verdict(rows, overall, counts, tuple(_moved(rounds)), by, work.counter)
 
-    def still_open(self, rounds: Rounds) -> list[BenchmarkCase]:
+    def still_open(self, rounds: Rounds, work: ComparedWork = NOT_COUNTED) -> list[BenchmarkCase]:
         """Return the cases that more rounds could say more of."""
         times = self._times(rounds, seen=False)
+        excluded = self._without_waiting(rounds, times, work)
         found = []
         for case, pairs in rounds.pairs.items():
             if case in rounds.failures or case in rounds.absent:
                 continue
             if case.kind is Kind.TIME:
-                more = times[(case,)].word is Word.UNKNOWN and len(pairs) < pairs_module.MOST_ROUNDS
+                known = times[(case,)].word is not Word.UNKNOWN or case in excluded
+                more = not known and len(pairs) < pairs_module.MOST_ROUNDS
             elif case.kind is Kind.MEMORY:
-                known = self._memory(rounds, case)
+                word = self._memory(rounds, case).word
                 few = len(pairs) < statistics.LEAST_SAMPLES
-                more = few or (known.word is Word.UNKNOWN and len(pairs) < MOST_SAMPLES)
+                more = few or (word is Word.UNKNOWN and len(pairs) < MOST_SAMPLES)
             else:
                 # A counter hardly varies; a second run tells whether this one does.
                 more = len(pairs) < 2
@@ -139,12 +187,38 @@ class Judge:
                 found.append(case)
         return found
 
+    def work_word(self, change: WorkChange) -> Word:
+        """Say what a change of work is."""
+        if abs(change.change) < (self.work_threshold if self.threshold is None else self.threshold):
+            return Word.SAME
+        if not change.certain:
+            return Word.UNKNOWN
+        return Word.WORSE if change.change > 0 else Word.BETTER
+
+    def only_for_waiting(self, case: BenchmarkCase, work: ComparedWork) -> bool:
+        """Whether the clock has only to exclude that a case waits: its work is the same, or nearly."""
+        change = work.changes.get(case.row)
+        return change is not None and abs(change.change) < self._threshold(case)
+
+    def _without_waiting(self, rounds: Rounds, times: Times, work: ComparedWork) -> list[BenchmarkCase]:
+        """Return the cases whose time is known by this alone, that waiting is excluded."""
+        looked_at = [
+            case
+            for case in _single(times)
+            if times[(case,)].word is Word.UNKNOWN
+            and self.only_for_waiting(case, work)
+            # What does not say its processor seconds is for the clock; recorded rounds do not.
+            and any(map(waiting.has_epochs, rounds.pairs[case][-1:]))
+        ]
+        ratios = [waiting.waiting_ratios(rounds.pairs[case]) for case in looked_at]
+        return looked_at if waiting.excluded(ratios) else []
+
     def _threshold(self, *cases: BenchmarkCase) -> float:
         if self.threshold is not None:
             return self.threshold
         return max(self.thresholds.get(case.name, THRESHOLD) for case in cases)
 
-    def _times(self, rounds: Rounds, seen: bool = True) -> dict[tuple[BenchmarkCase, ...], Change]:
+    def _times(self, rounds: Rounds, seen: bool = True) -> Times:
         """Judge every case of time, and those of a benchmark together, each at its level.
 
         ``seen`` says whether to compute the smallest visible change, which takes most of the time.
@@ -175,14 +249,19 @@ class Judge:
             found[cases] = _change(ratios, level_at, self._threshold(*cases), figures, seen)
         return found
 
-    def _row(self, rounds: Rounds, times: Mapping[tuple[BenchmarkCase, ...], Change], name: str) -> VerdictRow:
+    def _row(self, rounds: Rounds, times: Times, work: ComparedWork, name: str) -> VerdictRow:
         cases = [case for case in rounds.pairs if case.row == name]
         live = [case for case in cases if _measured(rounds, case)]
         time = next((times[(case,)] for case in live if case.kind is Kind.TIME), None)
         memory = next((self._memory(rounds, case) for case in live if case.kind is Kind.MEMORY), None)
         notes = [f"{case.benchmark}: failed on {rounds.failures[case]}" for case in cases if case in rounds.failures]
         notes += [f"{case.benchmark}: n/a on {rounds.absent[case]}" for case in cases if case in rounds.absent]
-        return VerdictRow(name, time, memory, tuple(notes))
+        notes += [f"work: {work.notes[name]}"] if name in work.notes else []
+        judged = None
+        if (change := work.changes.get(name)) is not None:
+            own = {each.name: getattr(change, each.name) for each in fields(change) if each.init}
+            judged = JudgedWork(**own, word=self.work_word(change))
+        return VerdictRow(name, time, memory, tuple(notes), work=judged)
 
     def _memory(self, rounds: Rounds, case: BenchmarkCase) -> Change:
         base, head = flat(rounds.pairs[case])
@@ -204,6 +283,27 @@ class Judge:
 def _name_of(cases: Sequence[BenchmarkCase]) -> str:
     names = {case.row.partition("(")[0] for case in cases}
     return f"{names.pop() if len(names) == 1 else 'all'}, {len(cases)} together"
+
+
+def _single(times: Times) -> list[BenchmarkCase]:
+    """Cases by themselves."""
+    return [cases[0] for cases in times if len(cases) == 1]
+
+
+def _known(times: Times, excluded: Sequence[BenchmarkCase]) -> Times:
+    """Return, anew, the changes that are known because waiting is excluded of some cases."""
+    known = {
+        case for (case,) in (cases for cases in times if len(cases) == 1) if times[(case,)].word is not Word.UNKNOWN
+    }
+    found = {}
+    for cases, change in times.items():
+        if change.word is Word.UNKNOWN and known.union(excluded).issuperset(cases):
+            middle = change.change
+            if middle is None and change.base and change.head:
+                middle = change.head / change.base - 1
+            seen = waiting.EACH if len(cases) == 1 else waiting.TOGETHER
+            found[cases] = replace(change, change=middle, visible=seen, word=Word.SAME, no_waiting=True)
+    return found
 
 
 def _measured(rounds: Rounds, case: BenchmarkCase) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alb_core.cases.work import LEAST_BYTECODES, Work
 
@@ -52,11 +52,26 @@ class WorkChange:
     certain: bool
     #: The functions that took the difference, largest first, down to :data:`LEAST_SHARE` of the case.
     functions: tuple[FunctionChange, ...] = ()
+    #: Relative: 0.1 is ten percent more.
+    change: float = field(init=False)
 
-    @property
-    def change(self) -> float:
-        """Relative: 0.1 is ten percent more."""
-        return self.head / self.base - 1
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "change", self.head / self.base - 1)
+
+
+@dataclass(frozen=True)
+class ComparedWork:
+    """What is known of the work of two commits."""
+
+    #: What counted, with its version; empty where nothing did.
+    counter: str = ""
+    #: By row of what is counted.
+    changes: Mapping[str, WorkChange] = field(default_factory=dict)
+    #: By row, why it has none, in words.
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+NOT_COUNTED = ComparedWork()
 
 
 def change_of(base: Sequence[Work], head: Sequence[Work]) -> WorkChange:
@@ -103,7 +118,12 @@ def _function_changes(base: Work, head: Work) -> list[FunctionChange]:
     least = LEAST_SHARE * base.instructions
     natives = [each for each in _differences(base.functions, head.functions) if abs(each.difference) >= least]
     interpreter = FunctionChange(INTERPRETER, _of_interpreter(base.functions), _of_interpreter(head.functions))
-    python = _python_changes(base, head, least) if abs(interpreter.difference) >= least else []
+    if not base.functions:
+        # What counts knows no functions.
+        return _python_changes(base, head, base.instructions, least)
+    python = []
+    if abs(interpreter.difference) >= least:
+        python = _python_changes(base, head, interpreter.before, least)
     if python:
         # The interpreter's own functions say nothing where those that it executed are known.
         natives = [each for each in natives if not _INTERPRETER.match(each.name)] + [interpreter]
@@ -114,17 +134,19 @@ def _function_changes(base: Work, head: Work) -> list[FunctionChange]:
     return natives
 
 
-def _python_changes(base: Work, head: Work, least: float) -> list[FunctionChange]:
-    """Python functions that execute another number of bytecodes, down to what is about the share of the case."""
+def _python_changes(base: Work, head: Work, takes: int, least: float) -> list[FunctionChange]:
+    """Python functions that execute another number of bytecodes, all of which take so many instructions.
+
+    Down to those that are about the share of the case.
+    """
     executed = sum(base.bytecodes.values())
     if not executed or not head.bytecodes:
         return []
-    each_takes = _of_interpreter(base.functions) / executed
     found = []
     for each in _differences(base.bytecodes, head.bytecodes, "bytecodes"):
         # A count too small to be kept may be all the difference there is to none.
         unkept = 2 * LEAST_BYTECODES * executed if 0 in (each.before, each.after) else 0
-        if each.difference and abs(each.difference) * each_takes >= least and abs(each.difference) >= unkept:
+        if each.difference and abs(each.difference) * takes / executed >= least and abs(each.difference) >= unkept:
             found.append(each)
     return sorted(found, key=lambda each: -abs(each.difference))
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recorded import CASES, COUNTS, PEAKS, noisy, peaks, quiet, rounds_of
+from recorded import CASES, COUNTS, PEAKS, noisy, peaks, quiet, rounds_of, saying, works
 
+from alb_core.cases.work import Work
 from alb_core.rounds.pairs import Pair, Rounds
 from alb_core.verdicts import judge
 from alb_core.verdicts.judge import LEAST_BYTES, Judge
 from alb_core.verdicts.statistics import Word
+from alb_core.verdicts.work_changes import ComparedWork, change_of
 
 
 def verdict(rounds, **options):
@@ -182,3 +184,85 @@ def test_open_is_what_more_rounds_may_tell():
 )
 def test_the_word_of_the_whole(words, expected):
     assert judge.overall_word(words) is expected
+
+
+SAME_WORK = works(CASES_0=1.0, CASES_1=1.001, CASES_2=0.999, CASES_3=1.0)
+
+
+def wobbly(rounds, waits=0.0):
+    """Rounds of a machine that is far too noisy for the clock."""
+    rng = np.random.default_rng(rounds)
+    return saying(noisy(rng, rounds), waits)
+
+
+def test_where_no_case_does_other_work_the_clock_has_only_to_exclude_waiting():
+    rounds = rounds_of(**{f"CASES_{n}": wobbly(4) for n in range(4)})
+    assert Judge().still_open(rounds, SAME_WORK) == [] and Judge().still_open(rounds) == CASES
+    found = Judge().verdict(rounds, SAME_WORK)
+    assert (found.word, found.by, found.exit_status) == (Word.SAME, ("work", "time"), 0)
+    assert all(row.time.no_waiting and row.time.word is Word.SAME for row in found.rows)
+    assert found.counts[Word.SAME] == 8 and Judge().verdict(rounds).word is Word.UNKNOWN
+
+
+def test_what_waits_is_for_the_clock():
+    rounds = rounds_of(**{f"CASES_{n}": saying(quiet(5), 0.2 * (n == 1)) for n in range(4)})
+    assert Judge().still_open(rounds, SAME_WORK) == CASES
+    rounds = rounds_of(**{f"CASES_{n}": saying(quiet(20), 0.2 * (n == 1)) for n in range(4)})
+    found = Judge().verdict(rounds, SAME_WORK)
+    assert (found.word, found.by, found.exit_status) == (Word.WORSE, ("time",), 1)
+
+
+def test_other_work_of_the_clocks_threshold_and_recorded_rounds_are_for_the_clock():
+    rounds = rounds_of(CASES_0=wobbly(4), CASES_1=wobbly(4), CASES_2=noisy(np.random.default_rng(0), 4), CASES_3=[])
+    work = works(CASES_0=1.04, CASES_1=1.06, CASES_2=1.0, CASES_3=1.0)
+    assert Judge().still_open(rounds, work) == CASES[1:]
+    # By a case's own threshold, from a calibration.
+    assert Judge(thresholds={CASES[1].name: 0.1}).still_open(rounds, work) == CASES[2:]
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "word", "status"),
+    [
+        (1.01, {}, Word.WORSE, 1),
+        (0.99, {}, Word.BETTER, 0),
+        (1.004, {}, Word.SAME, 0),
+        (1.01, {"threshold": 0.02}, Word.SAME, 0),
+        (1.01, {"work_threshold": 0.02}, Word.SAME, 0),
+    ],
+)
+def test_work_has_a_word_of_its_own(more, options, word, status):
+    found = verdict_of_work(works(CASES_0=more, CASES_1=1.0), **options)
+    assert (found.word, found.exit_status) == (word, status) and found.rows[0].work.word is word
+    assert found.by == (("work", "time") if word is Word.SAME else ("work",))
+
+
+def verdict_of_work(work, rounds=None, **options):
+    return Judge(**options).verdict(rounds or rounds_of(CASES_0=wobbly(8), CASES_1=wobbly(8)), work)
+
+
+def test_counts_that_overlap_say_nothing():
+    change = change_of([Work(1000), Work(1015)], [Work(1010)])
+    found = verdict_of_work(
+        ComparedWork("valgrind 3", {CASES[0].row: change, CASES[1].row: change_of([Work(9)], [Work(9)])})
+    )
+    assert (found.word, found.by) == (Word.UNKNOWN, ("work",))
+
+
+@pytest.mark.parametrize(("more", "ratio", "word", "status"), [(1.4, 0.7, Word.BETTER, 0), (0.7, 1.4, Word.WORSE, 1)])
+def test_where_work_and_time_contradict_one_another_the_clock_is_believed(more, ratio, word, status):
+    found = verdict_of_work(works(CASES_0=more), rounds_of(CASES_0=saying(quiet(20, ratio))))
+    assert (found.word, found.by, found.exit_status) == (word, ("time",), status) and only(found).contradicted
+
+
+def test_work_alone_is_a_verdict_and_what_could_not_be_counted_is_noted():
+    work = replace(works(CASES_0=1.02), notes={CASES[1].row: "failed on HEAD: no"})
+    found = Judge().verdict(Rounds({}), work)
+    assert (found.judged, found.word, found.by, found.exit_status) == (True, Word.WORSE, ("work",), 1)
+    assert [row.notes for row in found.rows] == [(), ("work: failed on HEAD: no",)]
+    nothing = Judge().verdict(Rounds({}), ComparedWork())
+    assert (nothing.judged, nothing.exit_status) == (False, 3)
+
+
+def test_memory_decides_beside_the_same_work():
+    found = verdict_of_work(SAME_WORK, rounds_of(CASES_0=wobbly(8), PEAKS_0=peaks(4, 300e6)))
+    assert (found.word, found.by) == (Word.WORSE, ("memory",))
