@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from alb_core.cases import instructions
 from alb_core.cases.epochs import LoadCase, ReadCase
-from alb_core.cases.instructions import ROWS
+from alb_core.cases.instructions import ROWS, TIMES
 from alb_core.cases.queries import OpenCase, QueryCase
 
 
@@ -53,7 +53,7 @@ class DataLoader(instructions.Instructions):
 
 
 class AxisQueries(instructions.Instructions):
-    """Of queries.AxisQueries."""
+    """Of queries.AxisQueries: of ten queries that give joinids alone, so that the start of a thread more is little."""
 
     version = "1"
     param_names = ("column", "result", "counter")
@@ -64,12 +64,12 @@ class AxisQueries(instructions.Instructions):
     def opened(column, result):
         """Open the dataset and find out what the query has to give."""
         case = QueryCase("mini", column, result)
-        yield case.query
+        yield instructions.repeated(case.query, {"joinids": TIMES, "x": 1}[result])
         case.close()
 
 
 class Opening(instructions.Instructions):
-    """Of opening.Opening, by a process that has opened it before."""
+    """Of opening.Opening: of ten openings, by a process that has opened it before."""
 
     version = "1"
     param_names = ("reach", "counter")
@@ -79,4 +79,4 @@ class Opening(instructions.Instructions):
     @contextmanager
     def opened(reach):
         """Prove dataset and commit."""
-        yield OpenCase("mini", reach).open
+        yield instructions.repeated(OpenCase("mini", reach).open, TIMES)

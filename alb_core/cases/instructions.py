@@ -11,6 +11,7 @@ import importlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +34,9 @@ from alb_core.cases.work import LEAST_BYTECODES, LEAST_SHARE, Work, functions_of
 
 #: Rows that a counted case reads: as many as a chunk of the suite has. A count is exact, so it needs no more.
 ROWS = 1024
+
+#: How often a case is run that takes so little that the start of a thread is a percent of it.
+TIMES = 10
 
 #: Module of the benchmarks that are counted, and the parameter that says by what, their last one.
 MODULE = "instructions"
@@ -98,9 +102,13 @@ class Counting:
 
 @contextmanager
 def counting(
-    python: Path, scratch: Path, combinations: Sequence[Combination], environ: Mapping[str, str]
+    python: Path,
+    scratch: Path,
+    combinations: Sequence[Combination],
+    environ: Mapping[str, str],
+    module: str = f"benchmarks.{MODULE}",
 ) -> Iterator[Counting]:
-    """Begin to count combinations by an environment's Python; the process ends with the block.
+    """Begin to count combinations of a module's classes by an environment's Python; the process ends with the block.
 
     ``scratch`` is a directory for what it writes: emptied before, and gone afterwards.
     """
@@ -109,7 +117,8 @@ def counting(
     scratch.mkdir(parents=True)
     try:
         asked = scratch / "asked"
-        asked.write_text(json.dumps({"counter": kind, "combinations": [list(each) for each in combinations]}))
+        listed = [list(each) for each in combinations]
+        asked.write_text(json.dumps({"counter": kind, "module": module, "combinations": listed}))
         command = [*(_valgrind_command(scratch) if kind == VALGRIND else []), python, "-W", "ignore", "-m", __name__]
         variables = {**environ, **_NO_SPINNING, "PYTHONPATH": str(suite_root())}
         with (
@@ -124,7 +133,7 @@ def counting(
 
 def _valgrind_command(scratch: Path) -> list[object]:
     return [
-        *("valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", "--dump-line=no"),
+        *("valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-line=no"),
         # No pipes of a debugger are left in /tmp.
         *("--vgdb=no", f"--callgrind-out-file={scratch}/counted", f"--log-file={scratch}/said"),
     ]
@@ -132,10 +141,14 @@ def _valgrind_command(scratch: Path) -> list[object]:
 
 def _why_it_ended(status: int, last_line: str, said: Path) -> str:
     """Say why a process ended before all was counted."""
-    lines = said.read_text(errors="replace").splitlines() if said.is_file() else []
-    if any("unrecognised instruction" in line for line in lines):
-        where = next((line.split(": ", 1)[-1].strip() for line in lines if " at 0x" in line), "an unknown place")
-        return f"{counter.counter_here().name} does not know an instruction at {where}: install a newer valgrind"
+    text = said.read_text(errors="replace") if said.is_file() else ""
+    unknown = re.search(r"Unrecognised instruction at address(.*?)\n\S+ Your program", text, re.DOTALL)
+    if unknown:
+        bytes_ = re.search(r"unhandled instruction bytes: ((?:0x\w+ ?)+)", text)
+        callers = [caller for caller in re.findall(r"(?:at|by) 0x\w+: (.*)", unknown[1]) if caller != "???"]
+        where = f" in {callers[0].removeprefix('??? ')}" if callers else ""
+        what = f" ({bytes_[1].strip()})" if bytes_ else ""
+        return f"{counter.counter_here().name} does not know an instruction{what}{where}: install a newer valgrind"
     if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return "the process that counts was killed: counting may take more memory than there is"
     return f"the process that counts ended with {how_it_ended(status)}: {last_line or 'no output'}"
@@ -153,7 +166,7 @@ def main() -> None:
     # Before any library starts threads, which it then counts too.
     by_processor = counter.processor_counter() if asked["counter"] == PROCESSOR else None
     by_valgrind = counter.Valgrind() if asked["counter"] == VALGRIND else None
-    benchmarks = importlib.import_module(f"benchmarks.{MODULE}")
+    benchmarks = importlib.import_module(asked["module"])
     number = 0
     for cls, parameters in asked["combinations"]:
         found: dict[str, Any] = {"name": name_of(cls, parameters)}
@@ -220,6 +233,16 @@ def _module_path(filename: str) -> str:
         return str(Path(filename).relative_to(suite_root()))
     except ValueError:
         return Path(filename).name
+
+
+def repeated(function: Callable[[], object], times: int) -> Callable[[], None]:
+    """Return what runs a function so many times."""
+
+    def run() -> None:
+        for _ in range(times):
+            function()
+
+    return run
 
 
 # -- asv ---------------------------------------------------------------------------------------------------------------
