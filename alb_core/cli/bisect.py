@@ -19,11 +19,11 @@ from alb_core.cli.options import answer_alone, budget_option, by_option, machine
 def bisect(good: str, bad: str, patterns: tuple[str, ...], budget: float, by: str, machine: str | None) -> int:
     """Find the first commit after GOOD, up to BAD, that made a benchmark slower or larger.
 
-    Work is looked at first: where a benchmark does more of it at BAD, commits are counted, two at a time, and each
-    commit at which it changed is named, with no chance of error. Else commits are tested against GOOD by the clock,
-    each round by round until it is clear what it is. Only commits along first parents that change the package are
-    looked at; one that cannot be built is skipped. Another call goes on where one ended. Exit status: 0 found, 2 bad
-    input, 3 not known.
+    Work is looked at first: where a benchmark does more of it at BAD (or less, with --by work), commits are counted,
+    two at a time, and each at which it changed is named, with no chance of error. Else commits are tested against GOOD
+    by the clock, each round by round until it is clear what it is. Only commits along first parents that change the
+    package are looked at; one that cannot be built is skipped. Another call goes on where one ended. Exit status: 0
+    found, 2 bad input, 3 not known.
     """
     from alb_core.verdicts import bisect as bisect_module
 

@@ -25,6 +25,15 @@ def duration(words: str) -> float:
     return seconds
 
 
+def shard(words: str) -> tuple[int, int]:
+    """Read a part of many such as ``2/8``."""
+    found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", words)
+    part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= part <= parts:
+        raise AlbError(f"--shard {words!r}: expected a part and how many there are, such as 2/8")
+    return part, parts
+
+
 def percent(words: str) -> float:
     """Read a percentage such as ``5%`` as a share; ``5`` means the same."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", words)

@@ -8,6 +8,7 @@ copied together.
 from __future__ import annotations
 
 import ast
+import collections
 import contextlib
 import itertools
 import math
@@ -112,6 +113,17 @@ def work_cases(benchmarks: Mapping[str, dict[str, Any]], kind: str) -> dict[str,
     return found
 
 
+def recorded_counter(results: Path, machine: str) -> Counter | None:
+    """Return what counted most of the commits that a machine has counts of; it need not be here."""
+    found: collections.Counter[Counter] = collections.Counter()
+    for path in (results / machine / DIRECTORY).glob("*.json"):
+        document = _FORMAT.find(path)
+        if document is not None and document.cases:
+            kind = next(iter(document.cases)).rpartition(", ")[2].removesuffix(")")
+            found[Counter(ast.literal_eval(kind), document.counter)] += 1
+    return found.most_common(1)[0][0] if found else None
+
+
 class WorkStore:
     """The work of commits in one environment on one machine, as one counter counts it."""
 
@@ -185,11 +197,17 @@ class WorkStore:
 
 
 def count(
-    commits: Sequence[InstalledCommit], cases: Sequence[BenchmarkCase], store: WorkStore, *, runs: int = 1
+    commits: Sequence[InstalledCommit],
+    cases: Sequence[BenchmarkCase],
+    store: WorkStore,
+    *,
+    runs: int = 1,
+    budget: float = math.inf,
 ) -> dict[str, CommitWork]:
     """Make sure that each case has so many counts on each commit, and return them by commit.
 
-    Recorded counts are taken. Commits are counted beside each other, since a count does not mind a neighbour.
+    Recorded counts are taken. Commits are counted beside each other, since a count does not mind a neighbour; after so
+    many seconds no other one is begun.
     """
     found = {commit.commit: store.of(commit.commit) for commit in commits}
     left = []
@@ -198,14 +216,15 @@ def count(
         if missing:
             left.append((commit, missing))
     total = sum(len(missing) for _, missing in left)
+    end = time.monotonic() + budget
     with (
         contextlib.ExitStack() as stack,
         tqdm(total=total, unit=" cases", desc="counting work", disable=None, leave=False) as bar,
     ):
         running: list[_Job] = []
         waiting = list(left)
-        while waiting or running:
-            while waiting and len(running) < (os.cpu_count() or 1):
+        while running or (waiting and time.monotonic() < end):
+            while waiting and time.monotonic() < end and len(running) < (os.cpu_count() or 1):
                 commit, missing = waiting.pop(0)
                 if bar.disable:
                     print(f"alb: counting work {commit.place}, {len(missing)} cases", file=sys.stderr, flush=True)

@@ -102,8 +102,8 @@ def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
             found = WorkBisectResult(chain, counts, counter.name)
             count = partial(_count, conf, repo, store)
             at_once = min(os.cpu_count() or 1, len(environment_roots()))
-            bisect_work.search(found, count, THRESHOLD, at_once, request.budget)
-            if found.worse or found.interrupted or request.by == "work" or not cases:
+            bisect_work.search(found, count, THRESHOLD, at_once, request.budget, less=request.by == "work")
+            if found.changed or found.interrupted or request.by == "work" or not cases:
                 return found
             print(f"alb: {found.open}; the clock is asked", file=sys.stderr, flush=True)
         return _by_clock(request, conf, repo, machine, chain, benchmarks, cases, empty)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from alb_core.cases.work import Work
 from alb_core.rounds.cases import BenchmarkCase
 from alb_core.rounds.work import CommitWork
+from alb_core.verdicts.work_changes import change_of
 from alb_core.verdicts.work_search import Interval, intervals, next_places, share
-from alb_core.verdicts.work_steps import WorkStep, least
+from alb_core.verdicts.work_steps import WorkStep
 
 #: Counts cases on some commits, and returns what is known of each; why, where a commit cannot be installed.
 Count = Callable[[Sequence[str], Sequence[BenchmarkCase]], Mapping[str, CommitWork | str]]
@@ -31,10 +32,10 @@ class WorkBisectResult:
     counter: str
     #: From GOOD to BAD, as a share, of the cases that are counted on both.
     changes: dict[BenchmarkCase, float] = field(default_factory=dict)
-    #: Cases that do more work.
-    worse: list[BenchmarkCase] = field(default_factory=list)
+    #: Cases whose work changed, and so is looked at between: those that do more, or those that do more or less.
+    changed: list[BenchmarkCase] = field(default_factory=list)
     #: By the places of the commits before and after.
-    steps: dict[Interval, list[WorkStep]] = field(default_factory=dict)
+    steps: dict[Interval, dict[BenchmarkCase, WorkStep]] = field(default_factory=dict)
     #: Commits that have counts.
     counted: int = 0
     #: Why, by commit.
@@ -49,28 +50,35 @@ class WorkBisectResult:
         return 130 if self.interrupted else 3 if self.open else 0
 
 
-def search(found: WorkBisectResult, count: Count, threshold: float, at_once: int, budget: float) -> None:
-    """Count until each step of the cases that do more work lies between two commits, or the budget is spent."""
+def search(
+    found: WorkBisectResult, count: Count, threshold: float, at_once: int, budget: float, *, less: bool = False
+) -> None:
+    """Count until each step of the cases that do more work lies between two commits, or the budget is spent.
+
+    With ``less``, cases that do less work are looked at as well.
+    """
     begun, last = time.monotonic(), len(found.commits) - 1
-    works: dict[int, dict[BenchmarkCase, Work]] = {}
+    works: dict[int, dict[BenchmarkCase, Sequence[Work]]] = {}
 
     def counts() -> dict[BenchmarkCase, dict[int, int]]:
-        return {case: {place: works[place][case].instructions for place in works} for case in found.worse}
+        return {case: {place: _least(works[place][case]) for place in works} for case in found.changed}
 
     try:
         works, _ = _counted(found, [0, last], list(found.cases), count)
         for case in found.cases:
             if case in works[0] and case in works[last]:
-                found.changes[case] = share(works[0][case].instructions, works[last][case].instructions)
-        found.worse = [case for case, change in found.changes.items() if change >= threshold]
-        for case in found.worse:
+                found.changes[case] = share(_least(works[0][case]), _least(works[last][case]))
+        found.changed = [
+            case for case, change in found.changes.items() if (abs(change) if less else change) >= threshold
+        ]
+        for case in found.changed:
             print(f"alb: {found.cases[case].row} does {found.changes[case]:+.2%} work", file=sys.stderr, flush=True)
         skipped: set[int] = set()
-        while found.worse and (places := next_places(counts().values(), skipped, threshold, at_once)):
+        while found.changed and (places := next_places(counts().values(), skipped, threshold, at_once)):
             if time.monotonic() - begun > budget:
                 found.open = "give a larger --budget"
                 break
-            new, lacking = _counted(found, places, found.worse, count)
+            new, lacking = _counted(found, places, found.changed, count)
             works |= {place: new[place] for place in places if place not in lacking}
             skipped |= lacking.keys()
             found.skipped |= {found.commits[place]: why for place, why in lacking.items()}
@@ -79,24 +87,21 @@ def search(found: WorkBisectResult, count: Count, threshold: float, at_once: int
     found.counted = len(works)
     for case, mine in counts().items():
         for before, after in intervals(mine, threshold):
-            ends = (found.commits[before], found.commits[after])
-            step = WorkStep(case, found.cases[case].row, *ends, works[before][case], works[after][case])
-            found.steps.setdefault((before, after), []).append(step)
-    if not found.worse and not found.open:
-        found.open = f"nothing does {threshold:.1%} more work ({changes_said(found) or 'nothing can be counted'})"
-
-
-def changes_said(found: WorkBisectResult) -> str:
-    """Say what changed from GOOD to BAD."""
-    return "; ".join(f"{found.cases[case].row} {change:+.2%}" for case, change in found.changes.items())
+            change = change_of(works[before][case], works[after][case])
+            step = WorkStep(found.cases[case].row, found.commits[after], found.commits[before], change)
+            found.steps.setdefault((before, after), {})[case] = step
+    if not found.changed and not found.open:
+        kind = "more or less work" if less else "more work"
+        seen = "; ".join(f"{found.cases[case].row} {change:+.2%}" for case, change in found.changes.items())
+        found.open = f"nothing does {100 * threshold:g} % {kind} ({seen or 'nothing can be counted'})"
 
 
 def _counted(
     found: WorkBisectResult, places: Sequence[int], cases: Sequence[BenchmarkCase], count: Count
-) -> tuple[dict[int, dict[BenchmarkCase, Work]], dict[int, str]]:
+) -> tuple[dict[int, dict[BenchmarkCase, Sequence[Work]]], dict[int, str]]:
     """Count cases at some places; and why one lacks a case, where one does."""
     known = count([found.commits[place] for place in places], cases)
-    works: dict[int, dict[BenchmarkCase, Work]] = {place: {} for place in places}
+    works: dict[int, dict[BenchmarkCase, Sequence[Work]]] = {place: {} for place in places}
     lacking = {}
     for place in places:
         mine = known[found.commits[place]]
@@ -104,9 +109,8 @@ def _counted(
             lacking[place] = mine
             continue
         for case in cases:
-            work = least(mine, case)
-            if work is not None:
-                works[place][case] = work
+            if mine.works.get(case):
+                works[place][case] = mine.works[case]
             else:
                 why = mine.failures.get(case, "n/a").strip().splitlines()[-1]
                 lacking[place] = f"{found.cases[case].row} cannot be counted: {why}"
@@ -115,27 +119,34 @@ def _counted(
     return works, lacking
 
 
+def _least(works: Sequence[Work]) -> int:
+    """The count that stands for all: what threads do while they wait only adds."""
+    return min(work.instructions for work in works)
+
+
 def lines(found: WorkBisectResult, title: Callable[[str], str], names: tuple[str, str]) -> Iterator[str]:
     """Yield what was found; the last lines name the first bad commits."""
     for commit, why in found.skipped.items():
         yield f"skipped {commit[:10]}: {why}"
-    for case in found.worse:
+    for case in found.changed:
         yield f"{found.cases[case].row} does {found.changes[case]:+.2%} work from {names[0]} to {names[1]}"
-    bad = []
+    first: dict[bool, list[str]] = {True: [], False: []}
     for (before, after), steps in sorted(found.steps.items()):
         candidates = [title(commit) for commit in found.commits[before + 1 : after + 1]]
         one_of = f"one of {len(candidates)}: " if len(candidates) > 1 else ""
-        more = any(step.change > 0 for step in steps)
+        more = any(step.work.change > 0 for step in steps.values())
         yield f"{'more' if more else 'less'} work since {one_of}{'; '.join(candidates)}"
-        for step in steps:
+        for step in steps.values():
             yield f"  {step.row}: {step.said}"
-        bad += [f"FIRST BAD COMMIT{', ' if one_of else ': '}{one_of}{'; '.join(candidates)}"] if more else []
-        patterns = [f"-b {shlex.quote(f'^{re.escape(found.cases[step.case].name)}$')}" for step in steps]
+            yield from (f"    {line}" for line in step.functions)
+        what = "FIRST BAD COMMIT" if more else "FIRST COMMIT WITH LESS WORK"
+        first[more].append(f"{what}{', ' if one_of else ': '}{one_of}{'; '.join(candidates)}")
+        patterns = [f"-b {shlex.quote(f'^{re.escape(found.cases[case].name)}$')}" for case in steps]
         ends = f"{found.commits[before][:10]} {found.commits[after][:10]}"
         yield f"  to see it again: alb verdict {ends} --by work {' '.join(patterns)}"
-    if found.worse:
+    if found.steps:
         yield f"{found.counted} commits counted by {found.counter}; counts are exact"
     if found.open:
         yield f"NOT KNOWN: {found.open}"
     else:
-        yield from bad
+        yield from first[True] or first[False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from asv.util import UserError
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
+from alb_core.cases.counter import Counter
 from alb_core.commits.history import active, releases_lock
 from alb_core.commits.history.releases_lock import Release
 from alb_core.rounds import prepare
@@ -36,7 +37,10 @@ from alb_core.rounds.results import machines
 from alb_core.rounds.results.store import CAMPAIGN, Store
 from alb_core.rounds.schedules import TurnResult
 from alb_core.rounds.selections import CAMPAIGN as PROFILE
-from alb_core.rounds.selections import check, selected
+from alb_core.rounds.selections import check, counted, matched, require_some, selected
+from alb_core.rounds.work import WorkStore, counter_for, recorded_counter
+from alb_core.verdicts import campaign_work
+from alb_core.verdicts.campaign_work import ReleaseWork
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class CampaignRequest:
     patterns: tuple[str, ...] = PROFILE.patterns
     #: Name; None for asv's own choice.
     machine: str | None = None
+    #: ``work``, ``time`` or ``all``: releases are counted, measured, or both.
+    by: str = "all"
+    #: Which part of how many, counted from 1: every n-th release, beginning with the k-th.
+    shard: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -59,24 +67,33 @@ class Campaign:
     """Where a campaign stands."""
 
     machine: str
-    schedule: ReleaseSchedule
+    #: Names, oldest first.
+    releases: Sequence[str]
+    #: Rounds; None where work alone was asked for.
+    schedule: ReleaseSchedule | None
+    #: Counts; None where nothing is counted.
+    work: ReleaseWork | None
     #: Releases without an environment; after a campaign, those that could not be installed.
     missing: Sequence[str]
     #: Seconds that were spent on installing.
     installing: float = 0.0
-    #: How measuring went; None where only a plan was asked for.
+    #: How measuring went; None where no round was asked for.
     measured: MeasuringSummary | None = None
+    #: Whether this was more than a plan.
+    ran: bool = False
 
     @property
     def exit_status(self) -> int:
         """0, 1 where something failed, 3 where nothing could be measured, 130 where the user ended it."""
-        if self.measured is None:
+        if not self.ran:
             return 0
-        if self.measured.interrupted:
+        rounds, work = self.schedule, self.work
+        if (self.measured and self.measured.interrupted) or (work and work.interrupted):
             return 130
-        if not any(self.schedule.counts.values()):
+        if not (rounds and any(rounds.counts.values())) and not (work and work.some):
             return 3
-        return 1 if self.schedule.failures or self.schedule.unusable or self.missing else 0
+        failed = (rounds and (rounds.failures or rounds.unusable)) or (work and work.failures)
+        return 1 if failed or self.missing else 0
 
 
 #: Samples of a case by release, oldest first, and by round: session and number, the same for what was measured in one
@@ -87,58 +104,94 @@ CaseHistory = dict[str, dict[tuple[int, int], tuple[float, ...]]]
 def plan(request: CampaignRequest) -> Campaign:
     """Say what a campaign would do, as far as results and the suite's list of benchmarks tell; nothing is changed."""
     with contextlib.chdir(suite_root()):
-        machine, releases, store, cases = _recorded(request)
-        missing = [release.name for release in releases if not release.installed]
-        return Campaign(machine, schedule_of(store, releases, cases, request.rounds), missing)
+        known, counter = _Recorded.of(request), counter_for(request.by)
+        missing = [release.name for release in known.releases if not release.installed]
+        names = [release.name for release in known.releases]
+        rounds = None if request.by == "work" else schedule_of(known.store, known.releases, known.cases, request.rounds)
+        return Campaign(known.machine, names, rounds, known.work(counter) if counter else None, missing)
 
 
 def recorded(request: CampaignRequest) -> dict[BenchmarkCase, CaseHistory]:
     """Return the rounds that stand in a machine's results."""
     with contextlib.chdir(suite_root()):
-        machine, releases, store, cases = _recorded(request)
-    found: dict[BenchmarkCase, CaseHistory] = {case: {} for case in cases}
+        known = _Recorded.of(request)
+    found: dict[BenchmarkCase, CaseHistory] = {case: {} for case in known.cases}
     for case, by_version in found.items():
-        for release in releases:
-            sessions = store.of(release.commit).rounds(CAMPAIGN, case)
+        for release in known.releases:
+            sessions = known.store.of(release.commit).rounds(CAMPAIGN, case)
             named = [(session, samples) for session, rounds in sessions.items() for samples in rounds]
             if named:
                 by_version[release.name] = {(at, number): samples for number, (at, samples) in enumerate(named)}
-    if not any(found.values()):
-        raise AlbError(
-            f"machine {machine} has no rounds of a campaign: `alb campaign --machine {machine}` measures them"
-        )
     return found
 
 
-def _recorded(request: CampaignRequest) -> tuple[str, list[InstalledCommit], Store, list[BenchmarkCase]]:
+def recorded_work(request: CampaignRequest) -> ReleaseWork | None:
+    """Return the counts that stand in a machine's results; None where there are none."""
+    with contextlib.chdir(suite_root()):
+        known = _Recorded.of(request)
+        counter = recorded_counter(Path(known.conf.results_dir), known.machine)
+        return known.work(counter) if counter else None
+
+
+@dataclass(frozen=True)
+class _Recorded:
     """The machine, the releases, their results, and the cases, by what lies on the disk; nothing is changed."""
-    chosen = _checked(request)
-    conf = Config.load("asv.conf.json")
-    conf.results_dir = str(suite_root() / conf.results_dir)
-    prepare.place(conf)
-    machine = request.machine or machines.default_name()
-    machines.check_name(machine)
-    try:
-        benchmarks = Benchmarks.load(conf)
-    except UserError as error:
-        raise AlbError(f"{conf.results_dir} has no list of benchmarks yet: `asv run --bench just-discover`") from error
-    releases = release_commits(conf, chosen)
-    environment = releases[0].environment
 
-    def empty(commit: str) -> Results:
-        requirements = environment.requirements
-        params = {"machine": machine, "python": environment.python, **requirements}
-        variables = environment.env_vars
-        return Results(params, requirements, commit, 0, environment.python, environment.name, variables)
+    conf: Config
+    machine: str
+    releases: list[InstalledCommit]
+    benchmarks: Benchmarks
+    empty: Callable[[str], Results]
+    request: CampaignRequest
 
-    store = Store(Path(conf.results_dir), machine, empty, benchmarks, [release.commit for release in releases])
-    return machine, releases, store, selected(conf, benchmarks, request.patterns)
+    @classmethod
+    def of(cls, request: CampaignRequest) -> _Recorded:
+        """Look at the disk."""
+        chosen = _checked(request)
+        conf = Config.load("asv.conf.json")
+        conf.results_dir = str(suite_root() / conf.results_dir)
+        prepare.place(conf)
+        machine = request.machine or machines.default_name()
+        machines.check_name(machine)
+        try:
+            benchmarks = Benchmarks.load(conf)
+        except UserError as error:
+            raise AlbError(
+                f"{conf.results_dir} has no list of benchmarks yet: `asv run --bench just-discover`"
+            ) from error
+        releases = release_commits(conf, chosen)
+        environment = releases[0].environment
+
+        def empty(commit: str) -> Results:
+            requirements = environment.requirements
+            params = {"machine": machine, "python": environment.python, **requirements}
+            variables = environment.env_vars
+            return Results(params, requirements, commit, 0, environment.python, environment.name, variables)
+
+        return cls(conf, machine, releases, benchmarks, empty, request)
+
+    @property
+    def store(self) -> Store:
+        """asv's results."""
+        commits = [release.commit for release in self.releases]
+        return Store(Path(self.conf.results_dir), self.machine, self.empty, self.benchmarks, commits)
+
+    @property
+    def cases(self) -> list[BenchmarkCase]:
+        """Cases of rounds."""
+        return selected(self.conf, self.benchmarks, self.request.patterns)
+
+    def work(self, counter: Counter) -> ReleaseWork:
+        """What a counter counted."""
+        store = WorkStore(Path(self.conf.results_dir), self.machine, self.empty, self.benchmarks, counter)
+        cases = counted(self.conf, self.benchmarks, self.request.patterns, counter.kind)
+        return campaign_work.recorded(self.releases, cases, store)
 
 
 def run(request: CampaignRequest) -> Campaign:
-    """Install what is missing, and measure until every case has its rounds or the budget is spent."""
+    """Install what is missing, count, and measure until every case has its rounds or the budget is spent."""
     begun = time.monotonic()
-    chosen = _checked(request)
+    chosen, counter = _checked(request), counter_for(request.by)
     with session(request.machine, [release_root(release) for release in chosen]) as (conf, repo, machine):
         _require_releases()
         releases = release_commits(conf, chosen)
@@ -147,19 +200,28 @@ def run(request: CampaignRequest) -> Campaign:
             print(f"alb: release {version} is left out: {reason}", file=sys.stderr)
         releases = [release for release in releases if release.name not in missing]
         benchmarks = _discovered(conf, repo, releases)
-        cases = selected(conf, benchmarks, request.patterns)
+        counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
+        cases = [] if request.by == "work" else matched(conf, benchmarks, request.patterns)
+        require_some([*counts, *cases], benchmarks, request.patterns)
         benchmarks.save()
         installing = time.monotonic() - begun
         by_version = {release.name: release for release in releases}
         empty = empty_results(repo, releases[-1].environment, machine)
-        store = Store(Path(conf.results_dir), machine, empty, benchmarks, [release.commit for release in releases])
-        schedule = schedule_of(store, releases, cases, request.rounds)
+        work = schedule = done = None
+        if counter and counts:
+            works = WorkStore(Path(conf.results_dir), machine, empty, benchmarks, counter)
+            work = campaign_work.count(releases, counts, works, request.budget - installing)
+        if cases:
+            store = Store(Path(conf.results_dir), machine, empty, benchmarks, [release.commit for release in releases])
+            schedule = schedule_of(store, releases, cases, request.rounds)
 
-        def keep(result: TurnResult) -> None:
-            store.keep_campaign(by_version[result.turn.commits[0]].commit, result)
+            def keep(result: TurnResult) -> None:
+                store.keep_campaign(by_version[result.turn.commits[0]].commit, result)
 
-        done = measure(Bench(conf, by_version, benchmarks), schedule, keep, request.budget - installing)
-    return Campaign(machine, schedule, [*missing], installing, done)
+            if not (work and work.interrupted):
+                left = request.budget - (time.monotonic() - begun)
+                done = measure(Bench(conf, by_version, benchmarks), schedule, keep, left)
+    return Campaign(machine, [*by_version], schedule, work, [*missing], installing, done, ran=True)
 
 
 def schedule_of(
@@ -197,7 +259,13 @@ def _checked(request: CampaignRequest) -> list[Release]:
     check(request.patterns)
     if request.rounds < 1:
         raise AlbError(f"--rounds is {request.rounds}, expected 1 or more")
-    return releases_in(request.releases, releases_lock.load())
+    releases = releases_in(request.releases, releases_lock.load())
+    part, parts = request.shard
+    if parts > 1 and request.by != "work":
+        raise AlbError(f"--shard {part}/{parts} splits counts, and not measurements of time: add --by work")
+    if part > len(releases):
+        raise AlbError(f"--shard {part}/{parts} is empty: there are {len(releases)} releases, so name no more parts")
+    return releases[part - 1 :: parts]
 
 
 def _discovered(conf: Config, repo: Repo, releases: Sequence[InstalledCommit]) -> Benchmarks:

@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alb_core.cases.work import Work
-from alb_core.rounds.cases import BenchmarkCase
-from alb_core.rounds.work import CommitWork
-from alb_core.verdicts.work_search import share
+from alb_core.verdicts.work_changes import WorkChange, change_of, function_lines
 
-#: A smaller step between releases is none. Counts of one commit differ by 0.3 % at most.
+#: A smaller step between releases is none. Counts of one commit lie 0.3 % apart at most.
 STEP = 0.01
+
+#: Functions of a step that are shown.
+SHOWN = 3
 
 
 @dataclass(frozen=True)
 class WorkStep:
-    """A case that took other work from one commit to another one."""
+    """A change of a case's work at a commit or release."""
 
-    #: What was counted.
-    case: BenchmarkCase
-    #: The row of what it counts, as verdicts have it.
+    #: Of what is counted, as verdicts have it.
     row: str
-    #: The commits or releases.
+    #: The commit or release with the new work, and the one before it.
+    version: str
     before: str
-    after: str
-    old: Work
-    new: Work
-
-    @property
-    def change(self) -> float:
-        """Of the new work over the old one, less one."""
-        return share(self.old.instructions, self.new.instructions)
+    work: WorkChange
 
     @property
     def said(self) -> str:
         """The counts and the change, in words."""
-        return f"{self.old.instructions:,} -> {self.new.instructions:,} instructions ({self.change:+.2%})"
+        return f"{self.work.base:,} -> {self.work.head:,} instructions ({100 * self.work.change:+.2f} %)"
+
+    @property
+    def functions(self) -> list[str]:
+        """The functions that took most of it, a line each."""
+        return function_lines(self.work, SHOWN)
 
 
-def least(known: CommitWork, case: BenchmarkCase) -> Work | None:
-    """Return the smallest count of a case: what is counted too much is a chance event."""
-    return min(known.works.get(case, ()), key=lambda work: work.instructions, default=None)
-
-
-def work_steps(
-    works: Mapping[BenchmarkCase, Mapping[str, Work]], rows: Mapping[BenchmarkCase, str], threshold: float = STEP
-) -> list[WorkStep]:
-    """Return the steps between neighbouring releases, of which each case has some, oldest first."""
+def work_steps(works: Mapping[str, Mapping[str, Sequence[Work]]], threshold: float = STEP) -> list[WorkStep]:
+    """Return the steps between neighbours; a row has its counts by release, oldest first."""
     found = [
-        WorkStep(case, rows[case], before, after, mine[before], mine[after])
-        for case, mine in works.items()
-        for before, after in itertools.pairwise(mine)
+        WorkStep(row, version, before, change_of(mine[before], mine[version]))
+        for row, mine in works.items()
+        for before, version in itertools.pairwise(mine)
     ]
-    return [step for step in found if abs(step.change) >= threshold]
+    return [step for step in found if abs(step.work.change) >= threshold]

@@ -24,14 +24,20 @@ def test_a_plan_changes_nothing_and_tells_what_there_is_to_do(tmp_path, monkeypa
         main(["campaign", "-n", "--machine", "nobody", "--rounds", "5", "1.12.0..1.12.3"])
     said = capsys.readouterr().out
     assert ended.value.code == 0 and not (tmp_path / "data").exists()
-    assert "machine    nobody\nreleases   4, 1.12.0 to 1.12.3\nrounds     0 of 5 for each of " in said
-    assert "to install 4 releases" in said and "for an unknown time: nothing is measured yet" in said
+    assert said.startswith("machine    nobody\nreleases   4, 1.12.0 to 1.12.3\nto install 4 releases\n")
+    assert "\nrounds     0 of 5 for each of " in said and "for an unknown time: nothing is measured yet" in said
 
 
 def campaign(schedule, **changes):
-    return campaign_module.Campaign(
-        "m", schedule, **{"missing": [], "installing": 60.0, "measured": MeasuringSummary(600.0, 3), **changes}
-    )
+    known = {
+        "machine": "m",
+        "releases": schedule.versions,
+        "schedule": schedule,
+        "work": None,
+        "missing": [],
+        "ran": True,
+    }
+    return campaign_module.Campaign(**{**known, "installing": 60.0, "measured": MeasuringSummary(600.0, 3), **changes})
 
 
 def test_a_report_says_where_it_stands():
@@ -42,9 +48,9 @@ def test_a_report_says_where_it_stands():
     assert found == [
         "machine    m",
         "releases   3, 1 to 3",
+        "left out   0, which cannot be installed (above)",
         "rounds     2 of 3 for each of 1 benchmarks of time",
         "this call  3 processes in 10 min, after 60 s of installing",
-        "left out   0, which cannot be installed (above)",
         "left out   3: it cannot be imported",
         "failed     read.Read.time_epoch('table') at 2: ValueError: no",
         "left       1 processes are left, about 30 s; the same command goes on",
@@ -56,7 +62,7 @@ def test_exit_statuses():
     whole = ReleaseSchedule(["1"], [CASE], 1, counts={("1", CASE): 1})
     assert campaign(whole).exit_status == 0
     assert campaign(whole, measured=MeasuringSummary(1.0, 0, interrupted=True)).exit_status == 130
-    assert campaign(whole, measured=None).exit_status == 0
+    assert campaign(whole, measured=None, ran=False).exit_status == 0
     assert campaign(ReleaseSchedule(["1"], [CASE], 1)).exit_status == 3
     assert campaign(whole, missing=["2"]).exit_status == 1
 
@@ -73,6 +79,24 @@ def test_another_history_is_named_with_what_to_type(monkeypatch):
 def test_the_environments_of_releases_have_paths_of_one_length():
     places = {str(release_root(release)) for release in releases_lock.load()}
     assert len(places) == len(releases_lock.load()) and len({len(place) for place in places}) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--by", "work", "--shard", "0/8"], "--shard '0/8': expected a part and how many there are, such as 2/8"),
+        (["--by", "work", "--shard", "9/8"], "--shard '9/8'"),
+        (["--by", "work", "--shard", "half"], "--shard 'half'"),
+        (["--by", "work", "--shard", "3/8", "2.2.0.."], "--shard 3/8 is empty: there are 2 releases"),
+        (["--shard", "2/8"], "--shard 2/8 splits counts, and not measurements of time: add --by work"),
+    ],
+)
+def test_a_shard_that_is_none_is_refused(words, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["campaign", "-n", *words])
+    assert ended.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"alb: {said}")
 
 
 def versions(words):

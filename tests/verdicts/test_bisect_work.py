@@ -43,10 +43,10 @@ class History:
         return known
 
 
-def searched(history, budget=1e6):
+def searched(history, budget=1e6, **less):
     cases = dict(zip(COUNTED, CASES[: len(history.works)], strict=False))
     found = WorkBisectResult(COMMITS[: len(history.works[0])], cases, "valgrind 3.19.0")
-    bisect_work.search(found, history.count, 0.005, 2, budget)
+    bisect_work.search(found, history.count, 0.005, 2, budget, **less)
     return found
 
 
@@ -71,8 +71,9 @@ def test_all_steps_are_named_in_order_and_can_be_seen_again():
     lines = said(found)
     assert lines[-2:] == ["FIRST BAD COMMIT: 05 title", "FIRST BAD COMMIT: 27 title"]
     at = lines.index("less work since 20 title")
-    assert lines[at + 1] == "  read.Read.epoch('table', 64): 1,100,000 -> 1,070,000 instructions (-2.73%)"
-    command = shlex.split(lines[lines.index("more work since 05 title") + 3].partition(": ")[2])
+    assert lines[at + 1] == "  read.Read.epoch('table', 64): 1,100,000 -> 1,070,000 instructions (-2.73 %)"
+    assert lines[at + 2] == "    lib f: 1.1 M -> 1.1 M (-2.7 %)"
+    command = shlex.split(lines[lines.index("more work since 05 title") + 5].partition(": ")[2])
     assert command[:4] == ["alb", "verdict", COMMITS[4][:10], COMMITS[5][:10]]
     assert all(re.search(pattern, case.name) for pattern, case in zip(command[7::2], CASES[:2], strict=True))
 
@@ -80,7 +81,7 @@ def test_all_steps_are_named_in_order_and_can_be_seen_again():
 def test_few_commits_are_counted_and_only_cases_that_do_more_work():
     history = History(stepped((5, 0.1)), stepped((9, -0.5)))
     found = searched(history)
-    assert [step.case for steps in found.steps.values() for step in steps] == COUNTED[:1]
+    assert [case for steps in found.steps.values() for case in steps] == COUNTED[:1]
     # GOOD and BAD, and what cutting 32 commits into three parts each takes.
     assert len(history.asked) <= 5 and found.counted <= 10
 
@@ -104,8 +105,15 @@ SKIPPED = [
 def test_without_more_work_there_is_nothing_to_find(works, why):
     history = History(works)
     found = searched(history)
-    assert found.exit_status == 3 and not found.worse and history.asked == [[0, 33]]
+    assert found.exit_status == 3 and not found.changed and history.asked == [[0, 33]]
     assert why in said(found)[-1] and said(found)[-1].startswith("NOT KNOWN: ")
+
+
+def test_less_work_is_looked_into_where_it_is_asked_for():
+    found = searched(History(stepped((5, -0.2), (9, 0.05), (20, -0.2))), less=True)
+    assert found.exit_status == 0 and len(found.steps) == 3 and said(found)[-1] == "FIRST BAD COMMIT: 09 title"
+    found = searched(History(stepped((5, -0.2))), less=True)
+    assert found.exit_status == 0 and said(found)[-1] == "FIRST COMMIT WITH LESS WORK: 05 title"
 
 
 def test_the_budget_and_the_user_end_it():
