@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alb_core.cli.options import answer_alone, bench_option, budget_option, machine_option, say
+from alb_core.cli.options import answer_alone, bench_option, budget_option, by_option, machine_option, say
 
 
 @click.command()
@@ -16,6 +16,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, mach
     type=click.FloatRange(min=0),
     help="Time to measure, builds apart; 0 judges again what is recorded.",
 )
+@by_option
 @bench_option
 @budget_option(default="10m", help="Budget of the verdicts it is about.")
 @click.option(
@@ -30,6 +31,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, mach
 def calibrate(
     machine: str | None,
     minutes: float,
+    by: str,
     patterns: tuple[str, ...],
     budget: float,
     resamples: int,
@@ -38,16 +40,19 @@ def calibrate(
 ) -> None:
     """Find out how often verdicts on this machine are wrong, and what they find.
 
-    Measures a release of tiledbsoma against itself, and against commits whose reads are 5, 10 and 25 % slower or that
-    keep 200 MB more, round by round as `alb verdict` does; then counts what verdicts say of these rounds. Writes
-    data/results/MACHINE/calibration.json, which `alb verdict` and the published site use. Another call adds rounds; an
-    interrupted one loses none. Exit status: 0 done, 2 bad input, 3 too few rounds yet.
+    Compares a release of tiledbsoma with itself, and with commits of a known change. Work: commits that do 0.5, 1, 2
+    and 5 % more of it, each commit installed anew for each pair, some pairs beside eight busy processes. Time and
+    memory: commits whose reads are 5, 10 and 25 % slower, or wait 10 % longer, or that keep 200 MB more, round by round
+    as `alb verdict` does. Then counts what verdicts say. Writes data/results/MACHINE/calibration.json, which `alb
+    verdict` and the published site use. Of --minutes, half go to each; another call adds to what is there, and an
+    interrupted one loses no round and no pair. Exit status: 0 done, 2 bad input, 3 too few rounds yet.
     """
     from alb_core.rounds.selections import VERDICT
     from alb_core.verdicts.calibration import calibration_text
     from alb_core.verdicts.calibration.calibrate import CalibrationRequest, run
 
-    request = CalibrationRequest(machine, 60 * minutes, patterns or VERDICT.patterns, budget, resamples, not no_canary)
+    chosen = patterns or VERDICT.patterns
+    request = CalibrationRequest(machine, 60 * minutes, by, chosen, budget, resamples, not no_canary)
     with answer_alone():
         done = run(request)
     for line in done.failures:

@@ -15,7 +15,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,35 +215,46 @@ def count(
         missing = found[commit.commit].missing(cases, runs)
         if missing:
             left.append((commit, missing))
-    total = sum(len(missing) for _, missing in left)
+    for place, outcomes, seconds in side_by_side(left, budget):
+        counted = left[place][0].commit
+        store.keep(counted, outcomes, seconds)
+        known = store.of(counted)
+        known.failures = {case: outcome.failed for case, outcome in outcomes.items() if outcome.failed}
+        found[counted] = known
+    return found
+
+
+def side_by_side(
+    jobs: Sequence[tuple[InstalledCommit, Sequence[BenchmarkCase]]], budget: float = math.inf
+) -> Iterator[tuple[int, dict[BenchmarkCase, Outcome], float]]:
+    """Count cases of commits, as many at a time as there are CPUs; after so many seconds no other one is begun.
+
+    Yields the place of each job as it ends, what it gave and the seconds that it took.
+    """
+    total = sum(len(cases) for _, cases in jobs)
     end = time.monotonic() + budget
     with (
         contextlib.ExitStack() as stack,
         tqdm(total=total, unit=" cases", desc="counting work", disable=None, leave=False) as bar,
     ):
-        running: list[_Job] = []
-        waiting = list(left)
+        running: list[tuple[int, _Job]] = []
+        waiting = list(enumerate(jobs))
         while running or (waiting and time.monotonic() < end):
             while waiting and time.monotonic() < end and len(running) < (os.cpu_count() or 1):
-                commit, missing = waiting.pop(0)
+                place, (commit, cases) = waiting.pop(0)
                 if bar.disable:
-                    print(f"alb: counting work {commit.place}, {len(missing)} cases", file=sys.stderr, flush=True)
-                running.append(_Job(commit, missing, stack))
+                    print(f"alb: counting work {commit.place}, {len(cases)} cases", file=sys.stderr, flush=True)
+                running.append((place, _Job(commit, cases, stack)))
             time.sleep(_PAUSE)
-            for job in [job for job in running if not job.process.running]:
-                running.remove(job)
-                outcomes = job.end()
-                store.keep(job.commit.commit, outcomes, job.seconds)
-                known = store.of(job.commit.commit)
-                known.failures = {case: outcome.failed for case, outcome in outcomes.items() if outcome.failed}
-                found[job.commit.commit] = known
-            for job in running:
+            for place, job in [each for each in running if not each[1].process.running]:
+                running.remove((place, job))
+                yield place, job.end(), job.seconds
+            for _, job in running:
                 if job.seconds > TIMEOUT:
                     raise AlbError(f"counting work {job.commit.place} took more than {TIMEOUT} s, and was ended")
-            done = sum(job.process.counted for job in running) + total
-            done -= sum(len(missing) for _, missing in waiting) + sum(len(job.cases) for job in running)
+            done = sum(job.process.counted for _, job in running) + total
+            done -= sum(len(cases) for _, (_, cases) in waiting) + sum(len(job.cases) for _, job in running)
             bar.update(done - bar.n)
-    return found
 
 
 class _Job:

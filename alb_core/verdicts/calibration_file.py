@@ -76,6 +76,44 @@ class VerdictRates:
 
 
 @dataclass(frozen=True)
+class WorkRates:
+    """How good words about the work of a case, or of all together, are."""
+
+    #: Comparisons of equal commits that were told worse or better. No two share a count.
+    false_alarms: Rate
+    #: By injected change (``1% native``): how often it was told worse. Of one that only waits, none should be.
+    found: Mapping[str, Rate] = field(default_factory=dict)
+    #: Of those found, how often the injected function was named first.
+    named: Mapping[str, Rate] = field(default_factory=dict)
+    #: The largest relative difference of equal commits, on a quiet machine and on a busy one; None where unknown.
+    largest: float | None = None
+    largest_under_load: float | None = None
+    #: What each change was counted to be, relative: the median.
+    effects: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WorkCalibration:
+    """What is known of counted work on one machine."""
+
+    #: When, ISO 8601.
+    measured: str
+    #: The release that was counted against itself, and below the injected changes.
+    commit: str
+    #: What counted, with its version.
+    counter: str
+    #: Relative change from which work is worse or better.
+    threshold: float
+    #: Pairs of equal commits, and those of them that were counted under load.
+    pairs: int
+    pairs_under_load: int
+    #: By the row of a verdict, ``module.Class.epoch('table', 1024, 'none')``.
+    cases: Mapping[str, WorkRates]
+    #: Of a verdict with all of these cases.
+    whole: WorkRates
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What is known of one machine."""
 
@@ -92,10 +130,12 @@ class Calibration:
     benchmarks: Mapping[str, VerdictRates]
     #: Of the verdict as a whole.
     whole: VerdictRates
-    #: Rounds of equal commits that all of it stands on.
+    #: Rounds of equal commits that all of it stands on; 0 where only work is calibrated.
     rounds: int = 0
     #: Rounds that a verdict of the budget has.
     verdict_rounds: int = 0
+    #: Of counted work; None where it is not calibrated.
+    work: WorkCalibration | None = None
 
     def thresholds(self) -> dict[str, float]:
         """Thresholds by case, where there are some."""
@@ -125,19 +165,51 @@ def calibration_lines(known: Calibration | None, machine: str, budget: float) ->
     """Say how good verdicts of a machine are, in lines."""
     if known is None:
         return [f"machine {machine} is not calibrated: how often its verdicts are wrong, `alb calibrate` finds out"]
+    by_time = _time_lines(known, machine, budget) if known.benchmarks or known.work is None else []
+    return [*_work_lines(known.work), *by_time]
+
+
+def _work_lines(work: WorkCalibration | None) -> list[str]:
+    if work is None:
+        return []
+    alarms = [each.false_alarms for each in work.cases.values()]
+    every = Rate(sum(each.count for each in alarms), sum(each.of for each in alarms))
+    lines = [
+        f"by calibration ({work.measured[:10]}), work of equal commits is called different in "
+        f"{rate_in_words(every)} comparisons; {differences_in_words(work.whole)}"
+    ]
+    found = [f"{size} in {rate.count} of {rate.of}" for size, rate in work.whole.found.items() if rate.of]
+    return [*lines, f"of more work they find {', '.join(found)}"] if found else lines
+
+
+def differences_in_words(known: WorkRates) -> str:
+    """Say how far counts of equal commits lie apart."""
+    shares = ((known.largest, ""), (known.largest_under_load, " under load"))
+    words = [f"{100 * share:.2f} %{where}" for share, where in shares if share is not None]
+    return f"they differ by at most {' and '.join(words)}" if words else "how far they differ is not known"
+
+
+def _time_lines(known: Calibration, machine: str, budget: float) -> list[str]:
     whole = known.whole
     other = "" if budget == known.budget else f" of {_minutes(known.budget)} (this one: {_minutes(budget)})"
     drawn = whole.resampled_false_alarms
     found = f"by calibration ({known.measured[:10]}), verdicts of {machine}{other} give a false alarm in "
     lines = [found + rate_in_words(whole.false_alarms, drawn)]
     for size, rate in whole.power.items():
-        lines.append(f"they find {size} more in {rate_in_words(rate, whole.resampled_power.get(size, Rate(0, 0)))}")
+        lines.append(
+            f"they find {more_in_words(size)} in {rate_in_words(rate, whole.resampled_power.get(size, Rate(0, 0)))}"
+        )
     if whole.visible is not None:
         lines.append(f"the smallest change that they show in 95 of 100 is about {100 * whole.visible:.0f} %")
     return lines
 
 
-def rate_in_words(disjoint: Rate, resampled: Rate) -> str:
+def more_in_words(size: str) -> str:
+    """Say a change: ``5% more``, or ``10% waiting``."""
+    return size if " " in size else f"{size} more"
+
+
+def rate_in_words(disjoint: Rate, resampled: Rate = Rate(0, 0)) -> str:
     """Say a rate of verdicts that share no round, and that of verdicts from rounds drawn anew."""
     low, high = disjoint.interval
     words = f"{disjoint.count} of {disjoint.of} ({100 * low:.1f} to {100 * high:.1f} %)" if disjoint.of else "0 of 0"

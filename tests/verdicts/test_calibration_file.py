@@ -1,13 +1,14 @@
 """The schema of what is known of a machine's verdicts."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from recorded import BASE, CASES
 
 from alb_core.base.errors import AlbError
 from alb_core.verdicts import calibration_file, verdict
-from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates
+from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates, WorkCalibration, WorkRates
 from alb_core.verdicts.judge import Judge
 
 
@@ -79,3 +80,19 @@ def test_a_file_of_counts_alone_is_read(tmp_path, known):
     path.write_text(json.dumps(content))
     read = calibration_file.load(tmp_path, "m")
     assert read.whole.false_alarms == Rate(4, 200) and read.benchmarks[CASES[0].name].step is None
+
+
+def test_what_is_known_of_work_is_said_beside_what_is_known_of_time(tmp_path, known):
+    rates = WorkRates(Rate(0, 60), {"1% native": Rate(5, 5)}, {}, 0.0002, 0.0004)
+    work = WorkCalibration(
+        "2026-11-28T12:00:00Z", BASE, "valgrind 3.19.0", 0.005, 60, 15, {"a": rates, "b": rates}, rates
+    )
+    both = replace(known, work=work)
+    calibration_file.save(tmp_path, both)
+    assert calibration_file.load(tmp_path, "m") == both
+    lines = calibration_file.calibration_lines(both, "m", 600.0)
+    assert "0 of 120 (0.0 to 3.0 %)" in lines[0] and "0.02 % and 0.04 % under load" in lines[0]
+    assert lines[1] == "of more work they find 1% native in 5 of 5"
+    assert lines[2:] == calibration_file.calibration_lines(known, "m", 600.0)
+    alone = replace(both, benchmarks={}, whole=VerdictRates(Rate(0, 0)))
+    assert calibration_file.calibration_lines(alone, "m", 600.0) == lines[:2]

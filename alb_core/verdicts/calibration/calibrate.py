@@ -1,6 +1,7 @@
-"""``alb calibrate`` without its command line: rounds of commits of known slowness, to what verdicts say of them.
+"""``alb calibrate`` without its command line: commits of a known change, to what verdicts say of them.
 
-The rounds go through the environments, processes and results files of a verdict, of a place of their own: the release
+Their work is counted pair by pair (:mod:`alb_core.verdicts.calibration.work_pairs`), their time is measured in rounds.
+These go through the environments, processes and results files of a verdict, of a place of their own: the release
 is what others publish results of, and the other commits are nobody's.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tqdm import tqdm
 
 from alb_core.base.paths import HISTORY_VARIABLE, calibration_root, data_root, environment_roots
 from alb_core.base.processes import variable_set
+from alb_core.cases.counter import Counter
 from alb_core.commits.history import releases
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
@@ -32,16 +34,17 @@ from alb_core.rounds.pairs import LEAST_ROUNDS, Rounds
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, InjectedSchedule, TurnResult, injected_cases
 from alb_core.rounds.selections import VERDICT, check, selected
+from alb_core.rounds.work import counter_for, work_cases
 from alb_core.verdicts import calibration_file
-from alb_core.verdicts.calibration import injected, rates, replay
-from alb_core.verdicts.calibration.injected import NOTHING, SHARES
+from alb_core.verdicts.calibration import injected, rates, replay, work_pairs, work_rates
+from alb_core.verdicts.calibration.injected import NOTHING, SHARES, WAITING
 from alb_core.verdicts.calibration.machine_state import MachineState
-from alb_core.verdicts.calibration_file import Calibration
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.statistics import USUAL_ROUNDS, planned
 
 #: Directories of the commits' environments: names as long as those of a verdict's, because a path's length counts.
-_ROOTS = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb", "10% waiting": "cwt"}
+_ROOTS = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb", WAITING: "cwt"}
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class CalibrationRequest:
 
     #: Name; None for asv's own choice.
     machine: str | None = None
-    #: To measure; none to judge again what is recorded.
+    #: To measure; none to judge again what is recorded. Half of them count work where both are asked for.
     seconds: float = 3600.0
+    #: ``work``, ``time`` or ``all``.
+    by: str = "all"
     patterns: tuple[str, ...] = VERDICT.patterns
     #: Of the verdicts that are judged (s).
     budget: float = 600.0
@@ -68,8 +73,6 @@ class CalibrationResult:
     #: What is known of the machine now.
     known: Calibration
     path: Path
-    #: What this call measured.
-    measured: MeasuringSummary
     #: Cases that failed or are n/a, in words.
     failures: tuple[str, ...]
 
@@ -89,20 +92,88 @@ class _Recorded:
 
 
 def run(request: CalibrationRequest) -> CalibrationResult:
-    """Measure rounds for as long as is asked, judge all that there are, and write the machine's calibration."""
+    """Measure for as long as is asked, judge all that there is, and write the machine's calibration."""
     check(request.patterns)
+    counter = counter_for(request.by)
+    failures: tuple[str, ...] = ()
+    if counter is not None:
+        if request.by == "work":
+            return _work(request, counter)
+        request = replace(request, seconds=request.seconds / 2)
+        try:
+            done = _work(request, counter)
+            failures = done.failures
+            print(f"alb: work is calibrated, and written to {done.path}", file=sys.stderr)
+        except _NoPairError as error:
+            print(f"alb: {error}", file=sys.stderr)
     found = _recorded(request)
     if found.measured.interrupted:
-        print("alb: the rounds are kept, and the same command goes on", file=sys.stderr)
-        raise KeyboardInterrupt
+        raise _interrupted("rounds")
     rounds = found.rounds
-    failures = tuple(f"{case.name}: failed on {said}" for case, said in rounds.failures.items())
+    failures += tuple(f"{case.name}: failed on {said}" for case, said in rounds.failures.items())
     failures += tuple(f"{case.name}: n/a on {said}" for case, said in rounds.absent.items())
     streams = replay.streams(rounds)
     if not streams:
         raise CouldNotMeasureError(f"no benchmark could be measured: {failures[0]}")
     known = _known(request, found, streams)
-    return CalibrationResult(known, calibration_file.save(found.results, known), found.measured, failures)
+    before = calibration_file.load(found.results, found.machine)
+    known = replace(known, work=before.work if before else None)
+    return CalibrationResult(known, calibration_file.save(found.results, known), failures)
+
+
+def _interrupted(what: str) -> KeyboardInterrupt:
+    print(f"alb: the {what} are kept, and the same command goes on", file=sys.stderr)
+    return KeyboardInterrupt()
+
+
+class _NoPairError(CouldNotMeasureError):
+    """There is no pair whose work is counted."""
+
+
+def _work(request: CalibrationRequest, counter: Counter) -> CalibrationResult:
+    """Count pairs, and write what all of them say."""
+    place = releases.path()
+    with (
+        variable_set(HISTORY_VARIABLE, str(place)),
+        session(request.machine, environment_roots()) as (conf, repo, machine),
+    ):
+        results = Path(conf.results_dir)
+        known = calibration_file.load(results, machine)
+        file = calibration_root() / "work" / f"{machine}.json"
+        pairs = work_pairs.FORMAT.read(file) or work_pairs.WorkPairs()
+        made = injected.commit_all(place)
+        head, base = environments_of(conf, environment_roots())
+        release = InstalledCommit(BASE, made.release.version, made.by_size[NOTHING], base)
+        release.install(conf, repo)
+        benchmarks = discovered(conf, repo, release)
+        rows = {case.row for case in selected(conf, benchmarks, request.patterns)}
+        counting = work_pairs.PairCounter(
+            conf=conf,
+            repo=repo,
+            base=release,
+            heads={size: InstalledCommit(HEAD, size, commit, head) for size, commit in made.by_size.items()},
+            cases={row: case for row, case in work_cases(benchmarks, counter.kind).items() if row in rows},
+            versions={name: str(benchmark["version"]) for name, benchmark in benchmarks.items()},
+            name=counter.name,
+            file=file,
+        )
+        if not counting.cases:
+            raise _NoPairError(f"none of the benchmarks {', '.join(sorted(rows))} is counted: choose others by -b")
+        try:
+            failures = counting.run(pairs, request.seconds)
+        except KeyboardInterrupt:
+            raise _interrupted("pairs") from None
+        work = work_rates.calibration(counting.judged(pairs))
+        if work is None:
+            why = next((f"{row}: {said}" for row, said in failures.items()), "give --minutes")
+            raise _NoPairError(f"no pair of equal commits is counted on {machine} yet: {why}")
+        known = known or Calibration(
+            machine, work.measured, work.commit, request.budget, {}, {}, VerdictRates(Rate(0, 0))
+        )
+        known = replace(known, work=work)
+        return CalibrationResult(
+            known, calibration_file.save(results, known), tuple(f"{row}: {said}" for row, said in failures.items())
+        )
 
 
 def _recorded(request: CalibrationRequest) -> _Recorded:

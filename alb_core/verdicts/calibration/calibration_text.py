@@ -2,14 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from alb_core.verdicts.calibration.injected import CHANGES, NOTHING
-from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates, rate_in_words
+from alb_core.verdicts.calibration_file import (
+    Calibration,
+    Effect,
+    Rate,
+    VerdictRates,
+    WorkCalibration,
+    WorkRates,
+    more_in_words,
+    rate_in_words,
+)
 
 
 def text(known: Calibration, form: str = "plain") -> str:
-    """Return the table of a calibration and what it stands on."""
+    """Return the tables of a calibration and what they stand on."""
+    parts = [_work_text(known.work, known.machine, form)] if known.work is not None else []
+    if known.benchmarks:
+        parts.append(_time_text(known, form))
+    return "\n\n".join(parts)
+
+
+def _work_text(work: WorkCalibration, machine: str, form: str) -> str:
+    """A row for each case: how far equal commits differ, then of each change how often it was found, and its size."""
+    sizes = list(work.whole.found)
+    headers = ["work", "false alarms", "equal commits differ by", *sizes]
+    rows = [_work_cells("a verdict as a whole", work.whole, sizes)]
+    rows += [_work_cells(f"`{name}`" if form == "github" else name, each, sizes) for name, each in work.cases.items()]
+    named = [work.whole.named.get(size, Rate(0, 0)) for size in sizes]
+    lines = [
+        tabulate(rows, headers, tablefmt=form, disable_numparse=True),
+        "",
+        f"Machine {machine}, {work.measured[:10]}, {work.counter}: {work.pairs} pairs of equal commits, "
+        f"{work.pairs_under_load} of them beside eight busy processes. Work is worse or better from "
+        f"{100 * work.threshold:.1f} %.",
+        "Each change: how often it was found, and by how much it was counted to change the case, in the median. One "
+        "that only waits does no work: the clock finds it.",
+        f"Of the changes found, the injected function was named first in {sum(rate.count for rate in named)} of "
+        f"{sum(rate.of for rate in named)}.",
+    ]
+    return "\n".join(lines)
+
+
+def _work_cells(name: str, known: WorkRates, sizes: Sequence[str]) -> list[str]:
+    shares = (known.largest, known.largest_under_load)
+    differences = [f"{100 * share:.3f} %" for share in shares if share is not None]
+    alarms = known.false_alarms
+    found = [name, f"{alarms.count}/{alarms.of}", ", ".join(differences) + " (busy)" * (shares[1] is not None)]
+    for size in sizes:
+        rate = known.found.get(size)
+        found.append("" if rate is None else f"{rate.count}/{rate.of} ({100 * known.effects[size]:+.2f} %)")
+    return found
+
+
+def _time_text(known: Calibration, form: str) -> str:
     headers = ["benchmark", "false alarms", *(f"{size} found" for size in CHANGES), "visible", "step", "measured"]
     rows = [_cells("a verdict as a whole", known.whole)]
     rows += [_cells(f"`{name}`" if form == "github" else name, each) for name, each in known.benchmarks.items()]
@@ -23,7 +73,7 @@ def text(known: Calibration, form: str = "plain") -> str:
             "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew, in which "
             "equal commits are swapped at random: what always favours one is in the first count and in 0% measured.",
             f"A verdict as a whole gives a false alarm in {_said(known.whole, NOTHING)}.",
-            *(f"It finds {size} more in {_said(known.whole, size)}." for size in known.whole.power),
+            *(f"It finds {more_in_words(size)} in {_said(known.whole, size)}." for size in known.whole.power),
         ]
     )
 

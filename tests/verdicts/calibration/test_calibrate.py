@@ -1,6 +1,7 @@
 """From what is recorded to a machine's file."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from alb_core.verdicts import calibration_file, verdict
 from alb_core.verdicts.calibration import calibrate, calibration_text
 from alb_core.verdicts.calibration.injected import CHANGES, NOTHING, SHARES
 from alb_core.verdicts.calibration.machine_state import MachineState
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates, WorkCalibration, WorkRates
 
 
 def recorded(tmp_path, count, openings=(3.0, 4.0, 50.0)):
@@ -39,7 +41,7 @@ def recorded(tmp_path, count, openings=(3.0, 4.0, 50.0)):
 def calibrated(tmp_path, count, monkeypatch, **asked):
     found = recorded(tmp_path, count)
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
-    return calibrate.run(calibrate.CalibrationRequest(resamples=10, **asked))
+    return calibrate.run(calibrate.CalibrationRequest(by="time", resamples=10, **asked))
 
 
 def test_a_machine_s_file_holds_counts_of_verdicts_of_the_budget(tmp_path, monkeypatch, capsys):
@@ -109,13 +111,13 @@ def test_what_failed_is_named_and_the_rest_is_judged(tmp_path, monkeypatch):
     case = next(case for case in found.rounds.pairs if (case.case, case.size) == (CASES[0], "5%"))
     found.rounds.failures[case] = "HEAD: ValueError: no"
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
-    done = calibrate.run(calibrate.CalibrationRequest(resamples=2, budget=300.0))
+    done = calibrate.run(calibrate.CalibrationRequest(by="time", resamples=2, budget=300.0))
     assert done.failures == (f"{CASES[0].name}: failed on HEAD: ValueError: no",)
     assert set(done.known.benchmarks) == {case.name for case in [CASES[1], *PEAKS[:2]]}
     for every in found.rounds.pairs:
         found.rounds.failures[every] = "BASE: ImportError: torch"
     with pytest.raises(CouldNotMeasureError, match=r"no benchmark could be measured: .*ImportError: torch"):
-        calibrate.run(calibrate.CalibrationRequest(budget=300.0))
+        calibrate.run(calibrate.CalibrationRequest(by="time", budget=300.0))
 
 
 def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkeypatch, capsys):
@@ -123,8 +125,67 @@ def test_who_is_interrupted_keeps_the_rounds_and_judges_nothing(tmp_path, monkey
     found.measured.interrupted = True
     monkeypatch.setattr(calibrate, "_recorded", lambda _: found)
     with pytest.raises(KeyboardInterrupt):
-        calibrate.run(calibrate.CalibrationRequest(resamples=2))
+        calibrate.run(calibrate.CalibrationRequest(by="time", resamples=2))
     assert not (tmp_path / MACHINE).exists() and "the rounds are kept" in capsys.readouterr().err
+
+
+WORK = WorkCalibration(
+    *("2026-11-28T12:00:00Z", BASE, "valgrind 3.19.0", 0.006, 61, 15),
+    {CASES[0].row: WorkRates(Rate(0, 61), {"1% native": Rate(19, 20)}, {}, 0.001, 0.0029, {"1% native": 0.0101})},
+    WorkRates(
+        Rate(1, 61), {"1% native": Rate(20, 20)}, {"1% native": Rate(18, 20)}, 0.001, 0.0029, {"1% native": 0.01}
+    ),
+)
+
+
+def test_both_kinds_are_in_one_file_and_each_keeps_the_other(tmp_path, monkeypatch):
+    known = calibrated(tmp_path, 60, monkeypatch, budget=300.0).known
+    calibration_file.save(tmp_path, replace(known, work=WORK))
+    assert calibrated(tmp_path, 60, monkeypatch, budget=300.0).known.work == WORK
+    assert calibration_file.load(tmp_path, MACHINE).work == WORK
+
+
+def test_work_goes_first_with_half_of_the_time_and_what_it_found_stays(tmp_path, monkeypatch, capsys):
+    asked = []
+    found = recorded(tmp_path, 0)
+
+    def work(request, counter):
+        asked.append(request.seconds)
+        known = Calibration(MACHINE, "", BASE, 300.0, {}, {}, VerdictRates(Rate(0, 0)), work=WORK)
+        return calibrate.CalibrationResult(known, calibration_file.save(tmp_path, known), ())
+
+    def time(request):
+        asked.append(request.seconds)
+        return found
+
+    monkeypatch.setattr(calibrate, "counter_for", lambda by: None if by == "time" else "valgrind")
+    monkeypatch.setattr(calibrate, "_work", work)
+    monkeypatch.setattr(calibrate, "_recorded", time)
+    with pytest.raises(CouldNotMeasureError, match="nothing is recorded"):
+        calibrate.run(calibrate.CalibrationRequest(seconds=100.0))
+    assert asked == [50, 50] and calibration_file.load(tmp_path, MACHINE).work == WORK
+    done = calibrate.run(calibrate.CalibrationRequest(seconds=100.0, by="work"))
+    assert asked == [50, 50, 100] and done.known.work == WORK
+
+    def none(request, counter):
+        raise calibrate._NoPairError("no pair yet")
+
+    # Without a pair the clock is asked all the same.
+    monkeypatch.setattr(calibrate, "_work", none)
+    found = recorded(tmp_path, 60)
+    assert calibrate.run(calibrate.CalibrationRequest(budget=300.0, resamples=2)).known.rounds == 60
+    with pytest.raises(CouldNotMeasureError, match="no pair yet"):
+        calibrate.run(calibrate.CalibrationRequest(by="work"))
+
+
+@pytest.mark.parametrize("form", ["plain", "github"])
+def test_work_is_printed_alone_where_it_alone_is_known(form):
+    known = Calibration(MACHINE, "", BASE, 300.0, {}, {}, VerdictRates(Rate(0, 0)), work=WORK)
+    said = calibration_text.text(known, form)
+    row = next(line for line in said.splitlines() if CASES[0].row in line)
+    assert "0/61" in row and "0.100 %, 0.290 % (busy)" in row and "19/20 (+1.01 %)" in row
+    assert "61 pairs of equal commits, 15 of them beside eight busy" in said and "from 0.6 %" in said
+    assert "first in 18 of 20" in said and "rounds" not in said
 
 
 def test_the_history_in_use_is_another_one_for_as_long_as_it_takes(tmp_path, monkeypatch):
