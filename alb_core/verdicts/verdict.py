@@ -24,7 +24,7 @@ from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
 from alb_core.rounds.selections import VERDICT, check, selected
 from alb_core.verdicts import calibration_file, counter_runs
 from alb_core.verdicts.counter_runs import CounterRuns, counted_by, counters_of
-from alb_core.verdicts.judge import Judge, Verdict
+from alb_core.verdicts.judge import WORK_THRESHOLD, Judge, Verdict
 from alb_core.verdicts.statistics import planned
 from alb_core.verdicts.verdict_text import Context
 
@@ -103,7 +103,8 @@ def judge_of(threshold: float | None, known: calibration_file.Calibration | None
     """Return the rule for a machine: what its calibration says is no change, and how many rounds it has to spend on."""
     if known is None:
         return Judge(threshold)
-    return Judge(threshold, known.thresholds(), usual=planned(known.verdict_rounds))
+    work = known.work.threshold if known.work else WORK_THRESHOLD
+    return Judge(threshold, known.thresholds(), work, usual=planned(known.verdict_rounds))
 
 
 def _with_counters(

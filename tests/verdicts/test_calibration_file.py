@@ -85,11 +85,12 @@ def test_a_file_of_counts_alone_is_read(tmp_path, known):
 def test_what_is_known_of_work_is_said_beside_what_is_known_of_time(tmp_path, known):
     rates = WorkRates(Rate(0, 60), {"1% native": Rate(5, 5)}, {}, 0.0002, 0.0004)
     work = WorkCalibration(
-        "2026-11-28T12:00:00Z", BASE, "valgrind 3.19.0", 0.005, 60, 15, {"a": rates, "b": rates}, rates
+        "2026-11-28T12:00:00Z", BASE, "valgrind 3.19.0", 0.006, 60, 15, {"a": rates, "b": rates}, rates
     )
     both = replace(known, work=work)
     calibration_file.save(tmp_path, both)
     assert calibration_file.load(tmp_path, "m") == both
+    assert verdict.judge_of(None, both).work_threshold == 0.006
     lines = calibration_file.calibration_lines(both, "m", 600.0)
     assert "0 of 120 (0.0 to 3.0 %)" in lines[0] and "0.02 % and 0.04 % under load" in lines[0]
     assert lines[1] == "of more work they find 1% native in 5 of 5"
