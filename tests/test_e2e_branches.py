@@ -110,7 +110,7 @@ def test_a_slower_commit_is_worse_and_asv_has_its_rounds(small, branches):
 
 def test_a_second_call_needs_no_second(small, branches):
     again = small.alb("verdict", *CASE, "--budget", "1s")
-    assert again.returncode == 1 and again.stdout.splitlines()[-1].startswith("WORSE: HEAD"), said(again)
+    assert again.returncode == 1 and again.stdout.splitlines()[-1].startswith("WORSE by "), said(again)
     assert f"{rounds_of(small, branches.slow)} pairs of earlier calls count" in again.stdout
 
 

@@ -120,10 +120,12 @@ new program('github', 'context', 'core', 'require', script)(github, context, cor
     .catch(error => { console.error(error.message); process.exit(1); });
 """
 TABLE = (
-    "### WORSE: HEAD (bbbbbbbb) against main (aaaaaaaa) on ci: 1 worse, 1 no change\n"
+    "### WORSE by work and time: HEAD (bbbbbbbb) against main (aaaaaaaa) on ci: 1 worse, 1 no change\n"
     "\n"
     f"| {' | '.join(HEADERS)} |\n|---|\n"
     "| `read_chunks.ReadChunks.time_epoch('table', 1024, 'none')` | +10.1 % | **worse** | > +999 % |\n"
+    "\n"
+    "<details>\n<summary>read: 1.0 M -> 1.1 M instructions</summary>\n\n| function |\n|---|\n| `f` |\n\n</details>\n"
     "\n"
     "- 20 pairs of earlier calls count\n"
 )
@@ -204,6 +206,10 @@ def test_what_could_do_more_than_be_read_is_disarmed(post, line, posted):
         (TABLE + "- more\n" * 10_000, "no file of 1 to 60000 bytes"),
         ("approved\n" + TABLE, "does not begin with the line for the whole"),
         (TABLE + "# LGTM\n", "neither of a table nor of a list"),
+        (TABLE + "<summary>x</summary>\n", "neither of a table nor of a list"),
+        (TABLE + "</details>\n", "neither of a table nor of a list"),
+        (TABLE + "<details>\n<details>\n", "neither of a table nor of a list"),
+        (TABLE + "<details>\n<summary>all is well</summary>\n", "folded table without an end"),
         (TABLE + "- \u202egnp.exe\n", "characters that do not show"),
         (TABLE + "- \x1b[2J\n", "characters that do not show"),
         (TABLE.encode() + b"- \xff\n", "not valid"),
@@ -212,3 +218,8 @@ def test_what_could_do_more_than_be_read_is_disarmed(post, line, posted):
 )
 def test_what_is_no_table_is_not_posted(post, content, said):
     assert said in post(content)
+
+
+def test_the_summary_of_a_folded_table_is_disarmed_too(post):
+    _, (_, options) = post(TABLE.replace("instructions</summary>", "<b>@x</b></summary>"))
+    assert "<summary>read: 1.0 M -> 1.1 M &lt;b>@&#8203;x&lt;/b></summary>" in options["body"]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from alb_core.cli.options import answer_alone, bench_option, budget_option, machine_option, threshold_option
+from alb_core.cli.options import answer_alone, bench_option, budget_option, by_option, machine_option, threshold_option
 
 
 @click.command()
 @click.argument("base", default="main")
 @click.argument("head", default="HEAD")
-@budget_option(default="10m", help="Time to measure: 90s, 10m, 1h.")
+@by_option
+@budget_option(default="10m", help="Time to measure by the clock, counts apart: 90s, 10m, 1h.")
 @bench_option
-@threshold_option(help="A smaller change is called none.  [default: 5%]")
+@threshold_option(help="A smaller change is called none.  [default: 5%; of work, 0.5%]")
 @machine_option
 @click.option("--aa", "same", is_flag=True, help="Measure a commit against itself: all that differs is noise.")
 @click.option("--no-canary", is_flag=True, help="Do not look first how noisy the machine is.")
@@ -22,6 +23,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, mach
 def verdict(
     base: str,
     head: str,
+    by: str,
     budget: float,
     patterns: tuple[str, ...],
     threshold: float | None,
@@ -31,9 +33,10 @@ def verdict(
     no_counters: bool,
     form: str | None,
 ) -> int:
-    """Say whether commit HEAD is slower, or takes more memory, than commit BASE of the tiledb-soma history.
+    """Say whether commit HEAD does more work, is slower, or takes more memory, than commit BASE of the history.
 
-    Both are measured side by side, round by round, until every answer is clear or the budget is spent; another call
+    Work is counted first: instructions, which are the same from run to run. Then both are measured side by side, round
+    by round, until every answer is clear or the budget is spent; what does the same work needs few rounds. Another call
     goes on where one ended. Exit status: 0 no regression, 1 regression, 2 bad input, 3 could not measure.
     """
     from alb_core.rounds.selections import VERDICT
@@ -43,6 +46,7 @@ def verdict(
     request = VerdictRequest(
         base=base,
         head=head,
+        by=by,
         budget=budget,
         patterns=patterns or VERDICT.patterns,
         threshold=threshold,

@@ -1,4 +1,7 @@
-"""``alb verdict`` without its command line: two commits and a budget, or rounds that are recorded, to a verdict."""
+"""``alb verdict`` without its command line: two commits and a budget, or what is recorded, to a verdict.
+
+Work is counted first. What the clock has to do then, rounds do; counters of TileDB say beside it what moved.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,29 @@ from asv.config import Config
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots
+from alb_core.base.processes import variable_set
+from alb_core.cases import epoch_seconds
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
+from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.installed_commits import InstalledCommit, base_and_head, commits_of, dependencies
 from alb_core.rounds.measure import MeasuringSummary, measure
 from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import Rounds
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
-from alb_core.rounds.selections import VERDICT, check, selected
+from alb_core.rounds.selections import VERDICT, check, counted, matched, require_some
+from alb_core.rounds.work import WorkStore, count, counter_for
 from alb_core.verdicts import calibration_file, counter_runs
 from alb_core.verdicts.counter_runs import CounterRuns, counted_by, counters_of
 from alb_core.verdicts.judge import WORK_THRESHOLD, Judge, Verdict
-from alb_core.verdicts.statistics import planned
+from alb_core.verdicts.statistics import Word, planned
 from alb_core.verdicts.verdict_text import Context
+from alb_core.verdicts.work_changes import NOT_COUNTED, ComparedWork
+from alb_core.verdicts.work_runs import compared_work, recorded_work
+
+#: Rounds in which waiting is usually excluded; where it is not, the canary says why that may be.
+FIRST_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,9 @@ class VerdictRequest:
     #: Names of commits of the history.
     base: str = "main"
     head: str = "HEAD"
-    #: Seconds to measure, builds and canary apart.
+    #: What is asked for: ``work``, ``time`` (and memory), or ``all``.
+    by: str = "all"
+    #: Seconds to measure by the clock; builds and counts apart.
     budget: float = 600.0
     #: Regular expressions of benchmarks; the standard ones by default.
     patterns: tuple[str, ...] = VERDICT.patterns
@@ -61,24 +75,35 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         commits = commits_of(conf, repo, names)
         if (commits[0] == commits[1]) is not request.same:
             raise _unlike(names, commits)
+        counter = counter_for(request.by)
         base, head = base_and_head(conf, repo, names, commits)
         benchmarks = discovered(conf, repo, head)
-        cases = selected(conf, benchmarks, request.patterns)
+        counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
+        cases = [] if request.by == "work" else matched(conf, benchmarks, request.patterns)
+        require_some([*counts, *cases], benchmarks, request.patterns)
         benchmarks.save()
-        seen = canary.look(known.canary if known else None) if request.run_canary else None
-        if seen is not None:
-            print(f"alb: {seen.said}", file=sys.stderr)
         empty = empty_results(repo, head.environment, machine)
+        judge = judge_of(request.threshold, known)
+        work, done = NOT_COUNTED, MeasuringSummary()
+        if counter and counts:
+            kept = WorkStore(Path(conf.results_dir), machine, empty, benchmarks, counter)
+            work, done.interrupted = _work((base, head), counts, kept, judge, request.by)
         store = Store(Path(conf.results_dir), machine, empty, benchmarks, commits)
         rounds = Rounds({case: store.pairs(base.commit, head.commit, case) for case in cases})
         recorded = sum(map(len, rounds.pairs.values()))
-        judge = judge_of(request.threshold, known)
-        schedule = PairSchedule(rounds, judge.still_open)
-        bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
-        done = measure(bench, schedule, partial(store.keep_pair, base.commit, head.commit), request.budget)
+        schedule = PairSchedule(rounds, partial(judge.still_open, work=work))
+        watch = Watch(known.canary if known else None, request.run_canary)
+        if not done.interrupted:
+            times = [case for case in judge.still_open(rounds, work) if case.kind is Kind.TIME]
+            if not all(judge.only_for_waiting(case, work) for case in times):
+                watch.look()
+            bench = Bench(conf, {BASE: base, HEAD: head}, benchmarks, request.attributes)
+            keep = partial(store.keep_pair, base.commit, head.commit)
+            with variable_set(epoch_seconds.VARIABLE, "1"):
+                done = measure(bench, schedule, keep, request.budget, before_group=watch.before_round)
         if not done.interrupted:
             schedule.require_one_round(done.seconds, request.budget)
-        verdict = judge.verdict(rounds)
+        verdict = judge.verdict(rounds, work)
         if not request.same:
             verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head)))
         if request.run_counters and not request.same:
@@ -93,10 +118,55 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         budget=request.budget,
         recorded=recorded,
         interrupted=done.interrupted,
-        canary=seen,
+        canary=watch.seen,
         calibration=known,
     )
     return verdict, context
+
+
+class Watch:
+    """Tells of rounds, and looks how noisy the machine is where the clock is asked more than whether a case waits."""
+
+    def __init__(self, expected: Mapping[str, float] | None, asked: bool) -> None:
+        self._expected, self._asked = expected, asked
+        #: What the canary saw; None where nobody looked.
+        self.seen: canary.Canary | None = None
+
+    def look(self) -> None:
+        """Look, unless nobody asks for it or it was done."""
+        if self._asked and self.seen is None:
+            self.seen = canary.look(self._expected)
+            print(f"alb: {self.seen.said}", file=sys.stderr)
+
+    def before_round(self, number: int) -> None:
+        """Say in a pipe which round comes; a terminal has a bar."""
+        if number >= FIRST_ROUNDS:
+            self.look()
+        if not sys.stderr.isatty():
+            print(f"alb: round {number + 1}", file=sys.stderr, flush=True)
+
+
+def _work(
+    commits: tuple[InstalledCommit, InstalledCommit],
+    cases: Mapping[BenchmarkCase, BenchmarkCase],
+    store: WorkStore,
+    judge: Judge,
+    by: str,
+) -> tuple[ComparedWork, bool]:
+    """Count and compare; and whether the user ended it."""
+    try:
+        return compared_work(
+            commits,
+            cases,
+            lambda some, what, runs: count(some, what, store, runs=runs),
+            lambda change: judge.work_word(change) is not Word.SAME,
+        ), False
+    except KeyboardInterrupt:
+        return recorded_work(commits, cases, store), True
+    except AlbError as error:
+        if by == "work":
+            raise
+        return ComparedWork(notes={timed.row: str(error) for timed in cases.values()}), False
 
 
 def judge_of(threshold: float | None, known: calibration_file.Calibration | None) -> Judge:
@@ -120,14 +190,14 @@ def _with_counters(
     interrupted = done.interrupted
     base, head = (each.commit for each in commits)
     by_row = counters_of(benchmarks, [case for case, pairs in rounds.pairs.items() if pairs])
-    counted = Rounds({case: store.pairs(base, head, case) for cases in by_row.values() for case in cases})
-    if counted.pairs and not interrupted:
+    runs = Rounds({case: store.pairs(base, head, case) for cases in by_row.values() for case in cases})
+    if runs.pairs and not interrupted:
         try:
-            count = counted_by(conf, commits, next(iter(counted.pairs)).benchmark)
-            CounterRuns(count, partial(store.add_pair, base, head), counted, by_row).run(verdict)
+            tiledb = counted_by(conf, commits, next(iter(runs.pairs)).benchmark)
+            CounterRuns(tiledb, partial(store.add_pair, base, head), runs, by_row).run(verdict)
         except KeyboardInterrupt:
             interrupted = True
-    said = (*verdict.moved, *counter_runs.moved_counters(verdict, counted, by_row))
+    said = (*verdict.moved, *counter_runs.moved_counters(verdict, runs, by_row))
     return replace(verdict, moved=said), interrupted
 
 

@@ -11,12 +11,18 @@ from tabulate import tabulate
 
 from alb_core.rounds import pairs
 from alb_core.rounds.canary import Canary
-from alb_core.verdicts import calibration_file
+from alb_core.verdicts import calibration_file, waiting
 from alb_core.verdicts.calibration_file import Calibration
-from alb_core.verdicts.judge import Change, Verdict, VerdictRow
+from alb_core.verdicts.judge import Change, JudgedWork, Verdict, VerdictRow
 from alb_core.verdicts.statistics import Word
+from alb_core.verdicts.work_changes import APART, function_lines, short_count
 
-HEADERS = ("benchmark", "time", "95 % interval", "verdict", "visible", "rounds", "peak memory", "verdict")
+HEADERS = (
+    *("benchmark", "work", "verdict", "time", "95 % interval", "verdict", "visible", "rounds"),
+    *("peak memory", "verdict"),
+)
+#: Columns of words.
+VERDICTS = (2, 5, 9)
 
 #: Raised when a field of the JSON changes its meaning.
 JSON_VERSION = 1
@@ -58,13 +64,14 @@ def headline(verdict: Verdict, context: Context) -> str:
     ]
     counted = ", ".join(f"{count} {word}" for word, count in verdict.counts.items() if count)
     together = f"; together: {', '.join(several)}" if several else ""
-    return f"{verdict.word.upper()}: {who} on {context.machine}: {counted}{together}"
+    return f"{verdict.word.upper()} by {_and(verdict.by)}: {who} on {context.machine}: {counted}{together}"
 
 
 def text(verdict: Verdict, context: Context) -> str:
     """Return the table, what is to be known beside it, and the line for the whole at its end."""
     table = tabulate([_cells(row) for row in verdict.rows], HEADERS, tablefmt="plain", disable_numparse=True)
-    return "\n".join([table, "", *_remarks(verdict, context), headline(verdict, context)])
+    causes = [line for name, work in _other_work(verdict) for line in _cause(name, work)]
+    return "\n".join([table, "", *causes, *_remarks(verdict, context), headline(verdict, context)])
 
 
 def markdown(verdict: Verdict, context: Context) -> str:
@@ -72,11 +79,12 @@ def markdown(verdict: Verdict, context: Context) -> str:
     rows = [_cells(row) for row in verdict.rows]
     for row in rows:
         row[0] = f"`{row[0]}`"
-        for place in (3, 7):
+        for place in VERDICTS:
             row[place] = f"**{row[place]}**" if row[place] in {Word.WORSE, Word.BETTER} else row[place]
     table = tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True)
+    causes = [line for name, work in _other_work(verdict) for line in _folded(name, work)]
     remarks = [f"- {line}" for line in _remarks(verdict, context)]
-    return "\n".join([f"### {headline(verdict, context)}", "", table, "", *remarks])
+    return "\n".join([f"### {headline(verdict, context)}", "", table, "", *causes, *remarks])
 
 
 def as_json(verdict: Verdict, context: Context) -> str:
@@ -85,6 +93,8 @@ def as_json(verdict: Verdict, context: Context) -> str:
         "version": JSON_VERSION,
         "verdict": str(verdict.word) if verdict.judged else "could not measure",
         "exit_status": verdict.exit_status,
+        "by": list(verdict.by),
+        "counter": verdict.counter,
         "headline": headline(verdict, context),
         **{name: getattr(context, name) for name in ("base", "head", "base_commit", "head_commit", "machine")},
         **{name: getattr(context, name) for name in ("seconds", "budget", "recorded", "interrupted")},
@@ -98,19 +108,25 @@ def as_json(verdict: Verdict, context: Context) -> str:
 
 
 def _cells(row: VerdictRow) -> list[str]:
+    work = ["", ""] if row.work is None else [_work(row.work), str(row.work.word)]
     time = ["", "", "", "", ""] if row.time is None else _time(row.time)
     memory = ["", ""] if row.memory is None else [_memory(row.memory), str(row.memory.word)]
-    return [row.name, *time, *memory]
+    return [row.name, *work, *time, *memory]
+
+
+def _work(change: JudgedWork) -> str:
+    said = f"{100 * change.change:+.2f} %"
+    if change.apart is not None and change.apart > APART:
+        said += f" (counts of one commit: {100 * change.apart:.2f} % apart)"
+    return said
 
 
 def _time(change: Change) -> list[str]:
-    if change.change is None or change.low is None or change.high is None or change.visible is None:
-        return ["", "", str(change.word), "", str(change.rounds)]
     return [
-        _percent(change.change),
-        f"{_percent(change.low)} .. {_percent(change.high)}",
+        "" if change.change is None else _percent(change.change),
+        "" if change.low is None or change.high is None else f"{_percent(change.low)} .. {_percent(change.high)}",
         str(change.word),
-        _percent(change.visible).lstrip("+"),
+        "" if change.visible is None else _percent(change.visible).lstrip("+"),
         str(change.rounds),
     ]
 
@@ -130,6 +146,19 @@ def _percent(share: float) -> str:
 
 def _remarks(verdict: Verdict, context: Context) -> list[str]:
     found = [f"{row.name}: {note}" for row in verdict.rows for note in row.notes]
+    found += [
+        f"{row.name}: work is {row.work.word} and time {row.time.word}: the clock's word counts"
+        for row in verdict.rows
+        if row.contradicted and row.work and row.time
+    ]
+    if verdict.counter:
+        found.append(f"work is instructions of user code, counted by {verdict.counter}")
+    excluded = [row.time.rounds for row in verdict.rows if row.time and row.time.no_waiting]
+    if excluded:
+        found.append(
+            f"where work is the same, or nearly, the clock had only to exclude waiting: {max(excluded)} rounds exclude "
+            f"{100 * waiting.EACH:.0f} % of a benchmark, and {100 * waiting.TOGETHER:.0f} % of most"
+        )
     found += verdict.moved
     if context.recorded:
         found.append(f"{context.recorded} pairs of earlier calls count")
@@ -139,6 +168,41 @@ def _remarks(verdict: Verdict, context: Context) -> list[str]:
     if context.interrupted:
         found.append("interrupted: the rounds are kept, and the same command goes on")
     return found
+
+
+def _other_work(verdict: Verdict) -> list[tuple[str, JudgedWork]]:
+    """Names of rows whose work is not the same, and that work."""
+    return [(row.name, row.work) for row in verdict.rows if row.work is not None and row.work.word is not Word.SAME]
+
+
+def _cause(name: str, work: JudgedWork) -> list[str]:
+    """Lines that say which functions took the difference."""
+    return [_counts(name, work), *(f"  {line}" for line in function_lines(work)), ""]
+
+
+def _counts(name: str, work: JudgedWork) -> str:
+    return f"{name}: {short_count(work.base)} -> {short_count(work.head)} instructions ({_work(work)})"
+
+
+def _folded(name: str, work: JudgedWork) -> list[str]:
+    """The functions as a table that opens."""
+    cells = [
+        [_code(each.name), f"{each.before:,}", f"{each.after:,}", f"{each.difference:+,}", each.unit]
+        for each in work.functions
+    ]
+    headers = ("function", "before", "after", "difference", "of")
+    table = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
+    return ["<details>", f"<summary>{_counts(name, work)}</summary>", "", table, "", "</details>", ""]
+
+
+def _code(name: str) -> str:
+    # operator| would be the end of a cell, and who posts the table takes no backslash.
+    return f"`{name}`".replace("|", "¦")
+
+
+def _and(names: Sequence[str]) -> str:
+    """Join names: ``work, time and memory``."""
+    return " and ".join([part for part in (", ".join(names[:-1]), names[-1] if names else "") if part])
 
 
 def _why(verdict: Verdict) -> str:

@@ -3,14 +3,16 @@
 import json
 
 import pytest
-from recorded import BASE, CASES, HEAD, PEAKS, peaks, quiet, rounds_of
+from recorded import BASE, CASES, HEAD, PEAKS, peaks, quiet, rounds_of, saying, works
 
+from alb_core.cases.work import Work
 from alb_core.rounds import canary
 from alb_core.rounds.pairs import Pair
 from alb_core.verdicts import verdict_text
 from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
 from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.verdict_text import Context
+from alb_core.verdicts.work_changes import ComparedWork, change_of
 
 
 def context(**other):
@@ -29,9 +31,9 @@ def worse():
 
 def test_text_ends_with_one_line_for_the_whole(worse):
     lines = verdict_text.text(worse, context(recorded=12)).splitlines()
-    assert lines[0].split()[:2] == ["benchmark", "time"] and "visible" in lines[0]
+    assert lines[0].split()[:2] == ["benchmark", "work"] and "visible" in lines[0]
     assert lines[-1] == (
-        "WORSE: HEAD (bbbbbbbb) against main (aaaaaaaa) on m: 4 worse, 1 no change; together: "
+        "WORSE by time and memory: HEAD (bbbbbbbb) against main (aaaaaaaa) on m: 4 worse, 1 no change; together: "
         "read.Read.epoch, 4 together"
     )
     row = next(line for line in lines if line.startswith("read.Read.epoch('table', 64)"))
@@ -44,7 +46,7 @@ def test_text_ends_with_one_line_for_the_whole(worse):
 
 def test_markdown_is_a_table_under_the_line_for_the_whole(worse):
     lines = verdict_text.markdown(worse, context(interrupted=True)).splitlines()
-    assert lines[0].startswith("### WORSE: HEAD (bbbbbbbb)") and lines[2].startswith("| benchmark")
+    assert lines[0].startswith("### WORSE by time and memory: HEAD (bbbbbbbb)") and lines[2].startswith("| benchmark")
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(worse.rows) and len({line.count("|") for line in table}) == 1
     assert any("**worse**" in line and "`read.Read.epoch('table', 64)`" in line for line in table)
@@ -55,7 +57,7 @@ def test_json_holds_everything(worse):
     seen = canary.seen({"numpy": [1.0, 1.0, 1.1], "read": [2.0, 2.0, 9.0]}, {"read": 0.4})
     content = json.loads(verdict_text.as_json(worse, context(canary=seen)))
     assert (content["verdict"], content["exit_status"]) == ("worse", 1)
-    assert content["headline"].startswith("WORSE: ") and content["counts"]["no change"] == 1
+    assert content["headline"].startswith("WORSE by time and memory: ") and content["counts"]["no change"] == 1
     assert (content["base_commit"], content["machine"]) == (BASE, "m")
     row = next(row for row in content["rows"] if row["name"] == "read.Read.epoch('table', 64)")
     assert row["time"]["word"] == "worse" and row["time"]["low"] < row["time"]["change"] < row["time"]["high"]
@@ -88,3 +90,52 @@ def test_a_calibration_and_a_noisy_machine_are_told(worse):
     short = verdict_text.text(worse, context(calibration=calibration, budget=120.0))
     assert "verdicts of m of 10 min (this one: 2 min) give a false alarm in" in short
     assert "too noisy right now" in text
+
+
+def names(prefix, count, size):
+    return {f"lib {prefix}|{n}": size for n in range(count)}
+
+
+@pytest.fixture
+def other_work():
+    """A case that does more work in a dozen functions, one whose threads make its counts vary, and one as before."""
+    more = change_of([Work(10**8, names("f", 12, 10**6))], [Work(112 * 10**6, names("f", 12, 2 * 10**6))])
+    varying = change_of([Work(10**8), Work(101 * 10**6)], [Work(10**8)])
+    changes = {CASES[0].row: more, CASES[1].row: varying, **works(CASES_2=1.0).changes}
+    rounds = rounds_of(**{f"CASES_{n}": saying(quiet(4)) for n in range(3)})
+    return Judge().verdict(rounds, ComparedWork("valgrind 3.19.0", changes))
+
+
+def test_other_work_is_told_with_the_functions_that_took_it(other_work):
+    lines = verdict_text.text(other_work, context()).splitlines()
+    assert lines[-1].startswith("WORSE by work: HEAD (bbbbbbbb)")
+    place = lines.index("read.Read.epoch('table', 64): 100.0 M -> 112.0 M instructions (+12.00 %)")
+    assert lines[place + 1] == "  lib f|0: 1.0 M -> 2.0 M (+1.0 %)"
+    assert lines[place + 11] == "  and 2 more" and not any(" instructions (+0" in line for line in lines)
+    assert any("+0.00 % (counts of one commit: 1.00 % apart)" in line for line in lines)
+    assert any("valgrind 3.19.0" in line for line in lines)
+    assert any("4 rounds exclude 10 % of a benchmark" in line for line in lines)
+
+
+def test_markdown_folds_the_functions_and_json_has_them_all(other_work):
+    lines = verdict_text.markdown(other_work, context()).splitlines()
+    begin, end = lines.index("<details>"), lines.index("</details>")
+    assert sum(line.startswith("| `lib f¦") for line in lines[begin:end]) == 12
+    table = [line for line in lines[:begin] if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1 and any("**worse**" in line for line in table)
+    content = json.loads(verdict_text.as_json(other_work, context()))
+    assert (content["by"], content["counter"]) == (["work"], "valgrind 3.19.0")
+    work = next(row["work"] for row in content["rows"] if row["name"] == CASES[0].row)
+    assert work["change"] == pytest.approx(0.12) and len(work["functions"]) == 12 and work["word"] == "worse"
+
+
+def test_what_work_and_clock_contradict_is_told():
+    found = Judge().verdict(rounds_of(CASES_0=quiet(20, 0.7)), works(CASES_0=1.3))
+    assert verdict_text.headline(found, context()).startswith("BETTER by time: ")
+    said = f"{CASES[0].row}: work is worse and time better: the clock's word counts"
+    assert said in verdict_text.text(found, context())
+
+
+def test_no_change_says_by_what():
+    found = Judge().verdict(rounds_of(CASES_0=saying(quiet(4)), PEAKS_0=peaks(4)), works(CASES_0=1.0))
+    assert verdict_text.headline(found, context()).startswith("NO CHANGE by work, time and memory: ")
