@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import click
 
 from alb_core.base.documents import Format
 from alb_core.cli.machines import results_root
-from alb_core.cli.options import answer_alone, bench_option, say, threshold_option
+from alb_core.cli.options import answer_alone, bench_option, by_option, say, threshold_option
 from alb_core.commits.builds import cache
 from alb_core.commits.builds import plan as plan_module
 from alb_core.commits.builds.plan import Planner
@@ -27,26 +26,35 @@ from alb_core.rounds.results import machines
 @click.argument("words", metavar="[RANGE]", default="..")
 @click.option("--machine", help="Whose results; asv's own choice by default.")
 @bench_option
-@threshold_option(default="5%", help="Smaller changes are called none.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def steps(words: str, machine: str | None, patterns: tuple[str, ...], threshold: float, as_json: bool) -> None:
-    """List every release at which a campaign saw time or memory change by more than the noise.
+@by_option
+@threshold_option(help="Smaller changes are called none.  [default: 5% of time and memory, 1% of work]")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print a table of Markdown.")
+def steps(
+    words: str, machine: str | None, patterns: tuple[str, ...], by: str, threshold: float | None, form: str | None
+) -> None:
+    """List every release at which a campaign saw work change, and time or memory by more than the noise.
 
-    RANGE is as `alb campaign` takes it. Each line has the change, its interval (all of them hold at once, 95 %), and
-    the levels before and after; the noise of a round follows for each benchmark.
+    RANGE is as `alb campaign` takes it. A step of time or memory has its interval (all of them hold at once, 95 %), and
+    the noise of a round follows for each benchmark. A step of work is exact, and has the functions that took most of
+    it.
     """
     from alb_core.rounds.selections import CAMPAIGN
-    from alb_core.verdicts import campaign, campaign_text
+    from alb_core.verdicts import campaign, step_text
     from alb_core.verdicts.change_points import find_steps
+    from alb_core.verdicts.judge import THRESHOLD
+    from alb_core.verdicts.work_steps import STEP, work_steps
 
-    request = campaign.CampaignRequest(words, patterns=patterns or CAMPAIGN.patterns, machine=machine)
+    asked = campaign.CampaignRequest(words, patterns=patterns or CAMPAIGN.patterns, machine=machine)
     with answer_alone():
-        rounds = campaign.recorded(request)
-        found = find_steps(rounds, threshold)
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(line) for line in found], indent=1))
-        return
-    for text in campaign_text.step_lines(found):
+        rounds = campaign.recorded(asked) if by != "work" else {}
+        # All that is counted is worth a line: there is no noise in it.
+        work = campaign.recorded_work(dataclasses.replace(asked, patterns=patterns or ("",))) if by != "time" else {}
+        campaign.require_recorded(asked, [*rounds.values(), *work.values()])
+        found = find_steps(rounds, threshold or THRESHOLD)
+        exact = work_steps(work, threshold or STEP)
+    forms = {None: step_text.lines, "json": step_text.as_json, "markdown": step_text.markdown}
+    for text in forms[form](found, exact):
         click.echo(text)
 
 

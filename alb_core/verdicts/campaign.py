@@ -18,6 +18,7 @@ from asv.util import UserError
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.cases.counter import Counter
+from alb_core.cases.work import Work
 from alb_core.commits.history import active, releases_lock
 from alb_core.commits.history.releases_lock import Release
 from alb_core.rounds import prepare
@@ -125,12 +126,21 @@ def recorded(request: CampaignRequest) -> dict[BenchmarkCase, CaseHistory]:
     return found
 
 
-def recorded_work(request: CampaignRequest) -> ReleaseWork | None:
-    """Return the counts that stand in a machine's results; None where there are none."""
+def recorded_work(request: CampaignRequest) -> dict[str, dict[str, list[Work]]]:
+    """Return the counts that stand in a machine's results, by row and release."""
     with contextlib.chdir(suite_root()):
         known = _Recorded.of(request)
         counter = recorded_counter(Path(known.conf.results_dir), known.machine)
-        return known.work(counter) if counter else None
+        return campaign_work.works_by_row(known.work(counter)) if counter else {}
+
+
+def require_recorded(request: CampaignRequest, found: Sequence[object]) -> None:
+    """Refuse results in which nothing stands."""
+    if not any(found):
+        machine = request.machine or machines.default_name()
+        raise AlbError(
+            f"machine {machine} has no rounds or counts of a campaign: `alb campaign --machine {machine}` makes them"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
-"""A campaign as text: where it stands, and the steps that its rounds show."""
+"""A campaign as text: where it stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from alb_core.commits.history import releases_lock
-from alb_core.rounds.cases import Kind
 from alb_core.rounds.release_schedule import ReleaseSchedule, duration_in_words, wanted_rounds
 from alb_core.verdicts import campaign_work
 from alb_core.verdicts.campaign import Campaign
-from alb_core.verdicts.change_points import CaseSteps, Step
 
 
 def lines(campaign: Campaign) -> Iterator[str]:
@@ -51,30 +48,3 @@ def _round_lines(campaign: Campaign, schedule: ReleaseSchedule) -> Iterator[str]
         yield f"failed     {case.name} at {version}: {reason}"
     again = "; the same command goes on" if done is not None and schedule.remaining().processes else ""
     yield f"left       {schedule.remaining().said}{again}"
-
-
-def step_lines(found: Sequence[CaseSteps]) -> Iterator[str]:
-    """Yield the steps of all cases by release, then the noise of each case."""
-    steps = [step for line in found for step in line.steps]
-    releases = list(dict.fromkeys(release.version for release in releases_lock.load()))
-    for step in sorted(steps, key=lambda step: releases.index(step.version)):
-        interval = f"{_change(step, step.change)} ({_change(step, step.low)} to {_change(step, step.high)})"
-        levels = f"{_level(step, step.old)} -> {_level(step, step.new)}"
-        yield f"{step.version:8} {step.case.name}: {interval}, {levels}, since {step.before}"
-    if not steps:
-        yield "no step over the noise"
-    for line in found:
-        noise = _bytes(line.noise) if line.case.kind is Kind.COUNT else f"{line.noise:.1%}"
-        yield f"noise    {line.case.name}: {noise} a round, {line.rounds} rounds or more"
-
-
-def _change(step: Step, value: float) -> str:
-    return _bytes(value, "+") if step.case.kind is Kind.COUNT else f"{value:+.1%}"
-
-
-def _level(step: Step, value: float) -> str:
-    return f"{value:.3g} s" if step.case.kind is Kind.TIME else _bytes(value)
-
-
-def _bytes(value: float, sign: str = "") -> str:
-    return f"{value / 2**20:{sign}.3g} MiB"
