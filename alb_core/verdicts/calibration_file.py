@@ -114,6 +114,21 @@ class WorkCalibration:
 
 
 @dataclass(frozen=True)
+class WaitingRates:
+    """How good verdicts are in which work is the same, so that the clock has only to exclude waiting.
+
+    No two of them share a round.
+    """
+
+    #: Of equal commits: those that were told worse or better, and those of which waiting was excluded.
+    false_alarms: Rate
+    excluded: Rate
+    #: Of a commit that waits 10 % longer: those told worse, and those told anything but that or not known.
+    found: Rate
+    missed: Rate
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What is known of one machine."""
 
@@ -136,6 +151,8 @@ class Calibration:
     verdict_rounds: int = 0
     #: Of counted work; None where it is not calibrated.
     work: WorkCalibration | None = None
+    #: Of the same work; None where no rounds say their processor seconds.
+    waiting: WaitingRates | None = None
 
     def thresholds(self) -> dict[str, float]:
         """Thresholds by case, where there are some."""

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from alb_core.base.paths import HISTORY_VARIABLE, calibration_root, data_root, environment_roots
 from alb_core.base.processes import variable_set
+from alb_core.cases import epoch_seconds
 from alb_core.cases.counter import Counter
 from alb_core.commits.history import releases
 from alb_core.rounds import canary
@@ -36,7 +37,7 @@ from alb_core.rounds.schedules import BASE, HEAD, InjectedSchedule, TurnResult, 
 from alb_core.rounds.selections import VERDICT, check, selected
 from alb_core.rounds.work import counter_for, work_cases
 from alb_core.verdicts import calibration_file
-from alb_core.verdicts.calibration import injected, rates, replay, work_pairs, work_rates
+from alb_core.verdicts.calibration import injected, rates, replay, waiting_rates, work_pairs, work_rates
 from alb_core.verdicts.calibration.injected import NOTHING, SHARES, WAITING
 from alb_core.verdicts.calibration.machine_state import MachineState
 from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates
@@ -203,6 +204,9 @@ def _recorded(request: CalibrationRequest) -> _Recorded:
         rounds = Rounds({case: stores[case.size].pairs(base.commit, heads[case.size].commit, case) for case in cases})
         state_file = root / f"{machine}.json"
         state = MachineState.load(state_file)
+        ratios_file = root / "waiting" / f"{machine}.json"
+        ratios = waiting_rates.FORMAT.read(ratios_file) or waiting_rates.Ratios()
+        ratios.put_into(rounds)
         measured = MeasuringSummary()
         if request.seconds:
             commits = {BASE: base, **heads}
@@ -224,12 +228,15 @@ def _recorded(request: CalibrationRequest) -> _Recorded:
             def keep(result: TurnResult) -> None:
                 size = result.turn.commits[1]
                 stores[size].keep_pair(base.commit, heads[size].commit, result)
+                if ratios.add(result):
+                    waiting_rates.FORMAT.write(ratios_file, ratios)
 
             schedule = InjectedSchedule(rounds, SHARES)
             bench = Bench(conf, commits, benchmarks, request.attributes)
-            measured = measure(
-                *(bench, schedule, keep, request.seconds), before_group=install_again, after_start=keep_opening
-            )
+            with variable_set(epoch_seconds.VARIABLE, "1"):
+                measured = measure(
+                    *(bench, schedule, keep, request.seconds), before_group=install_again, after_start=keep_opening
+                )
             if not measured.interrupted:
                 schedule.require_one_round(measured.seconds, request.seconds, option="--minutes")
         seconds = dict.fromkeys(Kind, 0.0)
@@ -283,6 +290,7 @@ def _known(request: CalibrationRequest, found: _Recorded, streams: Mapping[str, 
         whole=whole,
         rounds=max(replay.lengths(streams[NOTHING]).values()),
         verdict_rounds=most,
+        waiting=waiting_rates.count(streams, Judge(usual=planned(most)), most),
     )
 
 

@@ -12,6 +12,7 @@ from alb_core.verdicts.calibration_file import (
     Effect,
     Rate,
     VerdictRates,
+    WaitingRates,
     WorkCalibration,
     WorkRates,
     more_in_words,
@@ -73,9 +74,20 @@ def _time_text(known: Calibration, form: str) -> str:
             "Each count: of verdicts that share no round, then (in brackets) of those from rounds drawn anew, in which "
             "equal commits are swapped at random: what always favours one is in the first count and in 0% measured.",
             f"A verdict as a whole gives a false alarm in {_said(known.whole, NOTHING)}.",
+            *_waiting_lines(known.waiting),
             *(f"It finds {more_in_words(size)} in {_said(known.whole, size)}." for size in known.whole.power),
         ]
     )
+
+
+def _waiting_lines(known: WaitingRates | None) -> list[str]:
+    if known is None:
+        return []
+    return [
+        "Where work is the same, the clock has only to exclude waiting. Of equal commits it is excluded in "
+        f"{rate_in_words(known.excluded)}, with a false alarm in {rate_in_words(known.false_alarms)}; 10 % of waiting "
+        f"is found in {rate_in_words(known.found)}, and called no change in {rate_in_words(known.missed)}."
+    ]
 
 
 def _cells(name: str, known: VerdictRates) -> list[str]:

@@ -12,6 +12,7 @@ from alb_core.rounds.schedules import injected_cases_in
 from alb_core.verdicts.calibration.injected import NOTHING
 from alb_core.verdicts.judge import MOST_SAMPLES, Judge
 from alb_core.verdicts.statistics import LEAST_SAMPLES
+from alb_core.verdicts.work_changes import NOT_COUNTED, ComparedWork
 
 #: Rounds of one size, by case; all cases of a kind have as many.
 Stream = Mapping[BenchmarkCase, Sequence[Pair]]
@@ -41,21 +42,21 @@ def rounds_in(budget: float, opening: float, times: float, peaks: float) -> int:
     return max(0, min(MOST_ROUNDS, int(left / max(opening + times, 1e-9))))
 
 
-def replay(stream: Stream, judge: Judge, max_rounds: int) -> Rounds:
+def replay(stream: Stream, judge: Judge, max_rounds: int, work: ComparedWork = NOT_COUNTED) -> Rounds:
     """Take rounds, in their order, until the judge needs no more of a case, or a verdict's rounds are used up."""
     rounds = Rounds.of(list(stream))
     cases: list[BenchmarkCase] = []
     for done in range(max(max_rounds, MOST_SAMPLES)):
         # Between interim analyses no answer of time changes, and memory needs few.
         if done <= MOST_SAMPLES or done in INTERIM_ROUNDS:
-            cases = judge.still_open(rounds)
+            cases = judge.still_open(rounds, work)
         for case in cases:
             if done < min(_max_rounds(case.kind, max_rounds), len(stream[case])):
                 rounds.pairs[case].append(stream[case][done])
     return rounds
 
 
-def disjoint(stream: Stream, judge: Judge, max_rounds: int) -> Iterator[Rounds]:
+def disjoint(stream: Stream, judge: Judge, max_rounds: int, work: ComparedWork = NOT_COUNTED) -> Iterator[Rounds]:
     """Yield verdicts that share no round: each begins after the last round that the one before it used.
 
     One begins only where all of its rounds are there, so that none is left out because of what it would have said.
@@ -66,7 +67,7 @@ def disjoint(stream: Stream, judge: Judge, max_rounds: int) -> Iterator[Rounds]:
             case: pairs[at[case.kind] : at[case.kind] + _max_rounds(case.kind, max_rounds)]
             for case, pairs in stream.items()
         }
-        rounds = replay(taken, judge, max_rounds)
+        rounds = replay(taken, judge, max_rounds, work)
         yield rounds
         for kind in at:
             at[kind] += max(len(pairs) for case, pairs in rounds.pairs.items() if case.kind is kind)

@@ -19,7 +19,7 @@ from alb_core.verdicts import calibration_file, verdict
 from alb_core.verdicts.calibration import calibrate, calibration_text
 from alb_core.verdicts.calibration.injected import CHANGES, NOTHING, SHARES
 from alb_core.verdicts.calibration.machine_state import MachineState
-from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates, WorkCalibration, WorkRates
+from alb_core.verdicts.calibration_file import Calibration, Rate, VerdictRates, WaitingRates, WorkCalibration, WorkRates
 
 
 def recorded(tmp_path, count, openings=(3.0, 4.0, 50.0)):
@@ -136,6 +136,16 @@ WORK = WorkCalibration(
         Rate(1, 61), {"1% native": Rate(20, 20)}, {"1% native": Rate(18, 20)}, 0.001, 0.0029, {"1% native": 0.01}
     ),
 )
+
+
+def test_what_is_known_of_waiting_is_said(tmp_path, monkeypatch):
+    known = calibrated(tmp_path, 60, monkeypatch, budget=300.0).known
+    assert known.waiting is None and "only to exclude waiting" not in calibration_text.text(known)
+    said = calibration_text.text(
+        replace(known, waiting=WaitingRates(Rate(1, 30), Rate(28, 30), Rate(7, 9), Rate(0, 9)))
+    )
+    line = next(line for line in said.splitlines() if "only to exclude waiting" in line)
+    assert all(words in line for words in ("28 of 30", "1 of 30", "7 of 9", "0 of 9"))
 
 
 def test_both_kinds_are_in_one_file_and_each_keeps_the_other(tmp_path, monkeypatch):
