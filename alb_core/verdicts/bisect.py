@@ -34,12 +34,12 @@ from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, PairSchedule
 from alb_core.rounds.selections import check, counted, matched, require_some
 from alb_core.rounds.work import CommitWork, WorkStore
-from alb_core.verdicts import bisect_search, bisect_work
+from alb_core.verdicts import bisect_search, bisect_work, calibration_file
 from alb_core.verdicts.bisect_search import Regression, Search
 from alb_core.verdicts.bisect_work import WorkBisectResult
 from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.statistics import Word
-from alb_core.verdicts.work_search import THRESHOLD
+from alb_core.verdicts.verdict import judge_of
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
             found = WorkBisectResult(chain, counts, counter.name)
             count = partial(_count, conf, repo, store)
             at_once = min(os.cpu_count() or 1, len(environment_roots()))
-            bisect_work.search(found, count, THRESHOLD, at_once, request.budget, less=request.by == "work")
+            threshold = judge_of(None, calibration_file.load(Path(conf.results_dir), machine)).work_threshold
+            bisect_work.search(found, count, threshold, at_once, request.budget, less=request.by == "work")
             if found.changed or found.interrupted or request.by == "work" or not cases:
                 return found
             print(f"alb: {found.open}; the clock is asked", file=sys.stderr, flush=True)

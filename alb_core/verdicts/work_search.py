@@ -10,9 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Mapping
 
-#: A smaller change of work is none: counts of one commit differ by less.
-THRESHOLD = 0.005
-
 #: Two places of a range, the first before the second.
 Interval = tuple[int, int]
 
