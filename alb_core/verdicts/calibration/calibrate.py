@@ -100,10 +100,10 @@ def run(request: CalibrationRequest) -> CalibrationResult:
     if counter is not None:
         if request.by == "work":
             return _work(request, counter)
-        request = replace(request, seconds=request.seconds / 2)
+        half = replace(request, seconds=request.seconds / 2)
         try:
-            done = _work(request, counter)
-            failures = done.failures
+            done = _work(half, counter)
+            request, failures = half, done.failures
             print(f"alb: work is calibrated, and written to {done.path}", file=sys.stderr)
         except _NoPairError as error:
             print(f"alb: {error}", file=sys.stderr)

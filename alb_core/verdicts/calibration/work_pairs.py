@@ -9,6 +9,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +32,12 @@ LOAD = 8
 #: A program that keeps a processor busy until it is ended.
 _BUSY = "while True: pass"
 
-#: How many pairs there are of each change, quiet and under load, of one of any other.
-SHARES = {(NOTHING, 0): 9, (NOTHING, LOAD): 3, **{(size, 0): 1 for size in (*WORK_CHANGES, WAITING)}}
+#: How many pairs of each change and load there are of a round of all: of equal commits most, and of the change that is
+#: to be found always more than of those that are larger, or too small.
+SHARES = {
+    **{(NOTHING, 0): 10, (NOTHING, LOAD): 2},
+    **{(size, 0): 2 if size.startswith("1%") else 1 for size in (*WORK_CHANGES, WAITING)},
+}
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,8 @@ class PairCounter:
 
     def _pair(self, size: str, load: int, failures: dict[str, str]) -> CountedPair:
         commits = self.base, self.heads[size]
-        for commit in commits:
-            commit.install_again(self.conf, self.repo)
+        with ThreadPoolExecutor(len(commits)) as pool:
+            list(pool.map(lambda commit: commit.install_again(self.conf, self.repo), commits))
         outcomes: dict[int, dict[BenchmarkCase, Outcome]] = {}
         with busy(load):
             for place, found, _ in side_by_side([(commit, list(self.cases.values())) for commit in commits]):

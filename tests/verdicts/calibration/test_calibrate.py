@@ -183,7 +183,8 @@ def test_work_goes_first_with_half_of_the_time_and_what_it_found_stays(tmp_path,
     # Without a pair the clock is asked all the same.
     monkeypatch.setattr(calibrate, "_work", none)
     found = recorded(tmp_path, 60)
-    assert calibrate.run(calibrate.CalibrationRequest(budget=300.0, resamples=2)).known.rounds == 60
+    assert calibrate.run(calibrate.CalibrationRequest(budget=300.0, resamples=2, seconds=70.0)).known.rounds == 60
+    assert asked[-1] == 70
     with pytest.raises(CouldNotMeasureError, match="no pair yet"):
         calibrate.run(calibrate.CalibrationRequest(by="work"))
 
