@@ -135,6 +135,31 @@ class Small(counters.Reading):
     param_names = ("rows",)
     params = ([256, 512, 1024],)
 '''
+INSTRUCTIONS = '''"""The same, by instructions."""
+
+from contextlib import contextmanager
+
+from alb_core.cases import instructions
+
+from .small import Case
+
+
+def setup_cache():
+    return instructions.count_all([Small])
+
+
+class Small(instructions.Instructions):
+    version = "1"
+    param_names = ("rows", "counter")
+    params = ([256, 512, 1024], ["valgrind", "processor"])
+
+    @staticmethod
+    @contextmanager
+    def opened(rows):
+        case = Case(rows)
+        yield case.epoch
+        case.close()
+'''
 
 
 class SmallSuite(Suite):
@@ -148,6 +173,7 @@ class SmallSuite(Suite):
             path.unlink()
         (self.root / "benchmarks" / "small.py").write_text(SMALL)
         (self.root / "benchmarks" / "counters.py").write_text(COUNTED)
+        (self.root / "benchmarks" / "instructions.py").write_text(INSTRUCTIONS)
 
     def environment(self):
         return {**super().environment(), "ALB_DATA": str(self.data)}

@@ -69,6 +69,7 @@ def write_tiny(
             "soma_joinid": pa.array(obs_joinids, pa.int64()),
             "cell_type": pa.array(cell_type, pa.string()).dictionary_encode(),
             "raw_sum": pa.array(raw_sum, pa.float64()),
+            "nnz": pa.array((x != 0).sum(axis=1), pa.int64()),
         }
     )
     var = pa.table({"soma_joinid": pa.array(var_joinids, pa.int64()), "feature_length": pa.array(np.arange(n_vars))})

@@ -111,3 +111,20 @@ def test_a_case_says_what_each_epoch_took_where_it_is_asked_to(manifest, name, m
         case.close()
         said, rest = epoch_seconds.taken_out(capsys.readouterr().err)
         assert said == tuple((one.elapsed, one.processor) for one in results if asked) and rest == ""
+
+
+@pytest.mark.parametrize("shuffle", ["none", "global"])
+def test_the_first_rows_alone_are_proved_by_what_obs_says_of_them(manifest, name, shuffle, monkeypatch):
+    def first():
+        yield ReadCase(name, "table", 128, shuffle, BUFFER, rows=256)
+        yield LoadCase(name, "scipy.csr", "4x16", "none", 128, BUFFER, rows=256)
+
+    for case in first():
+        assert case.epoch().n_rows == 256
+        case.close()
+    right = epochs._totals_of
+    monkeypatch.setattr(epochs, "_totals_of", lambda obs, rows: right(obs, rows[:-1]))
+    for case in first():
+        with pytest.raises(AlbError, match="not what the dataset holds"):
+            case.epoch()
+        case.close()
