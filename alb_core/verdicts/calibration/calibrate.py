@@ -34,8 +34,8 @@ from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import LEAST_ROUNDS, Rounds
 from alb_core.rounds.results.store import Store
 from alb_core.rounds.schedules import BASE, HEAD, InjectedSchedule, TurnResult, injected_cases
-from alb_core.rounds.selections import VERDICT, check, selected
-from alb_core.rounds.work import counter_for, work_cases
+from alb_core.rounds.selections import VERDICT, check, counted, selected
+from alb_core.rounds.work import counter_for
 from alb_core.verdicts import calibration_file
 from alb_core.verdicts.calibration import injected, rates, replay, waiting_rates, work_pairs, work_rates
 from alb_core.verdicts.calibration.injected import NOTHING, SHARES, WAITING
@@ -147,19 +147,21 @@ def _work(request: CalibrationRequest, counter: Counter) -> CalibrationResult:
         release = InstalledCommit(BASE, made.release.version, made.by_size[NOTHING], base)
         release.install(conf, repo)
         benchmarks = discovered(conf, repo, release)
-        rows = {case.row for case in selected(conf, benchmarks, request.patterns)}
+        chosen = counted(conf, benchmarks, request.patterns, counter.kind)
         counting = work_pairs.PairCounter(
             conf=conf,
             repo=repo,
             base=release,
             heads={size: InstalledCommit(HEAD, size, commit, head) for size, commit in made.by_size.items()},
-            cases={row: case for row, case in work_cases(benchmarks, counter.kind).items() if row in rows},
+            cases={timed.row: case for case, timed in chosen.items()},
             versions={name: str(benchmark["version"]) for name, benchmark in benchmarks.items()},
             name=counter.name,
             file=file,
         )
         if not counting.cases:
-            raise _NoPairError(f"none of the benchmarks {', '.join(sorted(rows))} is counted: choose others by -b")
+            raise _NoPairError(
+                f"no benchmark of {', '.join(map(repr, request.patterns))} is counted: give others by -b"
+            )
         try:
             failures = counting.run(pairs, request.seconds)
         except KeyboardInterrupt:
