@@ -4,7 +4,7 @@ A round measures both commits side by side, so what the machine did meanwhile ca
 rounds' log ratios the 20 % trimmed mean is taken, with its interval (Tukey and McLaughlin 1963, Yuen 1974): a burst
 that hits one commit in a few rounds is cut off. The rounds are analysed as they come, each time at a level of its own
 that alpha spending (Lan and DeMets 1983) gives it, so that false alarms stay as rare whenever one stops. Holm's
-procedure (1979) keeps them so over all benchmarks. docs/verdicts.md has the reasons; the tests hold the rates by
+procedure (1979) keeps them so over all benchmarks. docs/statistics.md has the reasons; the tests hold the rates by
 simulation.
 """
 
