@@ -117,7 +117,7 @@ def test_a_second_call_needs_no_second(small, branches):
 def test_the_first_bad_commit_is_found_and_rounds_that_are_there_count(small, branches):
     branches.branch("native", "dist_links/libtiledbsoma/CMakeLists.txt", lambda text: "# Mine.\n" + text, base="slow")
     words = branches.branch("words", READERS, lambda text: f"# {uuid.uuid4()}\n{text}", base="slow")
-    done = small.alb("bisect", "main", "HEAD", *CASE[:2])
+    done = small.alb("bisect", "main", "HEAD", "--by", "time", *CASE[:2])
     assert done.returncode == 0, said(done)
     lines = done.stdout.splitlines()
     assert lines[-1] == f"FIRST BAD COMMIT: {branches.slow[:7]} slow", said(done)

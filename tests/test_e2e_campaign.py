@@ -1,6 +1,7 @@
 """`alb campaign` for real: two releases, killed while it measures, and gone on with."""
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -12,7 +13,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 RELEASES = [releases_lock.find(releases_lock.load(), version) for version in ("2.2.0", "2.3.0")]
 BENCHMARK = "small.Small.time_epoch"
-WORDS = ["campaign", "2.2.0..2.3.0", "--machine", "history", "--rounds", "3", "-b", r"Small.time_epoch\(256\)"]
+SMALL = ["--machine", "history", "-b", r"Small.time_epoch\(256\)"]
+WORDS = ["campaign", "2.2.0..2.3.0", "--by", "time", "--rounds", "3", *SMALL]
 
 
 def results(small):
@@ -45,3 +47,17 @@ def test_killed_and_gone_on_with_it_ends_with_every_round_once(small):
     assert {found["commit"] for found in small.certificates("campaign/*")} == commits
     compared = small.asv("compare", "--machine", "history", *(release.commit for release in RELEASES))
     assert compared.returncode == 0 and f"{BENCHMARK}(256)" in compared.stdout, said(compared)
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind counts")
+def test_two_shards_count_what_one_run_would(small):
+    for shard, version in (("1/2", "2.2.0"), ("2/2", "2.3.0")):
+        done = small.alb("campaign", "2.2.0..2.3.0", "--by", "work", "--shard", shard, *SMALL)
+        assert done.returncode == 0 and "work       1 of 1 releases are counted, 1 cases each" in done.stdout, said(
+            done
+        )
+        assert f"releases   1, {version} to {version}" in done.stdout, said(done)
+    planned = small.alb("campaign", "-n", "2.2.0..2.3.0", "--by", "work", *SMALL)
+    assert planned.stdout.splitlines()[-1] == "left       nothing is left to count", said(planned)
+    steps = small.alb("history", "steps", "2.2.0..2.3.0", "--by", "work", "--threshold", "0.0001%", *SMALL)
+    assert steps.returncode == 0 and steps.stdout.startswith("2.3.0    small.Small.epoch(256): "), said(steps)
