@@ -33,7 +33,7 @@ from alb_core.rounds.results import machines
 def steps(
     words: str, machine: str | None, patterns: tuple[str, ...], by: str, threshold: float | None, form: str | None
 ) -> None:
-    """List every release at which a campaign saw work change, and time or memory by more than the noise.
+    """List every release at which work changed, or time or memory by more than the noise of a campaign.
 
     RANGE is as `alb campaign` takes it. A step of time or memory has its interval (all of them hold at once, 95 %), and
     the noise of a round follows for each benchmark. A step of work is exact, and has the functions that took most of
