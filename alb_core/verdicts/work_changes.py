@@ -120,10 +120,12 @@ def _function_changes(base: Work, head: Work) -> list[FunctionChange]:
     interpreter = FunctionChange(INTERPRETER, _of_interpreter(base.functions), _of_interpreter(head.functions))
     if not base.functions:
         # What counts knows no functions.
-        return _python_changes(base, head, base.instructions, least)
+        return _python_changes(base, head, base.instructions / max(1, sum(base.bytecodes.values())), least)
     python = []
     if abs(interpreter.difference) >= least:
-        python = _python_changes(base, head, interpreter.before, least)
+        # Of a commit that executes little Python, no function of the interpreter is large enough to be kept.
+        takes = [_of_interpreter(work.functions) / max(1, sum(work.bytecodes.values())) for work in (base, head)]
+        python = _python_changes(base, head, max(takes), least)
     if python:
         # The interpreter's own functions say nothing where those that it executed are known.
         natives = [each for each in natives if not _INTERPRETER.match(each.name)] + [interpreter]
@@ -134,8 +136,8 @@ def _function_changes(base: Work, head: Work) -> list[FunctionChange]:
     return natives
 
 
-def _python_changes(base: Work, head: Work, takes: int, least: float) -> list[FunctionChange]:
-    """Python functions that execute another number of bytecodes, all of which take so many instructions.
+def _python_changes(base: Work, head: Work, takes: float, least: float) -> list[FunctionChange]:
+    """Python functions that execute another number of bytecodes, each of which takes so many instructions.
 
     Down to those that are about the share of the case.
     """
@@ -146,7 +148,7 @@ def _python_changes(base: Work, head: Work, takes: int, least: float) -> list[Fu
     for each in _differences(base.bytecodes, head.bytecodes, "bytecodes"):
         # A count too small to be kept may be all the difference there is to none.
         unkept = 2 * LEAST_BYTECODES * executed if 0 in (each.before, each.after) else 0
-        if each.difference and abs(each.difference) * takes / executed >= least and abs(each.difference) >= unkept:
+        if each.difference and abs(each.difference) * takes >= least and abs(each.difference) >= unkept:
             found.append(each)
     return sorted(found, key=lambda each: -abs(each.difference))
 

@@ -63,6 +63,9 @@ def test_python_functions_stand_at_the_place_of_the_interpreter():
         ("libtiledb read", 900_000, 901_500, "instructions"),
     ]
     assert function_lines(found)[1] == "  a.py:g: 400 -> 540 bytecodes"
+    # So they do where the other commit executes so little Python that nothing of the interpreter is kept.
+    few = change_of([Work(985_000, {"libtiledb read": 900_000}, {"a.py:f": 6})], [base])
+    assert [each.name for each in few.functions] == ["the Python interpreter", "a.py:f", "a.py:g"]
     # Where no Python function executes more, the interpreter's own functions say what there is to say.
     own = change_of([base], [Work(1_014_000, more, base.bytecodes)])
     assert [each.name for each in own.functions][:2] == ["libpython3.11 eval", "libpython3.11 alloc"]
