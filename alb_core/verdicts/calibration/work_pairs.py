@@ -35,7 +35,7 @@ _BUSY = "while True: pass"
 #: How many pairs of each change and load there are of a round of all: of equal commits most, and of the change that is
 #: to be found always more than of those that are larger, or too small.
 SHARES = {
-    **{(NOTHING, 0): 10, (NOTHING, LOAD): 2},
+    **{(NOTHING, 0): 20, (NOTHING, LOAD): 2},
     **{(size, 0): 2 if size.startswith("1%") else 1 for size in (*WORK_CHANGES, WAITING)},
 }
 
