@@ -1,14 +1,17 @@
 """`alb calibrate` for real: commits of known slowness over a real release, killed in the middle, and gone on with."""
 
+import json
+import shutil
 import signal
 import subprocess
 
+import psutil
 import pytest
 from suite_copy import rounds_in, said
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-CASE = ("-b", r"Small.time_epoch\(256\)", "--no-canary", "--machine", "known")
+CASE = ("-b", r"Small.time_epoch\(256\)", "--no-canary", "--by", "time", "--machine", "known")
 
 
 def rounds_of(small):
@@ -56,3 +59,23 @@ def test_rounds_outlive_a_kill_and_another_call_adds_to_them(small):
     damaged = small.alb("calibrate", *CASE, "--minutes", "0")
     assert damaged.returncode == 2 and "calibration.json is no calibration" in damaged.stderr, said(damaged)
     place.unlink()
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind counts")
+def test_pairs_of_counts_outlive_a_kill_and_another_call_adds_to_them(small):
+    words = ("calibrate", "--by", "work", *CASE[:2], "--machine", "counted", "--minutes")
+    file = small.root / "data" / "calibration" / "work" / "counted.json"
+    none = small.alb(*words, "0")
+    assert none.returncode == 3 and "no pair of equal commits is counted on counted yet" in none.stderr, said(none)
+    small.interrupted(signal.SIGKILL, file.exists, *words, "30")
+    pairs = json.loads(file.read_text())["pairs"]
+    # The second one is counted beside busy processes, which end with the command.
+    small.interrupted(signal.SIGINT, lambda: len(json.loads(file.read_text())["pairs"]) > len(pairs), *words, "30")
+    more = json.loads(file.read_text())["pairs"]
+    assert more[: len(pairs)] == pairs and {pair["load"] for pair in more} == {0, 8}
+    assert not [each for each in psutil.process_iter(["cmdline"]) if "while True: pass" in (each.info["cmdline"] or ())]
+    done = small.alb(*words, "0")
+    assert done.returncode == 0 and "1 of them beside eight busy processes" in done.stdout, said(done)
+    known = json.loads((small.root / "data" / "results" / "counted" / "calibration.json").read_text())
+    [case] = known["work"]["cases"].values()
+    assert case["false_alarms"] == {"count": 0, "of": len(more)}, known
