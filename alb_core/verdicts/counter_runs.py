@@ -14,7 +14,6 @@ import statistics as plain
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ class CounterRuns:
 
     def __init__(
         self,
-        count: Callable[[Sequence[str]], tuple[Figures, Figures]],
+        count: Callable[[Sequence[str], bool], tuple[Figures, Figures]],
         keep: Callable[[BenchmarkCase, Pair, datetime, float], None],
         rounds: Rounds,
         by_row: Mapping[str, Sequence[BenchmarkCase]],
@@ -118,8 +117,9 @@ class CounterRuns:
 
     def _once(self, rows: Sequence[str]) -> None:
         names = {row: _combination(self._by_row[row][0]) for row in rows}
+        base_first = self._rounds.most() % 2 == 0
         started, at = datetime.now(UTC), time.monotonic()
-        base, head = self._count(list(names.values()))
+        base, head = self._count(list(names.values()), base_first)
         each = (time.monotonic() - at) / sum(len(self._by_row[row]) for row in rows)
         for row in rows:
             one, other = base.get(names[row], {}), head.get(names[row], {})
@@ -143,13 +143,18 @@ class CounterRuns:
 
 def counted_by(
     conf: Config, commits: Sequence[InstalledCommit], counter: str
-) -> Callable[[Sequence[str]], tuple[Figures, Figures]]:
-    """Return what runs epochs of some combinations on both commits, in a process each, beside each other."""
+) -> Callable[[Sequence[str], bool], tuple[Figures, Figures]]:
+    """Return what runs epochs of some combinations on both commits, a process each.
 
-    def count(names: Sequence[str]) -> tuple[Figures, Figures]:
-        with variable_set(CHOSEN, json.dumps(list(names))), ThreadPoolExecutor(len(commits)) as pool:
-            base, head = pool.map(lambda commit: _cache_of(conf, commit, counter), commits)
-        return base, head
+    One after the other: fragments are counted by the files that are opened, by whichever process.
+    """
+
+    def count(names: Sequence[str], base_first: bool) -> tuple[Figures, Figures]:
+        found: dict[str, Figures] = {}
+        for commit in commits if base_first else reversed(commits):
+            with variable_set(CHOSEN, json.dumps(list(names))):
+                found[commit.label] = _cache_of(conf, commit, counter)
+        return found["BASE"], found["HEAD"]
 
     return count
 
