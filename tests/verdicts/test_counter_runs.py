@@ -35,8 +35,8 @@ class Commits:
     def __init__(self, base, head):
         self.figures, self.asked = (base, head), []
 
-    def __call__(self, names):
-        self.asked.append(list(names))
+    def __call__(self, names, base_first):
+        self.asked.append((list(names), base_first))
         at = len(self.asked) - 1
         value = lambda one: one[at % len(one)] if isinstance(one, list) else one  # noqa: E731
         return tuple(
@@ -87,7 +87,7 @@ LONG = {**EQUAL, "waiting": [0.75, 0.74, 0.76, 0.75, 0.75, 0.76]}
 def test_counters_run_as_often_as_they_may_tell_more(base, head, ratio, runs, kept, said):
     commits = Commits(base, head)
     verdict, rounds, by_row, pairs = counted(commits, ratio)
-    assert commits.asked == [["Read('table', 64)"]] * runs
+    assert commits.asked == [(["Read('table', 64)"], number % 2 == 0) for number in range(runs)]
     assert len(pairs) == kept
     lines = moved_counters(verdict, rounds, by_row)
     assert len(lines) == (said is not None) and all(re.search(f"{re.escape(ROW)} is {said}", line) for line in lines)
@@ -97,7 +97,7 @@ def test_all_rows_are_counted_together_and_what_is_recorded_not_again():
     commits = Commits(EQUAL, EQUAL)
     verdict, rounds, by_row, _ = counted(commits, cases=CASES[:2])
     CounterRuns(commits, lambda *pair: None, rounds, by_row).run(verdict)
-    assert commits.asked == [["Read('table', 64)", "Read('table', 128)"]]
+    assert commits.asked == [(["Read('table', 64)", "Read('table', 128)"], True)]
 
 
 def test_names_agree_with_what_counts():
