@@ -16,6 +16,7 @@ from asv.benchmarks import Benchmarks
 from asv.config import Config
 
 from alb_core.base.errors import AlbError
+from alb_core.cases.instructions import MODULE
 from alb_core.rounds.cases import BenchmarkCase, Kind, kind_of
 from alb_core.rounds.work import work_cases
 
@@ -92,12 +93,14 @@ def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> l
     return require_some(matched(conf, benchmarks, patterns), benchmarks, patterns)
 
 
-def require_some(found: list[BenchmarkCase], benchmarks: Benchmarks, patterns: Sequence[str]) -> list[BenchmarkCase]:
+def require_some(
+    found: list[BenchmarkCase], benchmarks: Benchmarks, patterns: Sequence[str], by: str = "all"
+) -> list[BenchmarkCase]:
     """Return what patterns found; refuse those that find nothing."""
     if not found:
-        raise AlbError(
-            f"no benchmark matches {' or '.join(map(repr, patterns))}; there are {', '.join(sorted(benchmarks))}"
-        )
+        what = "no benchmark whose work is counted" if by == "work" else "no benchmark"
+        names = [name for name in sorted(benchmarks) if by != "work" or name.split(".")[0] == MODULE]
+        raise AlbError(f"{what} matches {' or '.join(map(repr, patterns))}; there are {', '.join(names)}")
     return found
 
 

@@ -94,7 +94,7 @@ def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
         benchmarks = discovered(conf, repo, last)
         counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
         cases = [case for case in matched(conf, benchmarks, request.patterns) if case.kind is not Kind.COUNT]
-        require_some([*counts, *(cases if request.by != "work" else [])], benchmarks, request.patterns)
+        require_some([*counts, *(cases if request.by != "work" else [])], benchmarks, request.patterns, request.by)
         benchmarks.save()
         empty = empty_results(repo, last.environment, machine)
         if counter and counts:

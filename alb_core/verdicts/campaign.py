@@ -212,7 +212,7 @@ def run(request: CampaignRequest) -> Campaign:
         benchmarks = _discovered(conf, repo, releases)
         counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
         cases = [] if request.by == "work" else matched(conf, benchmarks, request.patterns)
-        require_some([*counts, *cases], benchmarks, request.patterns)
+        require_some([*counts, *cases], benchmarks, request.patterns, request.by)
         benchmarks.save()
         installing = time.monotonic() - begun
         by_version = {release.name: release for release in releases}

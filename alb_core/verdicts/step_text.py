@@ -25,6 +25,8 @@ def lines(found: Sequence[CaseSteps], exact: Sequence[WorkStep]) -> Iterator[str
             yield f"{step.version:8} {step.case.name}: {_interval(step)}, {levels}, since {step.before}"
     if found and not steps:
         yield "no step over the noise"
+    if not found and not exact:
+        yield "no step: fewer than two releases are counted, or each does as much work as the one before"
     for case in found:
         noise = _bytes(case.noise) if case.case.kind is Kind.COUNT else f"{case.noise:.1%}"
         yield f"noise    {case.case.name}: {noise} a round, {case.rounds} rounds or more"

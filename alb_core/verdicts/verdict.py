@@ -80,7 +80,7 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         benchmarks = discovered(conf, repo, head)
         counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
         cases = [] if request.by == "work" else matched(conf, benchmarks, request.patterns)
-        require_some([*counts, *cases], benchmarks, request.patterns)
+        require_some([*counts, *cases], benchmarks, request.patterns, request.by)
         benchmarks.save()
         empty = empty_results(repo, head.environment, machine)
         judge = judge_of(request.threshold, known)
