@@ -92,6 +92,11 @@ class WorkRates:
     effects: Mapping[str, float] = field(default_factory=dict)
 
 
+#: The threshold of work is so many times the largest difference of equal commits, and this at most.
+SAFETY = 2
+MOST_WORK_THRESHOLD = 0.02
+
+
 @dataclass(frozen=True)
 class WorkCalibration:
     """What is known of counted work on one machine."""
@@ -111,6 +116,11 @@ class WorkCalibration:
     cases: Mapping[str, WorkRates]
     #: Of a verdict with all of these cases.
     whole: WorkRates
+
+    @property
+    def differs_by_more(self) -> bool:
+        """Whether equal commits differ by so much that the threshold would have to be more than the most."""
+        return SAFETY * max(self.whole.largest or 0.0, self.whole.largest_under_load or 0.0) > MOST_WORK_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,10 @@ class Calibration:
         """Thresholds by case, where there are some."""
         return {name: known.threshold for name, known in self.benchmarks.items() if known.threshold is not None}
 
+    def work_by(self, counter: str) -> WorkCalibration | None:
+        """What is known of work that a counter counts; None where another one, or another version of it, counted."""
+        return self.work if self.work is not None and self.work.counter == counter else None
+
 
 #: The version is raised when a field changes its meaning.
 _FORMAT = Format(
@@ -178,25 +192,41 @@ def load(results: Path, machine: str) -> Calibration | None:
     return found
 
 
-def calibration_lines(known: Calibration | None, machine: str, budget: float) -> list[str]:
-    """Say how good verdicts of a machine are, in lines."""
+def calibration_lines(known: Calibration | None, machine: str, budget: float, counter: str) -> list[str]:
+    """Say how good verdicts of a machine are, in lines; of work where ``counter`` counted it, empty where none did."""
     if known is None:
         return [f"machine {machine} is not calibrated: how often its verdicts are wrong, `alb calibrate` finds out"]
     by_time = _time_lines(known, machine, budget) if known.benchmarks or known.work is None else []
-    return [*_work_lines(known.work), *by_time]
+    return [*_work_lines(known, counter), *by_time]
 
 
-def _work_lines(work: WorkCalibration | None) -> list[str]:
+def _work_lines(known: Calibration, counter: str) -> list[str]:
+    work = known.work_by(counter)
     if work is None:
-        return []
+        if known.work is None or not counter:
+            return []
+        return [
+            f"words about work are not calibrated for {counter}, only for {known.work.counter}: "
+            "`alb calibrate --by work` counts anew"
+        ]
     alarms = [each.false_alarms for each in work.cases.values()]
     every = Rate(sum(each.count for each in alarms), sum(each.of for each in alarms))
     lines = [
         f"by calibration ({work.measured[:10]}), work of equal commits is called different in "
         f"{rate_in_words(every)} comparisons; {differences_in_words(work.whole)}"
     ]
+    if work.differs_by_more:
+        lines.append(differs_by_more_in_words(work))
     found = [f"{size} in {rate.count} of {rate.of}" for size, rate in work.whole.found.items() if rate.of]
     return [*lines, f"of more work they find {', '.join(found)}"] if found else lines
+
+
+def differs_by_more_in_words(work: WorkCalibration) -> str:
+    """Say that the threshold of work is the most that a calibration sets, and too little here."""
+    return (
+        f"counts on this machine differ by more than a threshold of {100 * work.threshold:.1f} %, the most that a "
+        f"calibration sets, allows for ({SAFETY} times the largest difference)"
+    )
 
 
 def differences_in_words(known: WorkRates) -> str:

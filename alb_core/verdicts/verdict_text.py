@@ -164,7 +164,7 @@ def _remarks(verdict: Verdict, context: Context) -> list[str]:
         found.append(f"{context.recorded} pairs of earlier calls count")
     if context.canary is not None and context.canary.noisy:
         found.append(context.canary.said)
-    found += calibration_file.calibration_lines(context.calibration, context.machine, context.budget)
+    found += calibration_file.calibration_lines(context.calibration, context.machine, context.budget, verdict.counter)
     if context.interrupted:
         found.append("interrupted: the rounds are kept, and the same command goes on")
     return found

@@ -91,9 +91,15 @@ def test_what_is_known_of_work_is_said_beside_what_is_known_of_time(tmp_path, kn
     calibration_file.save(tmp_path, both)
     assert calibration_file.load(tmp_path, "m") == both
     assert verdict.judge_of(None, both).work_threshold == 0.006
-    lines = calibration_file.calibration_lines(both, "m", 600.0)
+    lines = calibration_file.calibration_lines(both, "m", 600.0, "valgrind 3.19.0")
     assert "0 of 120 (0.0 to 3.0 %)" in lines[0] and "0.02 % and 0.04 % under load" in lines[0]
     assert lines[1] == "of more work they find 1% native in 5 of 5"
-    assert lines[2:] == calibration_file.calibration_lines(known, "m", 600.0)
+    assert lines[2:] == calibration_file.calibration_lines(known, "m", 600.0, "valgrind 3.19.0")
     alone = replace(both, benchmarks={}, whole=VerdictRates(Rate(0, 0)))
-    assert calibration_file.calibration_lines(alone, "m", 600.0) == lines[:2]
+    assert calibration_file.calibration_lines(alone, "m", 600.0, "valgrind 3.19.0") == lines[:2]
+    # Nothing is told of counts of another counter, nor where nothing is counted.
+    assert both.work_by("valgrind 3.22.0") is None and both.work_by("valgrind 3.19.0") == work
+    other, *rest = calibration_file.calibration_lines(both, "m", 600.0, "valgrind 3.22.0")
+    assert "valgrind 3.22.0" in other and "0 of 120" not in other and rest == lines[2:]
+    assert calibration_file.calibration_lines(both, "m", 600.0, "") == lines[2:]
+    assert calibration_file.calibration_lines(alone, "m", 600.0, "") == []

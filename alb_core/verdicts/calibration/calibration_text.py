@@ -15,6 +15,7 @@ from alb_core.verdicts.calibration_file import (
     WaitingRates,
     WorkCalibration,
     WorkRates,
+    differs_by_more_in_words,
     more_in_words,
     rate_in_words,
 )
@@ -41,6 +42,8 @@ def _work_text(work: WorkCalibration, machine: str, form: str) -> str:
         f"Machine {machine}, {work.measured[:10]}, {work.counter}: {work.pairs} pairs of equal commits, "
         f"{work.pairs_under_load} of them beside eight busy processes. Work is worse or better from "
         f"{100 * work.threshold:.1f} %.",
+        *([f"Note: {differs_by_more_in_words(work)}."] if work.differs_by_more else []),
+        "A pair of equal commits is a false alarm if it differs by the threshold that the other pairs give, or more.",
         "Each change: how often it was found, and by how much it was counted to change the case, in the median. One "
         "that only waits does no work: the clock finds it.",
         f"Of the changes found, the injected function was named first in {sum(rate.count for rate in named)} of "
