@@ -100,7 +100,7 @@ def works(**changes):
     return ComparedWork(
         "valgrind 3",
         {
-            row: change_of([Work(10**8, {"lib f": 10**8})], [Work(int(10**8 * x), {"lib f": int(10**8 * x)})])
+            row: change_of([Work(10**8, {"lib f": 10**8})] * 2, [Work(int(10**8 * x), {"lib f": int(10**8 * x)})] * 2)
             for row, x in counts.items()
         },
     )

@@ -102,7 +102,7 @@ def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
             found = WorkBisectResult(chain, counts, counter.name)
             count = partial(_count, conf, repo, store)
             at_once = min(os.cpu_count() or 1, len(environment_roots()))
-            threshold = judge_of(None, calibration_file.load(Path(conf.results_dir), machine)).work_threshold
+            threshold = judge_of(None, calibration_file.load(Path(conf.results_dir), machine), counter).work_threshold
             bisect_work.search(found, count, threshold, at_once, request.budget, less=request.by == "work")
             if found.changed or found.interrupted or request.by == "work" or not cases:
                 return found

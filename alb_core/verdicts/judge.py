@@ -58,6 +58,9 @@ class Change:
     no_waiting: bool = False
 
 
+_OPPOSITE = {Word.WORSE: Word.BETTER, Word.BETTER: Word.WORSE}
+
+
 @dataclass(frozen=True)
 class JudgedWork(WorkChange):
     """A change of work and what may be said of it."""
@@ -79,12 +82,14 @@ class VerdictRow:
     #: Whether it stands for several rows.
     together: bool = False
     work: JudgedWork | None = None
+    #: Whether the time of several rows together, this one among them, says the opposite of what its work does.
+    overruled: bool = False
 
     @property
     def contradicted(self) -> bool:
         """Whether the clock says the opposite of what work does: its word counts."""
-        opposite = {Word.WORSE: Word.BETTER, Word.BETTER: Word.WORSE}
-        return self.work is not None and self.time is not None and self.time.word is opposite.get(self.work.word)
+        own = self.work is not None and self.time is not None and self.time.word is _OPPOSITE.get(self.work.word)
+        return own or self.overruled
 
     @property
     def words(self) -> dict[str, Word]:
@@ -147,7 +152,7 @@ class Judge:
     def verdict(self, rounds: Rounds, work: ComparedWork = NOT_COUNTED) -> Verdict:
         """Judge rounds and counts."""
         times = self._times(rounds)
-        times |= _known(times, self._without_waiting(rounds, times, work))
+        times |= _known(times, self._without_waiting(rounds, times, work), self._waiting_scale)
         names = [case.row for case in rounds.pairs if case.kind is not Kind.COUNT]
         together = [
             VerdictRow(_name_of(cases), change, None, together=True)
@@ -155,8 +160,11 @@ class Judge:
             if len(cases) > 1
         ]
         single = [self._row(rounds, times, work, name) for name in dict.fromkeys([*names, *work.changes, *work.notes])]
+        single = [replace(row, overruled=_overruled(row, times)) for row in single]
         rows = (*together, *single)
         words = [(name, word) for row in rows for name, word in row.words.items()]
+        # So may one whose count failed, where the clock says nothing.
+        words += [("work", Word.UNKNOWN) for row in single if row.name in work.failed and row.time is None]
         # A case that failed may hide a change.
         words += [("time", Word.UNKNOWN)] * bool(rounds.failures)
         overall = overall_word([word for _, word in words])
@@ -211,7 +219,12 @@ class Judge:
             and any(map(waiting.has_epochs, rounds.pairs[case][-1:]))
         ]
         ratios = [waiting.waiting_ratios(rounds.pairs[case]) for case in looked_at]
-        return looked_at if waiting.excluded(ratios) else []
+        return looked_at if waiting.excluded(ratios, self._waiting_scale) else []
+
+    @property
+    def _waiting_scale(self) -> float:
+        """By how much the waiting that is to be excluded is more than usual, where a threshold is asked for."""
+        return 1.0 if self.threshold is None else self.threshold / THRESHOLD
 
     def _threshold(self, *cases: BenchmarkCase) -> float:
         if self.threshold is not None:
@@ -290,20 +303,28 @@ def _single(times: Times) -> list[BenchmarkCase]:
     return [cases[0] for cases in times if len(cases) == 1]
 
 
-def _known(times: Times, excluded: Sequence[BenchmarkCase]) -> Times:
-    """Return, anew, the changes that are known because waiting is excluded of some cases."""
-    known = {
-        case for (case,) in (cases for cases in times if len(cases) == 1) if times[(case,)].word is not Word.UNKNOWN
-    }
+def _known(times: Times, excluded: Sequence[BenchmarkCase], scale: float) -> Times:
+    """Return, anew, the changes that are known because waiting is excluded of some cases; the others are the same."""
     found = {}
     for cases, change in times.items():
-        if change.word is Word.UNKNOWN and known.union(excluded).issuperset(cases):
+        same = all(case in excluded or times[(case,)].word is Word.SAME for case in cases)
+        if change.word is Word.UNKNOWN and same and any(case in excluded for case in cases):
             middle = change.change
             if middle is None and change.base and change.head:
                 middle = change.head / change.base - 1
-            seen = waiting.EACH if len(cases) == 1 else waiting.TOGETHER
+            seen = scale * (waiting.EACH if len(cases) == 1 else waiting.TOGETHER)
             found[cases] = replace(change, change=middle, visible=seen, word=Word.SAME, no_waiting=True)
     return found
+
+
+def _overruled(row: VerdictRow, times: Times) -> bool:
+    """Whether several cases together, that of a row among them, took the opposite way of what its work did."""
+    if row.work is None or (row.time is not None and row.time.word is row.work.word):
+        return False
+    return any(
+        len(cases) > 1 and change.word is _OPPOSITE.get(row.work.word) and row.name in {case.row for case in cases}
+        for cases, change in times.items()
+    )
 
 
 def _measured(rounds: Rounds, case: BenchmarkCase) -> bool:

@@ -39,7 +39,7 @@ def markdown(found: Sequence[CaseSteps], exact: Sequence[WorkStep]) -> Iterator[
     for step in _by_release([*(step for line in found for step in line.steps), *exact]):
         if isinstance(step, WorkStep):
             counts = f"{short_count(step.work.base)}, {short_count(step.work.head)}"
-            functions = "<br>".join(step.functions)
+            functions = "<br>".join(step.functions).replace("|", "¦")
             yield f"| {step.version} | `{step.row}` | {step.work.change:+.1%} | {counts} | {functions} |"
         else:
             levels = f"{_level(step, step.old)}, {_level(step, step.new)}"

@@ -18,6 +18,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots
 from alb_core.base.processes import variable_set
 from alb_core.cases import epoch_seconds
+from alb_core.cases.counter import Counter
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import BenchmarkCase, Kind
@@ -83,7 +84,7 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         require_some([*counts, *cases], benchmarks, request.patterns, request.by)
         benchmarks.save()
         empty = empty_results(repo, head.environment, machine)
-        judge = judge_of(request.threshold, known)
+        judge = judge_of(request.threshold, known, counter)
         work, done = NOT_COUNTED, MeasuringSummary()
         if counter and counts:
             kept = WorkStore(Path(conf.results_dir), machine, empty, benchmarks, counter)
@@ -166,15 +167,20 @@ def _work(
     except AlbError as error:
         if by == "work":
             raise
-        return ComparedWork(notes={timed.row: str(error) for timed in cases.values()}), False
+        rows = {timed.row: str(error) for timed in cases.values()}
+        return ComparedWork(notes=rows, failed=frozenset(rows)), False
 
 
-def judge_of(threshold: float | None, known: calibration_file.Calibration | None) -> Judge:
+def judge_of(
+    threshold: float | None, known: calibration_file.Calibration | None, counter: Counter | None = None
+) -> Judge:
     """Return the rule for a machine: what its calibration says is no change, and how many rounds it has to spend on."""
     if known is None:
         return Judge(threshold)
-    work = known.work.threshold if known.work else WORK_THRESHOLD
-    return Judge(threshold, known.thresholds(), work, usual=planned(known.verdict_rounds))
+    work = known.work_by(counter.name) if counter is not None else None
+    return Judge(
+        threshold, known.thresholds(), work.threshold if work else WORK_THRESHOLD, usual=planned(known.verdict_rounds)
+    )
 
 
 def _with_counters(

@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from alb_core.rounds import pairs
 from alb_core.rounds.canary import Canary
-from alb_core.verdicts import calibration_file, waiting
+from alb_core.verdicts import calibration_file
 from alb_core.verdicts.calibration_file import Calibration
 from alb_core.verdicts.judge import Change, JudgedWork, Verdict, VerdictRow
 from alb_core.verdicts.statistics import Word
@@ -152,12 +152,14 @@ def _remarks(verdict: Verdict, context: Context) -> list[str]:
         if row.contradicted and row.work and row.time
     ]
     if verdict.counter:
-        found.append(f"work is instructions of user code, counted by {verdict.counter}")
-    excluded = [row.time.rounds for row in verdict.rows if row.time and row.time.no_waiting]
+        found.append(f"work is instructions, counted by {verdict.counter}")
+    excluded = [(row.together, row.time) for row in verdict.rows if row.time and row.time.no_waiting]
     if excluded:
+        each = [f"{100 * (time.visible or 0):.0f} % of a benchmark" for together, time in excluded if not together]
+        most = [f"{100 * (time.visible or 0):.0f} % in their median" for together, time in excluded if together]
         found.append(
-            f"where work is the same, or nearly, the clock had only to exclude waiting: {max(excluded)} rounds exclude "
-            f"{100 * waiting.EACH:.0f} % of a benchmark, and {100 * waiting.TOGETHER:.0f} % of most"
+            "where work is the same, or nearly, the clock had only to exclude waiting: "
+            f"{max(time.rounds for _, time in excluded)} rounds exclude {_and([*each[:1], *most[:1]])}"
         )
     found += verdict.moved
     if context.recorded:

@@ -48,25 +48,27 @@ def _figure(epochs: Sequence[EpochSeconds]) -> float:
     return plain.fmean(math.log(epoch.elapsed / epoch.processor) for epoch in epochs)
 
 
-def excluded(cases: Sequence[Sequence[float]]) -> bool:
+def excluded(cases: Sequence[Sequence[float]], scale: float = 1.0) -> bool:
     """Whether waiting is excluded by the ratios of some cases, at any of :data:`LOOKS`; once excluded, it stays so.
+
+    ``scale`` is by how much the waiting to be excluded is more than usual.
 
     The error of a case is that of all cases together: of a case alone, four rounds say little.
     """
     rounds = min(map(len, cases), default=0)
-    return any(_excluded_by(np.array([case[:look] for case in cases])) for look in LOOKS if look <= rounds)
+    return any(_excluded_by(np.array([case[:look] for case in cases]), scale) for look in LOOKS if look <= rounds)
 
 
-def _excluded_by(ratios: np.ndarray) -> bool:
+def _excluded_by(ratios: np.ndarray, scale: float) -> bool:
     """``ratios``: a row each case, a column each round."""
     n = ratios.shape[1]
     means, errors = statistics.trimmed(ratios)
     freedom = statistics.freedom(n)
     # critical() is two-sided.
     half = statistics.critical(2 * LEVEL, freedom * len(means)) * math.sqrt(np.mean(errors**2))
-    if np.abs(means).max() + half >= math.log1p(EACH):
+    if np.abs(means).max() + half >= math.log1p(scale * EACH):
         return False
     if len(means) < LEAST_TOGETHER:
         return True
     mean, error = statistics.trimmed(np.median(ratios, axis=0)[None])
-    return bool(abs(mean[0]) + statistics.critical(2 * LEVEL, freedom) * error[0] < math.log1p(TOGETHER))
+    return bool(abs(mean[0]) + statistics.critical(2 * LEVEL, freedom) * error[0] < math.log1p(scale * TOGETHER))

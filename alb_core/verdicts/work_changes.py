@@ -48,7 +48,7 @@ class WorkChange:
     head: int
     #: How far a commit's own counts lie apart, relative to the least; the greater of both. None if each has one count.
     apart: float | None
-    #: Whether every count of one commit lies above every count of the other.
+    #: Whether every count of one commit lies above every count of the other, of two of each at least.
     certain: bool
     #: The functions that took the difference, largest first, down to :data:`LEAST_SHARE` of the case.
     functions: tuple[FunctionChange, ...] = ()
@@ -67,8 +67,10 @@ class ComparedWork:
     counter: str = ""
     #: By row of what is counted.
     changes: Mapping[str, WorkChange] = field(default_factory=dict)
-    #: By row, why it has none, in words.
+    #: By row, why it has none, or not as many counts as it should, in words.
     notes: Mapping[str, str] = field(default_factory=dict)
+    #: Rows without a change because counting failed.
+    failed: frozenset[str] = frozenset()
 
 
 NOT_COUNTED = ComparedWork()
@@ -83,7 +85,7 @@ def change_of(base: Sequence[Work], head: Sequence[Work]) -> WorkChange:
         base=least[0].instructions,
         head=least[1].instructions,
         apart=max(spreads, default=None),
-        certain=max(counts[0]) < min(counts[1]) or max(counts[1]) < min(counts[0]),
+        certain=min(map(len, counts)) > 1 and (max(counts[0]) < min(counts[1]) or max(counts[1]) < min(counts[0])),
         functions=tuple(_function_changes(*least)),
     )
 

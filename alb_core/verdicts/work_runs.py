@@ -22,11 +22,13 @@ def compared_work(
 ) -> ComparedWork:
     """Count cases on two commits and compare; ``cases`` has for each the benchmark of time that it counts.
 
-    What differs is counted once more, and a third time on a commit whose own counts lie too far apart.
+    What differs is counted once more on both, recorded or not, because the machine may have changed since a count; and
+    once again on a commit whose own counts lie too far apart.
     """
     base, head = (each.commit for each in commits)
     if base == head:
-        known = dict(count(commits, list(cases), 2))
+        known = dict(count(commits, list(cases), 0))
+        known = dict(count(commits, list(cases), _most(known, list(cases)) + 1))
         return compare(known[base], known[head], cases, same=True)
     known = dict(count(commits, list(cases), 1))
     found = compare(known[base], known[head], cases)
@@ -36,13 +38,14 @@ def compared_work(
     if not differing:
         return found
     _say(f"{', '.join(cases[case].row for case in differing)} may do other work: counting again")
-    _add(known, count(commits, differing, 2))
+    runs = _most(known, differing)
+    _add(known, count(commits, differing, runs + 1))
     for commit in commits:
         works = known[commit.commit].works
         varying = [case for case in differing if apart(works[case]) > APART]
         if varying:
-            _say(f"counts {commit.place} lie more than {100 * APART:.1f} % apart: counting a third time")
-            _add(known, count([commit], varying, 3))
+            _say(f"counts {commit.place} lie more than {100 * APART:.1f} % apart: counting once again")
+            _add(known, count([commit], varying, runs + 2))
     return compare(known[base], known[head], cases)
 
 
@@ -58,23 +61,29 @@ def compare(
     base: CommitWork, head: CommitWork, cases: Mapping[BenchmarkCase, BenchmarkCase], same: bool = False
 ) -> ComparedWork:
     """Compare what two commits took; of a commit against itself, the last two counts."""
-    changes, notes = {}, {}
+    changes, notes, failures = {}, {}, set()
     for case, timed in cases.items():
         one, other = base.works.get(case, []), head.works.get(case, [])
         if same:
             one, other = one[-2:-1], other[-1:]
         if one and other:
             changes[timed.row] = change_of(one, other)
-            continue
         both = (("BASE", base), ("HEAD", head))
         failed = [(label, each.failures[case]) for label, each in both if case in each.failures]
         absent = [label for label, each in both if case in each.absent]
         if failed:
             last = (failed[0][1].strip().splitlines() or ["no output"])[-1]
             notes[timed.row] = f"failed on {' and '.join(label for label, _ in failed)}: {last}"
+            if timed.row not in changes:
+                failures.add(timed.row)
         elif absent:
             notes[timed.row] = f"n/a on {' and '.join(absent)}"
-    return ComparedWork(base.counter, changes, notes)
+    return ComparedWork(base.counter, changes, notes, frozenset(failures))
+
+
+def _most(known: Mapping[str, CommitWork], cases: Sequence[BenchmarkCase]) -> int:
+    """Counts of the case that has most."""
+    return max((len(each.works.get(case, ())) for each in known.values() for case in cases), default=0)
 
 
 def _add(known: dict[str, CommitWork], more: Mapping[str, CommitWork]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from recorded import BASE, CASES
 
 from alb_core.base.errors import AlbError
+from alb_core.cases.counter import Counter
 from alb_core.verdicts import calibration_file, verdict
 from alb_core.verdicts.calibration_file import Calibration, Effect, Rate, VerdictRates, WorkCalibration, WorkRates
 from alb_core.verdicts.judge import Judge
@@ -90,7 +91,9 @@ def test_what_is_known_of_work_is_said_beside_what_is_known_of_time(tmp_path, kn
     both = replace(known, work=work)
     calibration_file.save(tmp_path, both)
     assert calibration_file.load(tmp_path, "m") == both
-    assert verdict.judge_of(None, both).work_threshold == 0.006
+    counter = Counter("valgrind", both.work.counter)
+    assert verdict.judge_of(None, both, counter).work_threshold == 0.006
+    assert verdict.judge_of(None, both, replace(counter, name="valgrind 2")).work_threshold == 0.005
     lines = calibration_file.calibration_lines(both, "m", 600.0, "valgrind 3.19.0")
     assert "0 of 120 (0.0 to 3.0 %)" in lines[0] and "0.02 % and 0.04 % under load" in lines[0]
     assert lines[1] == "of more work they find 1% native in 5 of 5"

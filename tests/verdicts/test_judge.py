@@ -259,6 +259,9 @@ def test_work_alone_is_a_verdict_and_what_could_not_be_counted_is_noted():
     found = Judge().verdict(Rounds({}), work)
     assert (found.judged, found.word, found.by, found.exit_status) == (True, Word.WORSE, ("work",), 1)
     assert [row.notes for row in found.rows] == [(), ("work: failed on HEAD: no",)]
+    # What failed may hide a change.
+    lost = replace(works(CASES_0=1.0), notes=work.notes, failed=frozenset(work.notes))
+    assert Judge().verdict(Rounds({}), lost).word is Word.UNKNOWN
     nothing = Judge().verdict(Rounds({}), ComparedWork())
     assert (nothing.judged, nothing.exit_status) == (False, 3)
 
@@ -266,3 +269,25 @@ def test_work_alone_is_a_verdict_and_what_could_not_be_counted_is_noted():
 def test_memory_decides_beside_the_same_work():
     found = verdict_of_work(SAME_WORK, rounds_of(CASES_0=wobbly(8), PEAKS_0=peaks(4, 300e6)))
     assert (found.word, found.by) == (Word.WORSE, ("memory",))
+
+
+def test_cases_together_are_without_waiting_only_where_each_is_the_same():
+    rounds = rounds_of(CASES_0=wobbly(6), CASES_1=wobbly(6), CASES_2=quiet(20, 1.4))
+    found = Judge().verdict(rounds, works(CASES_0=1.0, CASES_1=1.0, CASES_2=1.0))
+    [together] = [row for row in found.rows if row.together]
+    assert not together.time.no_waiting and found.word is Word.WORSE
+
+
+def test_time_of_all_together_overrules_more_work_of_one():
+    rounds = rounds_of(**{f"CASES_{n}": quiet(6, 0.8) for n in range(3)})
+    single = Judge(alpha=1e-9).verdict(rounds, works(CASES_0=1.02))
+    assert (single.word, single.by) == (Word.WORSE, ("work",))
+    found = Judge().verdict(rounds_of(**{f"CASES_{n}": quiet(25, 0.8) for n in range(3)}), works(CASES_0=1.02))
+    assert (found.word, found.by) == (Word.BETTER, ("time",))
+
+
+def test_a_smaller_threshold_excludes_less_waiting():
+    rounds = rounds_of(**{f"CASES_{n}": wobbly(6, waits=0.05) for n in range(2)})
+    same = works(CASES_0=1.0, CASES_1=1.0)
+    assert Judge().verdict(rounds, same).word is Word.SAME
+    assert Judge(threshold=0.02).verdict(rounds, same).word is Word.UNKNOWN

@@ -99,7 +99,7 @@ def names(prefix, count, size):
 @pytest.fixture
 def other_work():
     """A case that does more work in a dozen functions, one whose threads make its counts vary, and one as before."""
-    more = change_of([Work(10**8, names("f", 12, 10**6))], [Work(112 * 10**6, names("f", 12, 2 * 10**6))])
+    more = change_of([Work(10**8, names("f", 12, 10**6))] * 2, [Work(112 * 10**6, names("f", 12, 2 * 10**6))] * 2)
     varying = change_of([Work(10**8), Work(101 * 10**6)], [Work(10**8)])
     changes = {CASES[0].row: more, CASES[1].row: varying, **works(CASES_2=1.0).changes}
     rounds = rounds_of(**{f"CASES_{n}": saying(quiet(4)) for n in range(3)})

@@ -26,10 +26,12 @@ class Counter:
     def __call__(self, commits, cases, runs):
         self.asked.append(("".join(commit.commit[0] for commit in commits), list(cases), runs))
         found = {}
+        # A commit in two environments is counted in both.
+        runs += runs > 0 and len({commit.commit for commit in commits}) < len(commits)
         for commit in commits:
             letter = commit.commit[0]
             for case in cases:
-                self.runs[letter, case] = runs
+                self.runs[letter, case] = max(runs, self.runs.get((letter, case), 0))
             known = CommitWork("valgrind 3")
             for case in COUNTED:
                 counts = self.counts.get((letter, case), [1000] * 3)
@@ -43,8 +45,9 @@ class Counter:
         return found
 
 
-def run(counts, commits=(BASE, HEAD)):
+def run(counts, commits=(BASE, HEAD), recorded=None):
     counter = Counter(counts)
+    counter.runs |= recorded or {}
     found = compared_work(commits, COUNTED, counter, lambda change: abs(change.change) >= 0.005)
     return found, counter.asked
 
@@ -71,15 +74,24 @@ def test_what_differs_is_counted_again(base, head, more, change, certain):
     assert found.changes[CASES[0].row].certain is certain and CASES[1].row in found.changes
 
 
-def test_a_commit_against_itself_is_counted_twice():
+def test_a_recorded_count_that_the_machine_has_outlived_is_no_change():
+    # The system's libraries are others than when BASE was counted twice.
+    counts = {("a", ONE): [1000, 1000, 1010, 1010], ("b", ONE): [1010, 1010, 1010, 1010]}
+    found, asked = run(counts, recorded={("a", ONE): 2})
+    assert asked[1] == ("ab", [ONE], 3)
+    assert not found.changes[CASES[0].row].certain and found.changes[CASES[0].row].apart == pytest.approx(0.01)
+
+
+def test_a_commit_against_itself_is_counted_anew_in_both_environments():
     found, asked = run({("a", ONE): [1000, 1002]}, (BASE, BASE))
-    assert asked == [("aa", [ONE, OTHER], 2)]
+    assert asked == [("aa", [ONE, OTHER], 0), ("aa", [ONE, OTHER], 1)]
     assert (found.changes[CASES[0].row].base, found.changes[CASES[0].row].head) == (1000, 1002)
 
 
 def test_what_cannot_be_counted_is_noted_also_after_others_are_counted_again():
     found, asked = run({("b", ONE): "Traceback\nValueError: no\n", ("b", OTHER): [1010, 1010]})
     assert len(asked) == 2 and found.notes == {CASES[0].row: "failed on HEAD: ValueError: no"}
+    assert found.failed == {CASES[0].row}
     assert run({("a", ONE): None})[0].notes == {CASES[0].row: "n/a on BASE"}
     nothing = compare(CommitWork(""), CommitWork(""), COUNTED)
     assert nothing.changes == {} and nothing.notes == {}
