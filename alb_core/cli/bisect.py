@@ -13,17 +13,17 @@ from alb_core.cli.options import answer_alone, budget_option, by_option, machine
 @click.option(
     *("-b", "--bench", "patterns"), multiple=True, required=True, metavar="REGEX", help="Benchmarks, as in asv."
 )
-@budget_option(default="1h", help="Time to measure: 90s, 10m, 1h.")
+@budget_option(default="1h", help="Time to count, or to measure: 90s, 10m, 1h.")
 @by_option
 @machine_option
 def bisect(good: str, bad: str, patterns: tuple[str, ...], budget: float, by: str, machine: str | None) -> int:
-    """Find the first commit after GOOD, up to BAD, that made a benchmark slower or larger.
+    """Find the first commit after GOOD, up to BAD, that made a benchmark slower or larger, or do more work.
 
     Work is looked at first: where a benchmark does more of it at BAD (or less, with --by work), commits are counted,
-    two at a time, and each at which it changed is named, with no chance of error. Else commits are tested against GOOD
-    by the clock, each round by round until it is clear what it is. Only commits along first parents that change the
+    two at a time, and each at which it changed is named. Else commits are tested against GOOD by the clock, each round
+    by round until it is clear what it is. Only commits along first parents that change the
     package are looked at; one that cannot be built is skipped. Another call goes on where one ended. Exit status: 0
-    found, 2 bad input, 3 not known.
+    found, 2 bad input, 3 not known, 130 interrupted.
     """
     from alb_core.verdicts import bisect as bisect_module
 

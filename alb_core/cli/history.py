@@ -36,8 +36,8 @@ def steps(
     """List every release at which work changed, or time or memory by more than the noise of a campaign.
 
     RANGE is as `alb campaign` takes it. A step of time or memory has its interval (all of them hold at once, 95 %), and
-    the noise of a round follows for each benchmark. A step of work is exact, and has the functions that took most of
-    it.
+    the noise of a round follows for each benchmark. A step of work has no interval, since counts hardly vary, but
+    the functions that took most of it.
     """
     from alb_core.rounds.selections import CAMPAIGN
     from alb_core.verdicts import campaign, step_text
@@ -48,7 +48,7 @@ def steps(
     asked = campaign.CampaignRequest(words, patterns=patterns or CAMPAIGN.patterns, machine=machine)
     with answer_alone():
         rounds = campaign.recorded(asked) if by != "work" else {}
-        # All that is counted is worth a line: there is no noise in it.
+        # All that is counted is worth a line: it hardly varies.
         work = campaign.recorded_work(dataclasses.replace(asked, patterns=patterns or ("",))) if by != "time" else {}
         campaign.require_recorded(asked, [*rounds.values(), *work.values()])
         found = find_steps(rounds, threshold or THRESHOLD)

@@ -59,7 +59,7 @@ by_option = click.option(
     type=click.Choice(["all", "work", "time"]),
     default="all",
     show_default=True,
-    help="Count work (instructions), measure time, or both.",
+    help="Count work (instructions), measure time and memory, or all of these.",
 )
 threshold_option = partial(click.option, "--threshold", type=percent, show_default=True, metavar="PERCENT")
 

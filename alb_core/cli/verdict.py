@@ -13,7 +13,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, by_o
 @by_option
 @budget_option(default="10m", help="Time to measure by the clock, counts apart: 90s, 10m, 1h.")
 @bench_option
-@threshold_option(help="A smaller change is called none.  [default: 5%; of work, 0.5%]")
+@threshold_option(help="A smaller change is called none.  [default: 5%; of work, 0.5% or the calibration's]")
 @machine_option
 @click.option("--aa", "same", is_flag=True, help="Measure a commit against itself: all that differs is noise.")
 @click.option("--no-canary", is_flag=True, help="Do not look first how noisy the machine is.")
@@ -35,9 +35,10 @@ def verdict(
 ) -> int:
     """Say whether commit HEAD does more work, is slower, or takes more memory, than commit BASE of the history.
 
-    Work is counted first: instructions, which are the same from run to run. Then both are measured side by side, round
-    by round, until every answer is clear or the budget is spent; what does the same work needs few rounds. Another call
-    goes on where one ended. Exit status: 0 no regression, 1 regression, 2 bad input, 3 could not measure.
+    Work is counted first: instructions, the same from run to run within some hundredths of a percent. Then both are
+    measured side by side, round by round, until every answer is clear or the budget is spent; what does the same work
+    needs few rounds. Another call goes on where one ended. Exit status: 0 no regression, 1 regression, 2 bad input, 3
+    could not measure, 130 interrupted.
     """
     from alb_core.rounds.selections import VERDICT
     from alb_core.verdicts import verdict_text
