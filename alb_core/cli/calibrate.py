@@ -44,8 +44,8 @@ def calibrate(
     and 5 % more of it, each commit installed anew for each pair, some pairs beside eight busy processes. Time and
     memory: commits whose reads are 5, 10 and 25 % slower, or wait 10 % longer, or that keep 200 MB more, round by round
     as `alb verdict` does. Then counts what verdicts say. Writes data/results/MACHINE/calibration.json, which `alb
-    verdict` and the published site use. Of --minutes, half go to each, unless --by names one; another call adds to what is there, and an
-    interrupted one loses no round and no pair. Exit status: 0 done, 2 bad input, 3 too few rounds yet.
+    verdict` and the published site use. Of --minutes, half go to each, unless --by names one; another call adds to what
+    is there, and an interrupted one loses no round and no pair. Exit status: 0 done, 2 bad input, 3 too few rounds yet.
     """
     from alb_core.rounds.selections import VERDICT
     from alb_core.verdicts.calibration import calibration_text

@@ -46,7 +46,7 @@ def test_what_is_no_percentage_is_refused(words):
         ("campaign", ["0.1..0.2"], "no release 0.1 in the lock"),
         ("campaign", ["-n", "--machine", "../x"], "'../x'"),
         ("campaign", ["-n", "-b", "no_such_thing"], "no benchmark matches 'no_such_thing'"),
-        ("history", ["steps", "--machine", "nobody"], "machine nobody has no rounds of a campaign"),
+        ("history", ["steps", "--machine", "nobody"], "machine nobody has no rounds or counts of a campaign"),
         ("calibrate", ["--minutes", "-1"], "--minutes"),
         ("calibrate", ["--minutes", "soon"], "'soon' is not a valid float"),
         ("calibrate", ["--budget", "soon"], "--budget 'soon'"),
