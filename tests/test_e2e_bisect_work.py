@@ -38,7 +38,7 @@ def test_each_commit_that_does_more_work_is_named_with_its_function(small):
         assert done.returncode == 0, said(done)
         lines = done.stdout.splitlines()
         assert lines[-2:] == [f"FIRST BAD COMMIT: {more[:7]} more", f"FIRST BAD COMMIT: {again[:7]} again"], said(done)
-        assert lines[-3].endswith("; counts are exact")
+        assert lines[-3].endswith(", once each")
         assert sum("_read_iters.py:ArrowTableRead.__next__: " in line for line in lines) == 2, said(done)
         # What is counted is not counted again.
         done = small.alb("bisect", "main", "HEAD", "-b", r"Small.time_epoch\(256\)", "--by", "work")

@@ -1,4 +1,4 @@
-"""The first bad commits of a range by what they do: each commit is counted once, and the answer is exact."""
+"""The first bad commits of a range by what they do: each commit is counted once."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def lines(found: WorkBisectResult, title: Callable[[str], str], names: tuple[str
         ends = f"{found.commits[before][:10]} {found.commits[after][:10]}"
         yield f"  to see it again: alb verdict {ends} --by work {' '.join(patterns)}"
     if found.steps:
-        yield f"{found.counted} commits counted by {found.counter}; counts are exact"
+        yield f"{found.counted} commits counted by {found.counter}, once each"
     if found.open:
         yield f"NOT KNOWN: {found.open}"
     else:
