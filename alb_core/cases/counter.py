@@ -131,6 +131,8 @@ _PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 #: Of linux/perf_event.h: counting waits to be told, goes on in threads that begin later, and leaves the system out.
 _DISABLED, _INHERIT, _EXCLUDE_KERNEL, _EXCLUDE_HV = 1 << 0, 1 << 1, 1 << 5, 1 << 6
 _ENABLE, _DISABLE = 0x2400, 0x2401
+#: What is read beside the count: for how long it was to count, and for how long it did.
+_TIMES = 1 | 2
 #: PERF_TYPE_HARDWARE and PERF_COUNT_HW_INSTRUCTIONS.
 INSTRUCTIONS = (0, 1)
 
@@ -146,7 +148,7 @@ class PerfEvents:
             raise OSError(0, f"perf events are not known on {platform.machine()}")
         kind, config = event
         flags = _DISABLED | _INHERIT | _EXCLUDE_KERNEL | _EXCLUDE_HV
-        attributes = struct.pack("<IIQQQQQIIQQ", kind, 72, config, 0, 0, 0, flags, 0, 0, 0, 0)
+        attributes = struct.pack("<IIQQQQQIIQQ", kind, 72, config, 0, 0, _TIMES, flags, 0, 0, 0, 0)
         libc = ctypes.CDLL(None, use_errno=True)
         self._file = libc.syscall(number, attributes, 0, -1, -1, 0)
         if self._file < 0:
@@ -161,10 +163,13 @@ class PerfEvents:
             function()
         finally:
             fcntl.ioctl(self._file, _DISABLE)
-        return self._read() - before
+        count, asked, counted = (after - one for after, one in zip(self._read(), before, strict=True))
+        if counted < asked:
+            raise OSError(0, "the processor's counter was shared with somebody else's: its count is not whole")
+        return count
 
-    def _read(self) -> int:
-        return int.from_bytes(os.read(self._file, 8), sys.byteorder)
+    def _read(self) -> tuple[int, ...]:
+        return struct.unpack("=QQQ", os.read(self._file, 24))
 
 
 class ProcessUsage:

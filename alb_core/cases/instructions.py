@@ -80,7 +80,8 @@ class Counting:
         """Wait for its end; what it gave, by :func:`~alb_core.cases.work.name_of`."""
         status = self._program.wait()
         found = {}
-        for line in (self._scratch / "answers").read_text().splitlines():
+        # What follows the last end of a line was cut off with the process.
+        for line in (self._scratch / "answers").read_text().split("\n")[:-1]:
             one: dict[str, Any] = json.loads(line)
             found[one["name"]] = self._outcome(one)
         why = _why_it_ended(status, self._program.last_line, self._scratch / "said")
@@ -95,8 +96,13 @@ class Counting:
         functions: Mapping[str, int] = {}
         if self._kind == VALGRIND:
             # The request to write a file numbers it.
-            with (self._scratch / f"counted.{answer['file']}").open(errors="replace") as file:
-                instructions, functions = functions_of(file)
+            try:
+                with (self._scratch / f"counted.{answer['file']}").open(errors="replace") as file:
+                    instructions, functions = functions_of(file)
+            except (OSError, ValueError) as error:
+                return Outcome(failed=f"what valgrind counted cannot be read: {error}; is the disk full?")
+        if not instructions:
+            return Outcome(failed=f"{counter.counter_here().name} counted no instructions")
         return Outcome(Work(instructions, large(functions, LEAST_SHARE), large(answer["bytecodes"], LEAST_BYTECODES)))
 
 

@@ -42,13 +42,15 @@ def large(counts: Mapping[str, int], share: float) -> dict[str, int]:
 def functions_of(lines: Iterable[str]) -> tuple[int, Counter[str]]:
     """Return the instructions of a file of callgrind, and those of each function by itself.
 
+    A file that was cut off is refused (ValueError): its last line says what all of it comes to.
+
     The format: https://valgrind.org/docs/manual/cl-format.html, of which files of callgrind with one event have this
     part. Names are given once, with a number that stands for them afterwards.
     """
     names: dict[str, dict[str, str]] = {"ob": {}, "fn": {}}
     library = function = ""
     found: Counter[tuple[str, str]] = Counter()
-    called = False
+    called, said = False, None
     for line in lines:
         if line[:1] in _COST_STARTS:
             # The line after calls= is what the called function took, which is counted there.
@@ -57,6 +59,8 @@ def functions_of(lines: Iterable[str]) -> tuple[int, Counter[str]]:
             called = False
         elif line.startswith("calls="):
             called = True
+        elif line.startswith("totals:"):
+            said = int(line.split()[1])
         elif match := _NAME.match(line):
             key, number, name = match.groups()
             known = names[key.lstrip("c")]
@@ -66,10 +70,13 @@ def functions_of(lines: Iterable[str]) -> tuple[int, Counter[str]]:
                 library = known[number]
             elif key == "fn":
                 function = known[number]
+    total = sum(found.values())
+    if said != total:
+        raise ValueError(f"the file of callgrind is not whole: it has {total:,} instructions, and says {said}")
     short: Counter[str] = Counter()
     for (one, other), count in found.items():
         short[f"{short_library(one)} {short_function(other)}".strip()] += count
-    return sum(found.values()), short
+    return total, short
 
 
 _COST_STARTS = frozenset("0123456789+-*")

@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,6 @@ from asv.results import Results, get_filename
 from tqdm import tqdm
 
 from alb_core.base.documents import DamagedDocumentError, Format
-from alb_core.base.errors import AlbError
 from alb_core.cases.counter import Counter, NoCounterError, counter_here
 from alb_core.cases.instructions import MODULE, Counting, Outcome, counting
 from alb_core.cases.work import Work, name_of
@@ -119,8 +119,8 @@ def recorded_counter(results: Path, machine: str) -> Counter | None:
     for path in (results / machine / DIRECTORY).glob("*.json"):
         document = _FORMAT.find(path)
         if document is not None and document.cases:
-            kind = next(iter(document.cases)).rpartition(", ")[2].removesuffix(")")
-            found[Counter(ast.literal_eval(kind), document.counter)] += 1
+            kind = next(iter(document.cases)).rpartition(", ")[2].strip("')")
+            found[Counter(kind, document.counter)] += 1
     return found.most_common(1)[0][0] if found else None
 
 
@@ -139,10 +139,14 @@ class WorkStore:
         self._benchmarks, self.counter = benchmarks, counter
 
     def path(self, commit: str) -> Path:
-        """The file of a commit."""
+        """The file of a commit; where another counter, or another version of it, has one, one with this one's name."""
         empty = self._empty(commit)
         place = Path(get_filename(self._machine, commit, empty.env_name))
-        return self._results / place.parent / DIRECTORY / place.name
+        path = self._results / place.parent / DIRECTORY / place.name
+        there = _FORMAT.find(path)
+        if there is not None and there.counter != self.counter.name:
+            return path.with_name(f"{path.stem}-{re.sub(r'[^A-Za-z0-9.]', '', self.counter.name)}.json")
+        return path
 
     def of(self, commit: str) -> CommitWork:
         """Return what is recorded by this counter, of the benchmarks' present versions; nothing is changed."""
@@ -233,6 +237,7 @@ def side_by_side(
     """
     total = sum(len(cases) for _, cases in jobs)
     end = time.monotonic() + budget
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with (
         contextlib.ExitStack() as stack,
         tqdm(total=total, unit=" cases", desc="counting work", disable=None, leave=False) as bar,
@@ -240,7 +245,7 @@ def side_by_side(
         running: list[tuple[int, _Job]] = []
         waiting = list(enumerate(jobs))
         while running or (waiting and time.monotonic() < end):
-            while waiting and time.monotonic() < end and len(running) < (os.cpu_count() or 1):
+            while waiting and time.monotonic() < end and len(running) < cpus:
                 place, (commit, cases) = waiting.pop(0)
                 if bar.disable:
                     print(f"alb: counting work {commit.place}, {len(cases)} cases", file=sys.stderr, flush=True)
@@ -249,9 +254,9 @@ def side_by_side(
             for place, job in [each for each in running if not each[1].process.running]:
                 running.remove((place, job))
                 yield place, job.end(), job.seconds
-            for _, job in running:
-                if job.seconds > TIMEOUT:
-                    raise AlbError(f"counting work {job.commit.place} took more than {TIMEOUT} s, and was ended")
+            for place, job in [each for each in running if each[1].seconds > TIMEOUT]:
+                running.remove((place, job))
+                yield place, job.give_up(f"counting took more than {TIMEOUT} s, and was ended"), job.seconds
             done = sum(job.process.counted for _, job in running) + total
             done -= sum(len(cases) for _, (_, cases) in waiting) + sum(len(job.cases) for _, job in running)
             bar.update(done - bar.n)
@@ -290,6 +295,11 @@ class _Job:
         by_name = self.process.outcomes()
         self._stack.close()
         return {case: by_name[name_of(*_combination(case))] for case in self.cases}
+
+    def give_up(self, why: str) -> dict[BenchmarkCase, Outcome]:
+        """End the process, and return that nothing is known."""
+        self._stack.close()
+        return dict.fromkeys(self.cases, Outcome(failed=why))
 
 
 def _combination(case: BenchmarkCase) -> tuple[str, tuple[Any, ...]]:

@@ -90,3 +90,10 @@ def test_what_an_interrupted_count_left_is_swept_by_the_next(tmp_path):
     left.parent.mkdir()
     left.write_text("of a process that was killed")
     assert count(tmp_path, ("Absent", ()))[0].absent
+
+
+def test_an_answer_or_a_count_that_was_cut_off_is_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(instructions, "functions_of", lambda file: (0, {}))
+    assert "no instructions" in count(tmp_path, ("Loop", (10,)))[0].failed
+    monkeypatch.setattr(instructions, "functions_of", lambda file: int("cut off"))
+    assert "cannot be read" in count(tmp_path, ("Loop", (10,)))[0].failed

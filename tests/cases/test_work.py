@@ -28,7 +28,7 @@ fn=(3) 0x0000000000001df20
 fn=(1)
 -1 6
 
-totals: 999
+totals: 137
 """
 
 
@@ -37,6 +37,12 @@ def test_functions_have_their_own_instructions_by_library():
     # What a called function took stands with itself; copies of one function are one; no symbol, no name.
     assert total == 137
     assert functions == {"libtiledb ZSTD_copy": 127, "libc": 4, "libc ZSTD_copy": 6}
+
+
+def test_a_file_that_was_cut_off_is_refused():
+    for cut in (FILE.partition("totals")[0], FILE.replace("+3 20", "+3 2"), ""):
+        with pytest.raises(ValueError, match="not whole"):
+            functions_of(cut.splitlines())
 
 
 @given(
@@ -59,6 +65,7 @@ def test_every_cost_is_counted_once(blocks):
         lines += [f"0 {cost}" for cost in costs]
         if costs:
             expected[f"{library} {function}"] = expected.get(f"{library} {function}", 0) + sum(costs)
+    lines.append(f"totals: {sum(expected.values())}")
     assert functions_of(lines) == (sum(expected.values()), expected)
 
 

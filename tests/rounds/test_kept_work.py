@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 from asv.results import Results
@@ -10,7 +11,9 @@ from recorded import BASE, HEAD, MACHINE, benchmark, blank
 from alb_core.cases.counter import Counter
 from alb_core.cases.instructions import Outcome
 from alb_core.cases.work import Work
-from alb_core.rounds.work import WorkStore, work_cases
+from alb_core.rounds import work as work_module
+from alb_core.rounds.installed_commits import InstalledCommit
+from alb_core.rounds.work import WorkStore, recorded_counter, work_cases
 
 NAME = "instructions.Read.track_instructions"
 COUNTER = Counter("valgrind", "valgrind 3.19.0")
@@ -69,6 +72,41 @@ def test_what_failed_is_counted_again(results):
 def test_counts_of_another_version_or_counter_are_never_mixed_in(results, other):
     store(results).keep(BASE, {TABLE: work(1000)}, 2.0)
     assert store(results, **other).of(BASE).works == {}
+
+
+def test_a_newer_counter_leaves_what_an_older_one_counted(results):
+    store(results).keep(BASE, {TABLE: work(1000)}, 2.0)
+    newer = store(results, counter=Counter("valgrind", "valgrind 3.22.0"))
+    newer.keep(BASE, {TABLE: work(900)}, 2.0)
+    for kept, count in ((store(results), 1000), (newer, 900)):
+        assert [each.instructions for each in kept.of(BASE).works[TABLE]] == [count]
+    newer.keep(HEAD, {TABLE: work(900)}, 2.0)
+    assert recorded_counter(results, MACHINE).name == "valgrind 3.22.0"
+
+
+def test_a_commit_that_counts_for_too_long_is_given_up_and_no_other(monkeypatch):
+    ended = []
+
+    class Job:
+        seconds = 9.0
+
+        def __init__(self, commit, cases, stack):
+            self.commit, self.cases = commit, cases
+            self.process = SimpleNamespace(running=commit.name == "long", counted=0)
+
+        def end(self):
+            return dict.fromkeys(self.cases, Outcome(Work(1)))
+
+        def give_up(self, why):
+            ended.append(self.commit.name)
+            return dict.fromkeys(self.cases, Outcome(failed=why))
+
+    monkeypatch.setattr(work_module, "_Job", Job)
+    monkeypatch.setattr(work_module, "TIMEOUT", 5)
+    commits = [InstalledCommit("BASE", name, BASE, None) for name in ("long", "short")]
+    jobs = [(commit, [TABLE]) for commit in commits]
+    found = {place: outcomes for place, outcomes, _ in work_module.side_by_side(jobs)}
+    assert "more than 5 s" in found[0][TABLE].failed and found[1][TABLE].work is not None and ended == ["long"]
 
 
 def test_looking_changes_nothing_and_writing_sets_a_damaged_file_aside(results, capsys):
