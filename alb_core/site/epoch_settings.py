@@ -18,8 +18,8 @@ from alb_core.loader.block_spec import parse_one
 #: Cases whose epoch is all rows of a dataset, with the names of their arguments in order
 #: (tests/site/test_epoch_settings.py holds them against the cases themselves).
 CASES: Mapping[str, Sequence[str]] = {
-    "ReadCase": ("dataset", "method", "chunk_size", "shuffle", "buffer_size"),
-    "LoadCase": ("dataset", "method", "block_spec", "shuffle", "batch_size", "buffer_size", "context"),
+    "ReadCase": ("dataset", "method", "chunk_size", "shuffle", "buffer_size", "rows"),
+    "LoadCase": ("dataset", "method", "block_spec", "shuffle", "batch_size", "buffer_size", "context", "rows"),
     "PeerCase": ("dataset", "peer", "block_spec", "shuffle", "batch_size"),
 }
 

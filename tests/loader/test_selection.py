@@ -68,7 +68,7 @@ def test_a_wrong_filter_is_one_line(tiny: Tiny, obs, query: str, reason: str) ->
     said = str(caught.value)
     assert said.startswith(f"obs_query {query!r} failed on obs of {tiny.uri}: ")
     assert reason in said
-    assert said.endswith("; expected a TileDB value filter over some of: soma_joinid, cell_type, raw_sum")
+    assert said.endswith("; expected a TileDB value filter over some of: soma_joinid, cell_type, raw_sum, nnz")
     assert "\n" not in said and ".py" not in said
     assert caught.value.__cause__ is not None
 
