@@ -84,9 +84,13 @@ class Counting:
         for line in (self._scratch / "answers").read_text().split("\n")[:-1]:
             one: dict[str, Any] = json.loads(line)
             found[one["name"]] = self._outcome(one)
-        why = _why_it_ended(status, self._program.last_line, self._scratch / "said")
+        why, later = _why_it_ended(status, self._program.last_line, self._scratch / "said"), ""
         for cls, parameters in self._combinations:
-            found.setdefault(name_of(cls, parameters), Outcome(failed=why))
+            name = name_of(cls, parameters)
+            if name not in found:
+                # The first that has no answer is where the process was when it ended.
+                found[name] = Outcome(failed=later or why)
+                later = later or f"not begun, because the process had ended at {name}: {why}"
         return found
 
     def _outcome(self, answer: Mapping[str, Any]) -> Outcome:
@@ -99,7 +103,7 @@ class Counting:
             try:
                 with (self._scratch / f"counted.{answer['file']}").open(errors="replace") as file:
                     instructions, functions = functions_of(file)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, LookupError) as error:
                 return Outcome(failed=f"what valgrind counted cannot be read: {error}; is the disk full?")
         if not instructions:
             return Outcome(failed=f"{counter.counter_here().name} counted no instructions")
@@ -155,6 +159,8 @@ def _why_it_ended(status: int, last_line: str, said: Path) -> str:
         where = f" in {callers[0].removeprefix('??? ')}" if callers else ""
         what = f" ({bytes_[1].strip()})" if bytes_ else ""
         return f"{counter.counter_here().name} does not know an instruction{what}{where}: install a newer valgrind"
+    if "memory management: out of memory" in text:
+        return "valgrind ran out of memory: counting takes more than there is"
     if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return "the process that counts was killed: counting may take more memory than there is"
     return f"the process that counts ended with {how_it_ended(status)}: {last_line or 'no output'}"

@@ -26,7 +26,7 @@ from asv.results import Results, get_filename
 from tqdm import tqdm
 
 from alb_core.base.documents import DamagedDocumentError, Format
-from alb_core.cases.counter import Counter, NoCounterError, counter_here
+from alb_core.cases.counter import PROCESSOR, VALGRIND, Counter, NoCounterError, counter_here
 from alb_core.cases.instructions import MODULE, Counting, Outcome, counting
 from alb_core.cases.work import Work, name_of
 from alb_core.rounds.cases import BenchmarkCase, Kind
@@ -118,9 +118,9 @@ def recorded_counter(results: Path, machine: str) -> Counter | None:
     found: collections.Counter[Counter] = collections.Counter()
     for path in (results / machine / DIRECTORY).glob("*.json"):
         document = _FORMAT.find(path)
-        if document is not None and document.cases:
-            kind = next(iter(document.cases)).rpartition(", ")[2].strip("')")
-            found[Counter(kind, document.counter)] += 1
+        for kind in (VALGRIND, PROCESSOR):
+            if document is not None and any(name.endswith(f"{kind!r})") for name in document.cases):
+                found[Counter(kind, document.counter)] += 1
     return found.most_common(1)[0][0] if found else None
 
 

@@ -1,5 +1,7 @@
 """What counts instructions: which one is there, and why one is not."""
 
+import os
+import struct
 import sys
 import threading
 
@@ -82,3 +84,17 @@ def test_the_system_counts_what_a_function_and_its_threads_take():
     touch(4000)
     assert few < 100 and many > 500
     assert events.count(lambda: None) < 100
+
+
+@linux
+def test_a_counter_that_counted_only_a_part_of_the_time_is_refused(monkeypatch):
+    events = PerfEvents(PAGE_FAULTS)
+    read = os.read
+
+    def shared(file, size):
+        count, asked, counted = struct.unpack("=QQQ", read(file, size))
+        return struct.pack("=QQQ", count, asked, counted // 2)
+
+    monkeypatch.setattr(os, "read", shared)
+    with pytest.raises(OSError, match="shared"):
+        events.count(lambda: bytearray(10**6))

@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,8 @@ try:
     kind = counter.counter_here().kind
 except NoCounterError:
     kind = None
+
+FILE = "ob=(1) /a/b.so\nfn=(1) f\n0 100\nfn=(2) g\n+3 7\nob=(1)\nfn=(1)\n* 30\n\ntotals: 137\n"
 
 pytestmark = pytest.mark.skipif(kind != "valgrind", reason="valgrind is not installed")
 
@@ -69,6 +72,7 @@ def test_a_case_that_cannot_be_counted_stops_no_other(tmp_path):
 def test_a_process_that_dies_keeps_what_it_counted_and_says_why(tmp_path, cls, words):
     good, bad, after = count(tmp_path, ("Loop", (10,)), (cls, ()), ("Loop", (20,)))
     assert good.work is not None and words in bad.failed and words in after.failed
+    assert f"{cls}()" in after.failed and f"{cls}()" not in bad.failed
 
 
 def test_an_interrupted_count_leaves_nothing(tmp_path):
@@ -97,3 +101,27 @@ def test_an_answer_or_a_count_that_was_cut_off_is_a_failure(tmp_path, monkeypatc
     assert "no instructions" in count(tmp_path, ("Loop", (10,)))[0].failed
     monkeypatch.setattr(instructions, "functions_of", lambda file: int("cut off"))
     assert "cannot be read" in count(tmp_path, ("Loop", (10,)))[0].failed
+
+
+def test_a_file_cut_off_anywhere_or_half_an_answer_is_a_failure(tmp_path):
+    (tmp_path / "counted.1").write_text(FILE)
+    (tmp_path / "answers").write_text('{"name": "A()", "file": 1, "bytecodes": {}}\n{"name": "B()", "fi')
+    ended = SimpleNamespace(wait=lambda: 1, last_line="No space left on device")
+    process = instructions.Counting(ended, tmp_path, [("A", ()), ("B", ())], "valgrind")
+    assert process.outcomes()["A()"].work.instructions == 137
+    assert "No space left" in process.outcomes()["B()"].failed
+    for end in range(len(FILE) - 1):
+        (tmp_path / "counted.1").write_text(FILE[:end])
+        assert "cannot be read" in process.outcomes()["A()"].failed
+    (tmp_path / "counted.1").unlink()
+    assert "cannot be read" in process.outcomes()["A()"].failed
+
+
+def test_memory_that_valgrind_lacks_is_told_as_such(tmp_path):
+    (tmp_path / "answers").touch()
+    (tmp_path / "said").write_text(
+        "==7==     Valgrind's memory management: out of memory:\n==7==  newSuperblock's request"
+    )
+    ended = SimpleNamespace(wait=lambda: 1, last_line="")
+    [outcome] = instructions.Counting(ended, tmp_path, [("A", ())], "valgrind").outcomes().values()
+    assert "valgrind ran out of memory" in outcome.failed

@@ -129,3 +129,13 @@ def test_files_of_machines_of_one_kind_merge_by_being_copied(results, tmp_path):
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(path.read_bytes())
     assert [len(store(results).of(commit).works) for commit in (BASE, HEAD)] == [1, 1]
+
+
+def test_a_file_whose_cases_no_counter_here_has_names_is_passed_over(results):
+    kept = store(results)
+    kept.keep(BASE, {TABLE: work(1)}, 2.0)
+    path = kept.path(BASE)
+    path.write_text(path.read_text().replace("'valgrind')", "another)"))
+    assert recorded_counter(results, MACHINE) is None
+    kept.keep(HEAD, {TABLE: work(1)}, 2.0)
+    assert recorded_counter(results, MACHINE) == COUNTER
