@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 import uuid
@@ -13,7 +14,8 @@ from working import READERS, sleeping, working
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-CASE = ("-b", r"Small.time_epoch\(256\)", "--no-canary")
+#: By the clock: to count takes half a minute each time, and one test does.
+CASE = ("-b", r"Small.time_epoch\(256\)", "--no-canary", "--by", "time")
 ROW = "small.Small.epoch(256)"
 
 
@@ -85,12 +87,14 @@ def test_ctrl_c_and_kill_9_keep_the_rounds_and_leave_no_process(small, branches)
 def test_a_slower_commit_is_worse_and_asv_has_its_rounds(small, branches):
     before = rounds_of(small, branches.slow)
     # As long as a busy machine needs; it ends as soon as the answer is clear.
-    done = small.alb("verdict", *CASE, "--budget", "8m", "--json")
+    done = small.alb("verdict", *CASE[:3], "--budget", "8m", "--json")
     assert done.returncode == 1, said(done)
     found = json.loads(done.stdout)
     [row] = found["rows"]
     assert (found["verdict"], row["name"], row["time"]["word"]) == ("worse", ROW, "worse")
     assert row["time"]["low"] > 0 and found["recorded"] == before
+    # A sleep is no work.
+    assert shutil.which("valgrind") is None or row["work"]["word"] == "no change"
     # It sleeps, and reads what it read before.
     unmoved = f"{ROW} is worse, and as before are bytes read, "
     assert any(line.startswith(unmoved) for line in found["moved"]), said(done)
