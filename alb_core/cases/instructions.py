@@ -32,7 +32,7 @@ from alb_core.cases import counter
 from alb_core.cases.counter import PROCESSOR, VALGRIND
 from alb_core.cases.work import LEAST_BYTECODES, LEAST_SHARE, Work, functions_of, large, name_of
 
-#: Rows that a counted case reads: as many as a chunk of the suite has. A count is exact, so it needs no more.
+#: Rows that a counted case reads: as many as a chunk of the suite has. A count hardly varies, so it needs no more.
 ROWS = 1024
 
 #: How often a case is run that takes so little that the start of a thread is a percent of it.

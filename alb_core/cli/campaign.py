@@ -30,9 +30,9 @@ def campaign(
 
     RANGE is 1.15.0..2.0.0 (both are in it), 1.15.0.., ..2.0.0 or one version; all releases by default. Work is counted
     once, two releases at a time on two CPUs; samples of time and memory are appended to asv's results. What is there is
-    skipped, so the same command goes on where one ended. Counts of machines of one kind merge by copying the files of
-    a machine's results together. Exit status: 0 done, or the budget is spent; 1 something failed; 2 bad input; 3 could
-    not measure.
+    skipped, so the same command goes on where one ended. Counts of machines of one kind merge by copying their files in
+    data/results/MACHINE/work together. Exit status: 0 done, or the budget is spent; 1 something failed; 2 bad input; 3
+    could not measure.
     """
     from alb_core.rounds.release_schedule import ROUNDS
     from alb_core.rounds.selections import CAMPAIGN

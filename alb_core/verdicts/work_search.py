@@ -1,7 +1,7 @@
 """The search for the steps of work in a range of commits: which commits to count, and where the steps are. Pure.
 
-A count is exact, so each commit is counted once, and commits between two that do the same work are taken to do it as
-well. Every interval whose ends do other work is narrowed down, so several steps are all found. A step that is taken
+A count hardly varies, so each commit is counted once, and commits between two that do the same work are taken to do it
+as well. Every interval whose ends do other work is narrowed down, so several steps are all found. A step that is taken
 back between two counted commits goes unseen.
 """
 
