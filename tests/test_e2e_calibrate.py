@@ -11,7 +11,7 @@ from suite_copy import rounds_in, said
 
 from alb_core.verdicts.calibration.work_pairs import _BUSY
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly, pytest.mark.timeout(900)]
 
 CASE = ("-b", r"Small.time_epoch\(256\)", "--no-canary", "--by", "time", "--machine", "known")
 

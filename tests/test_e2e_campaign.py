@@ -49,6 +49,7 @@ def test_killed_and_gone_on_with_it_ends_with_every_round_once(small):
     assert compared.returncode == 0 and f"{BENCHMARK}(256)" in compared.stdout, said(compared)
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind counts")
 def test_two_shards_count_what_one_run_would(small):
     for shard, version in (("1/2", "2.2.0"), ("2/2", "2.3.0")):
