@@ -148,6 +148,11 @@ def run(
     return done
 
 
+def cpus() -> int:
+    """Number of CPUs that may be used: not all of them where ``taskset`` or a container left fewer."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def last_line(text: str, start: str = "") -> str:
     """Return the last line that is not blank and begins with ``start``; empty where there is none."""
     lines = (line.strip() for line in reversed(text.splitlines()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from asv.config import Config
 
 from alb_core.base.paths import environment_roots, history_root
+from alb_core.base.processes import cpus
 from alb_core.commits.builds.bridge import HOST_PYTHON
 from alb_core.commits.history.active import uncommitted
 from alb_core.commits.history.releases import ensure as ensure_history
@@ -60,9 +61,8 @@ def steady() -> None:
 
     Most of them count CPUs by themselves, and not all of them those that ``taskset`` or a container left.
     """
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for variable in THREADS:
-        os.environ.setdefault(variable, str(cpus))
+        os.environ.setdefault(variable, str(cpus()))
 
 
 def _warn_of_uncommitted(history: Path) -> None:

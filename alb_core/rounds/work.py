@@ -25,6 +25,7 @@ from typing import Any
 from asv.results import Results, get_filename
 from tqdm import tqdm
 
+from alb_core.base import processes
 from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.cases.counter import PROCESSOR, VALGRIND, Counter, NoCounterError, counter_here
 from alb_core.cases.instructions import MODULE, Counting, Outcome, counting
@@ -237,7 +238,6 @@ def side_by_side(
     """
     total = sum(len(cases) for _, cases in jobs)
     end = time.monotonic() + budget
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with (
         contextlib.ExitStack() as stack,
         tqdm(total=total, unit=" cases", desc="counting work", disable=None, leave=False) as bar,
@@ -245,7 +245,7 @@ def side_by_side(
         running: list[tuple[int, _Job]] = []
         waiting = list(enumerate(jobs))
         while running or (waiting and time.monotonic() < end):
-            while waiting and time.monotonic() < end and len(running) < cpus:
+            while waiting and time.monotonic() < end and len(running) < processes.cpus():
                 place, (commit, cases) = waiting.pop(0)
                 if bar.disable:
                     print(f"alb: counting work {commit.place}, {len(cases)} cases", file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -20,6 +19,7 @@ from asv.results import Results
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots, history_root
+from alb_core.base.processes import cpus
 from alb_core.commits.builds import plan
 from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Packages
@@ -101,7 +101,7 @@ def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
             store = WorkStore(Path(conf.results_dir), machine, empty, benchmarks, counter)
             found = WorkBisectResult(chain, counts, counter.name)
             count = partial(_count, conf, repo, store)
-            at_once = min(os.cpu_count() or 1, len(environment_roots()))
+            at_once = min(cpus(), len(environment_roots()))
             threshold = judge_of(None, calibration_file.load(Path(conf.results_dir), machine), counter).work_threshold
             bisect_work.search(found, count, threshold, at_once, request.budget, less=request.by == "work")
             if found.changed or found.interrupted or request.by == "work" or not cases:
