@@ -1,4 +1,4 @@
-"""Pictures of the site for README: ``asv publish && python tools/screenshots.py`` writes docs/site-*.png.
+"""Pictures of the site for README and docs: ``asv publish && python tools/screenshots.py`` writes docs/site-*.png.
 
 What is published must be there, and a chromium; look at the pictures before they are committed.
 """

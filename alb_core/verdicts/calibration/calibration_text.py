@@ -1,4 +1,4 @@
-"""A calibration as text, or as Markdown for the README."""
+"""A calibration as text, or as Markdown for docs/calibration.md."""
 
 from __future__ import annotations
 
