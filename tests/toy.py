@@ -19,15 +19,31 @@ needs_compiler = pytest.mark.skipif(
 
 LIBRARY = 'extern "C" int answer() { return 42; }\n'
 
+#: The same, linked with TileDB.
+LINKED = 'extern "C" int tiledb();\nextern "C" int answer() { return 41 + tiledb(); }\n'
+
 CMAKE = """cmake_minimum_required(VERSION 3.15)
 project(tiledbsoma CXX)
 add_library(tiledbsoma SHARED src/answer.cc)
+find_library(TILEDB tiledb PATHS $ENV{TILEDB_PATH}/lib NO_DEFAULT_PATH)
+if(TILEDB)
+  target_link_libraries(tiledbsoma PRIVATE ${TILEDB})
+endif()
+add_subdirectory(test)
+"""
+
+#: Tests whose own requirement cannot be had.
+TESTS = """if(NOT DEFINED ENV{CATCH2})
+  message(FATAL_ERROR "Catch2 cannot be had")
+endif()
+add_custom_target(build_tests)
 """
 
 BLD = """#!/usr/bin/env bash
 set -eu
 cd "$(dirname "$0")/.."
 cmake -S libtiledbsoma -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build
+cmake --build build --target build_tests -j 2
 """
 
 BACKEND = '''"""The build of the toy: cmake, then a wheel; as setuptools does for the real one."""
@@ -125,7 +141,7 @@ def tree(requires=("numpy", "somacore==1.0.8"), **changed):
         "apis/python/tests/test_toy.py": "x = 1\n",
         "libtiledbsoma/CMakeLists.txt": content["cmake"],
         "libtiledbsoma/src/answer.cc": content["library"],
-        "libtiledbsoma/test/test.cc": "// tests\n",
+        "libtiledbsoma/test/CMakeLists.txt": TESTS,
         "scripts/bld": content["bld"],
     }
 
@@ -170,6 +186,14 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
+def shared_library(root, name, code):
+    """Bytes of a shared library of C++ code, whose own name has a version."""
+    path = root / name
+    command = ["c++", "-shared", "-fPIC", f"-Wl,-soname,{name}.2", "-x", "c++", "-", "-o", str(path)]
+    subprocess.run(command, input=f'extern "C" {code}', text=True, check=True)
+    return path.read_bytes()
+
+
 def wheel(root, version, files):
     """Bytes of the wheel of the toy, compiled for real."""
     home = root / version
@@ -178,5 +202,6 @@ def wheel(root, version, files):
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "-w", str(root), str(home)]
     import os
 
-    subprocess.run(command, check=True, env={**os.environ, "TILEDB_PATH": str(home / "tiledb")})
+    variables = {"TILEDB_PATH": str(home / "tiledb"), "CATCH2": "here"}
+    subprocess.run(command, check=True, env={**os.environ, **variables})
     return (root / f"tiledbsoma-{version}-py3-none-any.whl").read_bytes()

@@ -19,6 +19,7 @@ from typing import Any
 
 from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
+from alb_core.base.loaded_libraries import require_inside
 
 CERTIFICATE = "alb-build.json"
 PACKAGE = "tiledbsoma"
@@ -46,9 +47,14 @@ def versions(site_packages: Path) -> dict[str, str]:
     return dict(sorted(packages.items(), key=lambda item: item[0].lower()))
 
 
+def find(environment: Path) -> dict[str, Any] | None:
+    """Read an environment's certificate; None where it is missing or damaged."""
+    return _FORMAT.find(environment / CERTIFICATE)
+
+
 def certificate(environment: Path) -> dict[str, Any]:
     """Read an environment's certificate."""
-    found = _FORMAT.find(environment / CERTIFICATE)
+    found = find(environment)
     if found is None:
         raise AlbError(
             f"{environment / CERTIFICATE} is missing or damaged: nothing proves which tiledbsoma is installed; {_AGAIN}"
@@ -81,7 +87,13 @@ def require_commit() -> dict[str, Any]:
     changed = _changed_files(distribution)
     if changed:
         raise AlbError(f"{changed[0]} is not as {found['wheel']} of commit {asked} brought it: {_AGAIN}")
+    require_own_libraries()
     return found
+
+
+def require_own_libraries() -> None:
+    """Refuse native libraries that this process has loaded from elsewhere than the installed tiledbsoma has them."""
+    require_inside(Path(str(_installed(sys.path).locate_file(""))))
 
 
 _FORMAT = Format(dict[str, Any], "certificate")

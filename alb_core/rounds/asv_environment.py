@@ -20,7 +20,7 @@ from alb_core.base import die_with_parent
 from alb_core.base.environments import copy_linked
 from alb_core.base.errors import AlbError
 from alb_core.commits.builds import local_packages
-from alb_core.commits.builds.install import install_stack
+from alb_core.commits.builds.install import has_given_tiledb, install_stack
 
 
 class StackEnvironment(Virtualenv):  # type: ignore[misc]
@@ -65,6 +65,11 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
     def forget_commit(self) -> None:
         """Let the next installation write all files of its commit, even of the one that is installed."""
         self._set_installed_commit_hash(None)
+
+    def _get_installed_commit_hash(self) -> str | None:
+        # asv goes by the commit alone; compiled with another TileDB it is another build.
+        found: str | None = super()._get_installed_commit_hash()
+        return found if found is None or has_given_tiledb(self.path) else None
 
     def run(self, args: list[str], **options: Any) -> Any:
         """Run a script by the environment's Python; it ends with this process, however that ends."""

@@ -82,12 +82,21 @@ def environment(tmp_path, monkeypatch, virtual_environment):
     return path
 
 
+@pytest.fixture(scope="session")
+def tiledb_library(tmp_path_factory):
+    """A library that tells its version, compiled."""
+    return toy.shared_library(tmp_path_factory.mktemp("tiledb"), "libtiledb.so", "int tiledb() { return 1; }")
+
+
 @pytest.fixture
-def tiledb(tmp_path, monkeypatch):
+def tiledb(tmp_path, monkeypatch, tiledb_library):
     """What a source build takes for a local copy of TileDB."""
     path = tmp_path / "tiledb"
     (path / "include" / "tiledb").mkdir(parents=True)
+    (path / "include" / "tiledb" / "tiledb_version.h").write_text(
+        "".join(f"#define TILEDB_VERSION_{name} {n}\n" for name, n in (("MAJOR", 2), ("MINOR", 30), ("PATCH", 0)))
+    )
     (path / "lib").mkdir()
-    (path / "lib" / "libtiledb.so").touch()
+    (path / "lib" / "libtiledb.so").write_bytes(tiledb_library)
     monkeypatch.setenv("TILEDB_PATH", str(path))
     return path

@@ -61,7 +61,8 @@ def test_reasons_name_what_is_compared_and_what_is_here(story, monkeypatch):
         )
     assert "native sources are those of 1.7.3; Python files that differ: 1" in overlay.why
     assert same.why == f"its package equals that of {overlay.commit[:10]}, which comes before it here"
-    assert "no release's; needs a C++ compiler (here), cmake (here), TileDB (missing: " in source.why
+    assert "no release's; needs a C++20 compiler (here), Python's headers (here), make (here), cmake" in source.why
+    assert "TileDB (missing: " in source.why
     assert not source.possible and over.possible
     assert f"those of {source.commit[:10]}, which is compiled before it here" in over.why
 

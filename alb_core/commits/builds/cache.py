@@ -30,7 +30,12 @@ LIMIT_VARIABLE = "ALB_WHEEL_CACHE"
 _LIMIT_GIB = 10.0
 
 RECORD = "build.json"
-LOG = "build.log"
+
+#: Suffix of the directory of a wheel that is compiled, and did not pass its trial read yet.
+COMPILED = ".compiled"
+
+#: What the base of libraries that are compiled here begins with.
+SOURCE_BUILD = "source build of "
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,13 @@ class CachedBuild:
     sha256: str
     #: What is installed with it.
     companions: tuple[Companion, ...]
+    #: The TileDB that its libraries were compiled with (``local_tiledb.identity``); empty where a release's are taken.
+    tiledb: str = ""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether its libraries were compiled here."""
+        return self.base.startswith(SOURCE_BUILD)
 
     @property
     def path(self) -> Path:
@@ -179,6 +191,7 @@ def _items() -> Iterator[Path]:
         if path.is_file() and path.name.endswith((".whl", ".tar.gz")) and not path.name.startswith("."):
             yield path
     yield from (path.parent for path in _builds().glob(f"*/{RECORD}"))
+    yield from _builds().glob(f"*{COMPILED}")
     yield from (path.parent for path in root.glob("checkouts/*/*.whl") if not path.parent.name.startswith("."))
 
 
@@ -202,7 +215,7 @@ def _installed() -> set[str]:
 
 def _lock_of(item: Path) -> Path:
     """The lock that is held while an item is made or fetched."""
-    return item.parent / f".{item.name}.lock"
+    return item.parent / f".{item.name.removesuffix(COMPILED)}.lock"
 
 
 def _remove(item: Path) -> bool:
@@ -224,9 +237,9 @@ def _remove(item: Path) -> bool:
 def _sweep() -> None:
     """Remove what killed processes left: parts of downloads and of builds that nobody holds."""
     for part in (*wheels_root().glob(".*.part"), *_builds().glob(".*.partial-*")):
-        name = part.name.removesuffix(".part").partition(".partial-")[0]
+        name = part.name.removesuffix(".part").partition(".partial-")[0].removeprefix(".")
         try:
-            with FileLock(part.with_name(f"{name}.lock"), timeout=0):
+            with FileLock(_lock_of(part.with_name(name)), timeout=0):
                 shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
         except (Timeout, OSError):
             continue

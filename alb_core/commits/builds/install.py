@@ -6,10 +6,11 @@ commit is built.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shutil
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
@@ -19,7 +20,7 @@ from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
-from alb_core.commits.builds import cache, local_packages, overlay, source
+from alb_core.commits.builds import cache, constraints, local_packages, local_tiledb, overlay, source
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.plan import BuildPlan, Planner
 from alb_core.commits.builds.trial_read import trial_read
@@ -31,6 +32,9 @@ from alb_core.commits.history.new_releases import stack_pins
 from alb_core.commits.history.releases_lock import Companion, Release
 
 _STACK_MARKER = "alb-stack.sha256"
+
+#: Among the versions of an environment's packages: the TileDB in libraries that are compiled here.
+TILEDB = "libtiledb"
 
 
 def plan(commit: str) -> BuildPlan:
@@ -85,7 +89,9 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     install_stack(environment)
     build, own, beside = make(commit, environment)
     if sha256_of(wheel) != sha256_of(own):
-        raise AlbError(f"{wheel} is not the wheel of {commit}: remove asv's cache {wheel.parent} and run asv again")
+        # asv keeps a wheel by its commit alone, and this one was built anew: with another TileDB, for one.
+        print(f"alb: {wheel} is not the wheel of {commit}: taking {own}", file=sys.stderr, flush=True)
+        wheel = Path(shutil.copy2(own, wheel))
     local, certified = local_packages.wheels(environment)
     surplus -= {*(item.name for item in beside), *certified}
     # pip takes a second to find that there is nothing to remove.
@@ -106,9 +112,17 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     found["companions"] = {item.name: item.version for item in beside}
     found["companion_wheels"] = [path.name for path in [*wheels, *local]]
     found["checkouts"] = certified
+    if build.made is not None and build.made.tiledb:
+        found["packages"][TILEDB] = build.made.tiledb
     found["packages"] = local_packages.versions(certified, found["packages"])
     certificate.save(environment, found)
     cache.trim()
+
+
+def has_given_tiledb(environment: Path) -> bool:
+    """Whether what an environment holds is what would be built now: libraries compiled here have a TileDB in them."""
+    held = certificate.find(environment) or {}
+    return held.get("packages", {}).get(TILEDB) in (None, local_tiledb.identity())
 
 
 def _make(planner: Planner, found: BuildPlan, environment: Path) -> None:
@@ -118,7 +132,7 @@ def _make(planner: Planner, found: BuildPlan, environment: Path) -> None:
     """
     if not found.possible:
         raise AlbError(f"commit {found.commit} cannot be built ({found.kind}): {found.why}")
-    place = cache.place_of(planner.build_key(found.package, found.kind))
+    place = cache.place_of(planner.build_key(found.package, found.release is None))
     with locked(place.with_name(f".{place.name}.lock"), f"it builds {found.commit[:10]}"):
         # What stands there is no build: its record or its wheel is gone, or of an older meaning.
         shutil.rmtree(place, ignore_errors=True)
@@ -148,21 +162,53 @@ def _make_overlay(planner: Planner, found: BuildPlan, environment: Path, place: 
 
 
 def _make_source(planner: Planner, found: BuildPlan, environment: Path, place: Path) -> None:
+    """Compile a commit, unless that is done, and try the wheel.
+
+    What is compiled outlives a trial read that fails: what stands in the way may lie in the environment.
+    """
     beside = companions_of(found.package.requires, planner.releases, None, found.commit)
+    python = environment / "bin" / "python"
+    compiled = place.with_name(place.name + cache.COMPILED)
+    if not any(compiled.glob("*.whl")):
+        _compile(planner, found, python, compiled)
+    [wheel] = compiled.glob("*.whl")
+    reason = trial_read(python, [wheel, *companion_wheels(beside)])
+    if reason is not None:
+        raise AlbError(
+            f"the source build of {found.commit} fails its trial read: {reason}; its log is {compiled / source.LOG}"
+        )
+    _record(planner, found, wheel, beside)
+    compiled.replace(place)
+
+
+def _compile(planner: Planner, found: BuildPlan, python: Path, compiled: Path) -> None:
     date = git(planner.repository, "show", "--no-patch", "--format=%ct", found.commit)
-    version = overlay.version_of(_version_at(planner.releases, int(date)), found.commit)
-    with staged_directory(place) as stage:
+    recipe = source.Recipe(
+        repository=planner.repository,
+        commit=found.commit,
+        layout=planner.layout(found.commit),
+        version=overlay.version_of(_version_at(planner.releases, int(date)), found.commit),
+        python=python,
+        constraints=_build_constraints(planner, found.commit),
+    )
+    with staged_directory(compiled) as stage:
         try:
-            python, layout = environment / "bin" / "python", planner.layout(found.commit)
-            wheel = source.build(planner.repository, found.commit, layout, version, python, stage)
-            reason = trial_read(python, [wheel, *companion_wheels(beside)])
-            if reason is not None:
-                raise AlbError(f"the source build of {found.commit} fails its trial read: {reason}")
+            source.build(recipe, stage)
         except AlbError as error:
-            log = place.with_name(f"{place.name}.failed.log")
-            shutil.copyfile(stage / cache.LOG, log)
+            log = compiled.with_suffix(".failed.log")
+            shutil.copyfile(stage / source.LOG, log)
             raise AlbError(f"{error}; its log is {log}") from error
-        _record(planner, found, wheel, beside)
+
+
+def _build_constraints(planner: Planner, commit: str) -> list[str]:
+    """Return what the build of a commit is held to: what there was when main was as the commit's branch began."""
+    entry = planner.objects.find(planner.objects.root(commit), planner.layout(commit).within("pyproject.toml"))
+    requires = build_script.build_requires(planner.objects.blob(entry[1]) if entry else None)
+    with contextlib.suppress(AlbError):
+        # A new commit on an old main compiles with what that main compiled with.
+        commit = git(planner.repository, "merge-base", "main", commit).strip()
+    seconds = git(planner.repository, "show", "--no-patch", "--format=%ct", commit)
+    return constraints.at(map(str, requires), datetime.fromtimestamp(int(seconds), UTC))
 
 
 class _UnfitError(Exception):
@@ -171,7 +217,7 @@ class _UnfitError(Exception):
 
 def _record(planner: Planner, found: BuildPlan, wheel: Path, beside: list[Companion]) -> None:
     version = str(parse_wheel_filename(wheel.name)[1])
-    key, native = planner.build_key(found.package, found.kind), planner.native_key(found.package)
+    key, native = planner.build_key(found.package, found.release is None), planner.native_key(found.package)
     build = CachedBuild(
         commit=found.commit,
         kind=found.kind,
@@ -182,6 +228,7 @@ def _record(planner: Planner, found: BuildPlan, wheel: Path, beside: list[Compan
         wheel=wheel.name,
         sha256=sha256_of(wheel),
         companions=tuple(beside),
+        tiledb=local_tiledb.identity() if found.release is None else "",
     )
     cache.record(build, wheel.parent)
 

@@ -52,14 +52,21 @@ def make(base: Path, content: WheelContent, directory: Path) -> Path:
             files = _files(archive, content)
     except (OSError, zipfile.BadZipFile, KeyError) as error:
         raise AlbError(f"{base} is no wheel ({error}): remove it and repeat the command") from error
-    home = f"{name[0]}-{content.version}.dist-info"
-    lines = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in sorted(files.items())]
-    # RECORD goes last, and does not list its own digest: the wheel format says so.
-    files = {**dict(sorted(files.items())), f"{home}/RECORD": "\n".join([*lines, f"{home}/RECORD,,", ""]).encode()}
-    with zipfile.ZipFile(target, "w") as archive:
+    write(target, files)
+    return target
+
+
+def write(wheel: Path, files: Mapping[str, bytes]) -> None:
+    """Write a wheel of some files, with a RECORD of them; the same files give the same bytes."""
+    [metadata] = [path for path in files if re.fullmatch(r"[^/]+\.dist-info/METADATA", path)]
+    record = metadata.replace("METADATA", "RECORD")
+    files = {path: data for path, data in sorted(files.items()) if path != record}
+    lines = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in files.items()]
+    with zipfile.ZipFile(wheel, "w") as archive:
         for path, data in files.items():
             _add(archive, path, data)
-    return target
+        # It goes last, and does not list its own digest: the wheel format says so.
+        _add(archive, record, "\n".join([*lines, f"{record},,", ""]).encode())
 
 
 def _files(archive: zipfile.ZipFile, content: WheelContent) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of
 from alb_core.base.paths import suite_root
-from alb_core.commits.builds import cache, source, wheels
+from alb_core.commits.builds import cache, local_tiledb, needs, wheels
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.wheels import fitting, is_cached
 from alb_core.commits.history import package as package_module
@@ -50,7 +50,7 @@ class BuildPlan:
         if self.release is not None:
             return self.release.version
         held = self.made or self.libraries
-        return held.base if held is not None else f"source build of {self.commit}"
+        return held.base if held is not None else f"{cache.SOURCE_BUILD}{self.commit}"
 
 
 class Planner:
@@ -67,7 +67,7 @@ class Planner:
         self._foreign = {version: known[version] for version in known.keys() - {item.version for item in usable}}
         self._asked: dict[tuple[str, ...], tuple[str, str]] = {}
         self._made = cache.cached_builds()
-        self._paths = source.paths_given()
+        self._tiledb = local_tiledb.given()
         # What a range brings, as its plans are carried out one after another.
         self._first: dict[str, str] = {}
         self._compiled: dict[str, str] = {}
@@ -100,7 +100,7 @@ class Planner:
             if known.key == package.key:
                 return self._of_release(commit, package, release)
         for made in self._made:
-            if made.package == self.build_key(package, made.kind):
+            if made.package == self.build_key(package, made.compiled):
                 return _again(commit, package, made)
         if package.key in self._first:
             why = f"its package equals that of {self._first[package.key][:10]}, which comes before it here"
@@ -108,13 +108,13 @@ class Planner:
         return self._overlay(commit, package) or self._source(commit, package)
 
     def native_key(self, package: Package) -> str:
-        """Key of a source build's libraries: native sources, Python, and the local copies that it is linked with."""
-        text = "\n".join([package.native, "cp311", *(f"{name}={path}" for name, path in sorted(self._paths.items()))])
+        """Key of a source build's libraries: native sources, Python, and the TileDB that they are linked with."""
+        text = "\n".join([package.native, "cp311", *([self._tiledb.digest] if self._tiledb else [])])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def build_key(self, package: Package, kind: str) -> str:
-        """Key under which a build is kept; local copies of libraries are part of a source build."""
-        if kind == "overlay" or not self._paths:
+    def build_key(self, package: Package, compiled: bool) -> str:
+        """Key under which a build is kept; a TileDB of this machine is part of libraries that are compiled here."""
+        if not compiled or self._tiledb is None:
             return package.key
         return hashlib.sha256(f"{package.key} {self.native_key(package)}".encode()).hexdigest()
 
@@ -180,9 +180,9 @@ class Planner:
         if self.unknown:
             why += f" (not compared with {', '.join(self.unknown)}: neither cached nor to be had)"
         said, contradiction = self._requirements(package)
-        found = source.needs(self.objects, commit, self.layout(commit))
+        found = needs.needs(self.objects, commit, self.layout(commit))
         possible = contradiction == "" and all(need.here for need in found)
-        why = f"{why}; needs {source.describe(found)}{said}{contradiction}"
+        why = f"{why}; needs {needs.describe(found)}{said}{contradiction}"
         return BuildPlan(commit, package, "source", why, possible=possible)
 
     def _requirements(self, package: Package) -> tuple[str, str]:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
 from alb_core.base.processes import NoEndError, run
 
 # Written and read by the wheel itself: an array that stands somewhere would be another thing to prove.
 _PROGRAM = """
 import os, sys
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import tiledbsoma
 home = os.path.realpath(os.path.dirname(tiledbsoma.__file__))
@@ -28,6 +30,9 @@ with tiledbsoma.SparseNDArray.create(uri, type=pa.float32(), shape=(4, 4)) as ar
 with tiledbsoma.SparseNDArray.open(uri) as array:
     table = array.read((slice(0, 1), slice(None))).tables().concat()
 assert sorted(table["soma_data"].to_pylist()) == [1.0, 2.0], table
+sys.path.append(sys.argv[3])
+from alb_core.base.loaded_libraries import require_inside
+require_inside(Path(sys.argv[1]))
 """
 
 #: Seconds after which a trial read counts as failed.
@@ -46,7 +51,7 @@ def trial_read(python: Path, wheels: Sequence[Path]) -> str | None:
         except (OSError, zipfile.BadZipFile) as error:
             raise AlbError(f"cannot try {wheels[0].name} with {python}: {error}") from error
         try:
-            done = run([python, "-I", "-c", _PROGRAM, place, scratch], timeout_seconds=TIMEOUT)
+            done = run([python, "-I", "-c", _PROGRAM, place, scratch, suite_root()], timeout_seconds=TIMEOUT)
         except NoEndError:
             return f"no end within {TIMEOUT} s"
     # The throw-away place has another name each time, and says nothing.

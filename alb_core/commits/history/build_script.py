@@ -8,6 +8,7 @@ steps).
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import tomllib
@@ -52,7 +53,7 @@ def read(setup: bytes | None, pyproject: bytes | None) -> Script:
         "setup.py": None,
     }
     if tree is not None:
-        call = _setup_call(tree)
+        call = setup_call(tree)
         if call is not None:
             if requires is None:
                 requires = _value(_keyword(call, "install_requires"), _no_files)
@@ -67,9 +68,18 @@ def extras(setup: bytes | None, pyproject: bytes | None, content: Callable[[str]
     """Return the optional requirements by extra."""
     found = _toml(pyproject).get("project", {}).get("optional-dependencies")
     if found is None and setup is not None:
-        call = _setup_call(_syntax(setup))
+        call = setup_call(_syntax(setup))
         found = _value(_keyword(call, "extras_require"), content) if call is not None else None
     return {name: _listed(lines) for name, lines in (found or {}).items()}
+
+
+def build_requires(pyproject: bytes | None) -> list[Requirement]:
+    """Return what a build needs, as ``pyproject.toml`` says; what is no requirement is left out."""
+    found = []
+    for line in _toml(pyproject).get("build-system", {}).get("requires", []):
+        with contextlib.suppress(InvalidRequirement):
+            found.append(Requirement(line))
+    return found
 
 
 def _toml(pyproject: bytes | None) -> dict[str, Any]:
@@ -97,7 +107,8 @@ def _without_bounds(project: dict[str, Any]) -> list[str]:
     return sorted(names)
 
 
-def _setup_call(tree: ast.Module) -> ast.Call | None:
+def setup_call(tree: ast.Module) -> ast.Call | None:
+    """Return the call of ``setup`` in a ``setup.py``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)

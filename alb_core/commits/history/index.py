@@ -25,6 +25,13 @@ def project_files(project: str) -> list[DistributionPackage]:
     return index_client.project_files(project)
 
 
+def metadata(package: DistributionPackage) -> bytes:
+    """Return the metadata of a wheel of the index, without the wheel."""
+    from alb_core.commits.history import index_client
+
+    return index_client.metadata(package)
+
+
 def fetch(files: dict[str, list[LockedFile]], cache: Path) -> list[Path]:
     """Bring locked files into the cache, and verify every one that is used."""
     paths: list[Path] = []

@@ -11,6 +11,7 @@ from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
     DigestMismatchError,
     DistributionPackage,
+    NoMetadataError,
     NoSuchProjectError,
     PyPISimple,
     UnsupportedRepoVersionError,
@@ -34,6 +35,15 @@ def project_files(project: str) -> list[DistributionPackage]:
         raise AlbError(f"the package index has no project {project}: check pip's index-url") from error
     except _FAULTS as error:
         raise AlbError(_unreachable(f"the list of files of {project}", error)) from error
+
+
+def metadata(package: DistributionPackage) -> bytes:
+    """Return the metadata of a wheel that the index has beside it."""
+    try:
+        with PyPISimple(_endpoint()) as client:
+            return client.get_package_metadata_bytes(package, timeout=60)
+    except (*_FAULTS, DigestMismatchError, NoMetadataError) as error:
+        raise AlbError(_unreachable(f"the metadata of {package.filename}", error)) from error
 
 
 def download(package: DistributionPackage, file: LockedFile, path: Path) -> None:
