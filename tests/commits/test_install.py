@@ -204,7 +204,7 @@ def test_a_build_that_compiles_and_cannot_read_is_no_build(toy_history, environm
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"PATH": "git-only"}, r"C\+\+20 compiler \(missing: c\+\+.*cmake \(missing:.*TileDB \(missing: set TILEDB_PATH"),
+        ({"PATH": "git-only"}, r"20 compiler \(missing: c\+\+.*cmake \(missing:.*TileDB \(missing: set TILEDB_PATH"),
         ({"CXX": "no-such-compiler"}, r"compiler \(missing: CXX=no-such-compiler is not on PATH\)"),
         ({"TILEDB_PATH": "/nowhere"}, r"TileDB \(missing: TILEDB_PATH=/nowhere has no include/tiledb\)"),
         ({"TILEDBSOMA_PATH": "/nowhere"}, r"TILEDBSOMA_PATH \(missing: .* not the commit's: unset it; .*--head-env"),
