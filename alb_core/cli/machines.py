@@ -23,7 +23,7 @@ def machines(context: click.Context) -> None:
 @machines.command()
 @click.argument("name")
 def claim(name: str) -> None:
-    """Give NAME to this computer, though other hardware had it."""
+    """Give NAME to this computer, whichever had it."""
     registry.claim(results_root(), name)
     click.echo(f"machine {name} is this computer: {registry.describe(registry.this_computer())}")
 
@@ -42,8 +42,9 @@ def table(results: Path) -> str:
     for name in sorted(names):
         owner = registry.registered(results, name)
         if owner is not None:
-            different = registry.differences(owner, here)
-            rows.append([name, registry.describe(owner), "another computer" if different else "this computer"])
+            alike = "" if registry.differences(owner, here) else " of this kind"
+            other = registry.why_not_here(results, name, owner, here)
+            rows.append([name, registry.describe(owner), f"another computer{alike}" if other else "this computer"])
         else:
             unlike = registry.unlike_known(name, here)
             verdict = f"free; this one has {', '.join(unlike)}" if unlike else "free; this one fits"

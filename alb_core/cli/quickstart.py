@@ -53,7 +53,10 @@ def quickstart() -> None:
     found = commits_table.rows(conf, machine, [oldest.commit, newest.commit])
     click.echo()
     click.echo(commits_table.table(found, [oldest.version, newest.version]))
-    click.echo(f"\nOne sample each, on machine {machine}, in {time.monotonic() - started:.0f} s. Next:\n")
+    click.echo(
+        f"\nOne sample each, on machine {machine}, in {time.monotonic() - started:.0f} s. Of single samples a quarter "
+        f"more is chance: `alb verdict {oldest.version} {newest.version}` tells what changed. Next:\n"
+    )
     commands = {
         f"asv run --machine {machine}": "the newest release, the whole grid",
         "asv continuous main HEAD": "your branch in data/tiledb-soma against main",

@@ -78,7 +78,8 @@ def measure(
                 keep(result)
                 schedule.record(result)
                 summary.turns += result.complete
-                bar.update(round(clock() - begun) - bar.n)
+                # Beyond its total, a bar shows none.
+                bar.update(min(round(clock() - begun), round(budget)) - bar.n)
         return True
 
     with tqdm(total=round(budget), unit="s", disable=None, bar_format="{desc} {bar} {n:.0f}/{total} s") as bar:

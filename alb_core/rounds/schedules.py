@@ -5,6 +5,7 @@ A schedule yields groups of turns (:func:`alb_core.rounds.measure.measure` runs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,8 +90,10 @@ class PairSchedule:
 
     in_order: ClassVar[bool] = False
 
-    def __init__(self, rounds: Rounds, still_open: Callable[[Rounds], Sequence[BenchmarkCase]]) -> None:
-        self.rounds, self._still_open = rounds, still_open
+    def __init__(
+        self, rounds: Rounds, still_open: Callable[[Rounds], Sequence[BenchmarkCase]], budget: float = math.inf
+    ) -> None:
+        self.rounds, self._still_open, self._budget = rounds, still_open, budget
         #: Seconds of the last pair, by case.
         self.cost: dict[BenchmarkCase, float] = {}
 
@@ -136,6 +139,13 @@ class PairSchedule:
             self.rounds.absent[case] = " and ".join(absent)
         else:
             self.rounds.pairs[case].append(Pair(base.samples, head.samples, base.epochs, head.epochs))
+        # Half as much again: cases differ, and the first ones read what later ones find in memory.
+        if self._a_round() > 1.5 * self._budget:
+            self.require_one_round(sum(self.cost.values()), self._budget)
+
+    def _a_round(self) -> float:
+        """Seconds of a round of all cases, by what those took that were measured."""
+        return sum(self.cost.values()) / len(self.cost) * len(self.rounds.pairs)
 
     def record_not_started(self, group: Group, error: AlbError) -> None:
         """Raise the error: without one of its commits there is no pair."""

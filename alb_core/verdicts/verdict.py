@@ -92,7 +92,7 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         store = Store(Path(conf.results_dir), machine, empty, benchmarks, commits)
         rounds = Rounds({case: store.pairs(base.commit, head.commit, case) for case in cases})
         recorded = sum(map(len, rounds.pairs.values()))
-        schedule = PairSchedule(rounds, partial(judge.still_open, work=work))
+        schedule = PairSchedule(rounds, partial(judge.still_open, work=work), request.budget)
         watch = Watch(known.canary if known else None, request.run_canary)
         if not done.interrupted:
             times = [case for case in judge.still_open(rounds, work) if case.kind is Kind.TIME]

@@ -1,5 +1,6 @@
 """The budget: rounds in alternating order, until every answer is clear or the time is spent."""
 
+import io
 import itertools
 import threading
 
@@ -7,8 +8,10 @@ import pytest
 from asv.util import UserError
 from fake_bench import FakeBench
 from recorded import CASES, PEAKS
+from tqdm import tqdm
 
 from alb_core.base.errors import AlbError
+from alb_core.rounds import measure as measure_module
 from alb_core.rounds.cases import ProcessResult
 from alb_core.rounds.measure import measure
 from alb_core.rounds.pairs import Pair, Rounds
@@ -19,7 +22,7 @@ from alb_core.verdicts.judge import Judge
 def run(bench, rounds, budget, judge=None):
     """Measure; how it went, and the pairs that were kept."""
     kept = []
-    schedule = PairSchedule(rounds, (judge or Judge()).still_open)
+    schedule = PairSchedule(rounds, (judge or Judge()).still_open, budget)
     done = measure(bench, schedule, kept.append, budget, clock=bench.clock)
     if not done.interrupted:
         schedule.require_one_round(done.seconds, budget)
@@ -33,6 +36,13 @@ def test_clear_answers_end_it_early():
     assert 6 <= len(rounds.pairs[CASES[0]]) <= 10 and done.seconds < 100
     assert done.turns == len(kept) == sum(map(len, rounds.pairs.values()))
     assert Judge().still_open(rounds) == []
+
+
+def test_the_bar_never_goes_beyond_its_budget(monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(measure_module, "tqdm", lambda **words: tqdm(**{**words, "disable": False, "file": shown}))
+    run(FakeBench({CASES[0]: (10.0, 10.0)}), Rounds.of(CASES[:1]), 15.0)
+    assert "15/15 s" in shown.getvalue() and "None" not in shown.getvalue()
 
 
 def test_rounds_go_where_the_answer_is_open():
@@ -61,9 +71,13 @@ def test_a_second_call_goes_on_with_the_other_commit_first():
 
 def test_a_budget_too_small_for_one_round_says_what_one_takes_and_keeps_what_there_is():
     bench = FakeBench(dict.fromkeys(CASES, (10.0, 10.0)))
-    with pytest.raises(AlbError, match=r"25 s is too small for one round of 4 .*\(2 were measured.*about 8\d s.*-b"):
-        run(bench, Rounds.of(CASES), 25.0)
-    assert len(bench.ran) == 4
+    for budget, measured in ((55.0, 3), (25.0, 1)):
+        bench.ran.clear()
+        # One that is far too small is refused as soon as that is known.
+        said = rf"{budget:.0f} s is too small for one round of 4 .*\({measured} were measured.*about 8\d s.*-b"
+        with pytest.raises(AlbError, match=said):
+            run(bench, Rounds.of(CASES), budget)
+        assert len(bench.ran) == 2 * measured
 
 
 def test_a_small_budget_is_enough_where_rounds_are_recorded():

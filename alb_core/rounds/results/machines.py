@@ -1,8 +1,9 @@
-"""A machine's name belongs to the hardware that first used it (design rule 4).
+"""A machine's name belongs to the one computer that first used it (design rule 4).
 
 The hardware behind a name is kept where asv keeps it: ``machine.json`` beside the name's results, which is committed
 with them, and ``~/.asv-machine.json``, which asv reads. asv asks for what is missing there; here it is read off the
-computer, and held against what stands.
+computer, and held against what stands. Rented machines are alike by the thousand, so a name that has results must
+stand in the user's own file as well.
 """
 
 from __future__ import annotations
@@ -70,6 +71,17 @@ def registered(results: Path, name: str) -> dict[str, str] | None:
     return None
 
 
+def why_not_here(results: Path, name: str, owner: dict[str, str], here: dict[str, str]) -> str:
+    """Say why this computer is not the one that a name belongs to; empty where it is."""
+    found = differences(owner, here)
+    if found:
+        return f"is another computer ({'; '.join(found)})"
+    home = Path(MachineCollection.get_machine_file_path())
+    if (results / name / "machine.json").exists() and name not in (_FORMAT.read(home) or {}):
+        return f"has results, and {home} does not say that they are of this computer"
+    return ""
+
+
 def differences(hardware: dict[str, str], other: dict[str, str]) -> list[str]:
     """Name what differs between two computers, a phrase each; empty for the same hardware."""
     return [
@@ -104,10 +116,10 @@ def settle(results: Path, name: str | None) -> str:
     if owner is None:
         print(f"alb: this computer is now machine {name} ({describe(here)})", file=sys.stderr)
     else:
-        found = differences(owner, here)
-        if found:
+        why = why_not_here(results, name, owner, here)
+        if why:
             raise AlbError(
-                f"machine {name} is another computer ({'; '.join(found)}): choose another name with --machine, "
+                f"machine {name} {why}: choose another name with --machine, "
                 f"or give this one the name with `alb machines claim {name}`"
             )
     unlike = unlike_known(name, here)
@@ -144,7 +156,7 @@ def own_name(results: Path) -> str | None:
     names = sorted(path.parent.name for path in results.glob("*/machine.json")) or []
     for name in (*names, default_name()):
         owner = registered(results, name)
-        if owner is not None and not differences(owner, here):
+        if owner is not None and not why_not_here(results, name, owner, here):
             return name
     return None
 

@@ -26,8 +26,10 @@ def other(monkeypatch):
     return become
 
 
-def committed(results, name):
-    """What asv does when it has measured: keep the machine beside its results."""
+def committed(results, name, home=None):
+    """What asv does when it has measured: keep the machine beside its results, and in the user's file."""
+    if home:
+        home.write_text(json.dumps({**(json.loads(home.read_text()) if home.exists() else {"version": 1}), name: {}}))
     path = results / name / "machine.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"machine": name, **machines.this_computer(), "version": 1}))
@@ -48,7 +50,7 @@ def test_the_first_use_registers_and_asks_nothing(tmp_path, home, capsys):
 @pytest.mark.parametrize("kept", ["results", "home"])
 def test_another_computer_is_refused_and_nothing_changes(tmp_path, home, other, kept):
     if kept == "results":
-        committed(tmp_path, "g4dn")
+        committed(tmp_path, "g4dn", home)
     else:
         machines.settle(tmp_path, "g4dn")
     before = home.read_bytes() if home.exists() else None
@@ -62,6 +64,17 @@ def test_another_computer_is_refused_and_nothing_changes(tmp_path, home, other, 
     assert (home.read_bytes() if home.exists() else None) == before
 
 
+def test_results_of_a_computer_of_the_same_kind_are_not_added_to(tmp_path, home):
+    path = committed(tmp_path, "ref2")
+    assert machines.own_name(tmp_path) is None
+    with pytest.raises(AlbError, match=r"^machine ref2 has results, .*alb machines claim ref2`$"):
+        machines.settle(tmp_path, "ref2")
+    assert not home.exists()
+    machines.claim(tmp_path, "ref2")
+    assert machines.settle(tmp_path, "ref2") == machines.own_name(tmp_path) == "ref2"
+    assert json.loads(path.read_text())["machine"] == "ref2"
+
+
 def test_its_owner_may_say_so(tmp_path, home, other):
     path = committed(tmp_path, "g4dn")
     other()
@@ -71,7 +84,7 @@ def test_its_owner_may_say_so(tmp_path, home, other):
 
 
 def test_updates_of_the_system_keep_the_machine(tmp_path, home):
-    path = committed(tmp_path, "g4dn")
+    path = committed(tmp_path, "g4dn", home)
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "os": "Linux 9.9", "ram": str(int(int(content["ram"]) * 0.99))}))
     assert machines.settle(tmp_path, "g4dn") == "g4dn"
@@ -124,5 +137,5 @@ def test_the_name_that_this_computer_has(tmp_path, home):
     assert not home.exists() and not results.exists(), "asking registers nothing"
     machines.settle(results, "lab-2")
     assert machines.own_name(results) == "lab-2", "the only one that asv knows here"
-    committed(results, "rack")
+    committed(results, "rack", home)
     assert machines.own_name(results) == "rack", "results are under that name"
