@@ -5,6 +5,7 @@ tests/rounds/test_asv_patches.py fails where a new asv has not what is patched, 
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -21,9 +22,10 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory
 from alb_core.rounds.results import carried_versions
 from alb_core.rounds.results.machines import BESIDE_RESULTS
-from alb_core.rounds.results.resolved_versions import resolved
+from alb_core.rounds.results.resolved_versions import of_another_build, resolved
+from alb_core.rounds.results.store import set_aside
 
-_ADD_RESULT, _LOAD, _SAVE = Results.add_result, Results.load, Results.save
+_ADD_RESULT, _LOAD, _LOAD_DATA, _SAVE = Results.add_result, Results.load, Results.load_data, Results.save
 _ITER_RESULTS_PATHS = results_module.iter_results_paths
 
 
@@ -37,7 +39,9 @@ def install() -> None:
 
 @contextmanager
 def versions_saved(*environments: Path) -> Iterator[None]:
-    """Within the block, asv saves with results what is installed in the environments.
+    """Within the block, asv saves with results what is installed in the environments, and goes on with no others.
+
+    A commit that is compiled with another TileDB is another build: what the one before gave is set aside.
 
     asv makes its results itself, with one dictionary for the requirements and for the parameters of graphs: versions
     in that would split every graph at each release.
@@ -47,11 +51,18 @@ def versions_saved(*environments: Path) -> Iterator[None]:
         self._requirements = {**self._requirements, **resolved(environments, self.commit_hash)}
         _save_atomically(self, Path(result_dir))
 
-    Results.save = save
+    def load_data(self: Results, result_dir: str) -> None:
+        path = Path(result_dir) / get_filename(self.params["machine"], self.commit_hash, self.env_name)
+        if of_another_build(path):
+            name = set_aside(path, "other-build").name
+            print(f"alb: {path} is of a build with another TileDB; set aside as {name}", file=sys.stderr, flush=True)
+        _LOAD_DATA(self, result_dir)
+
+    Results.save, Results.load_data = save, load_data
     try:
         yield
     finally:
-        Results.save = _SAVE
+        Results.save, Results.load_data = _SAVE, _LOAD_DATA
 
 
 @contextmanager

@@ -30,8 +30,10 @@ from alb_core.base.documents import DamagedDocumentError, Format
 from alb_core.cases.counter import PROCESSOR, VALGRIND, Counter, NoCounterError, counter_here
 from alb_core.cases.instructions import MODULE, Counting, Outcome, counting
 from alb_core.cases.work import Work, name_of
+from alb_core.commits.builds.install import TILEDB
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.installed_commits import InstalledCommit
+from alb_core.rounds.results.resolved_versions import other_tiledb
 from alb_core.rounds.results.store import CommitResults, set_aside
 
 #: Directory of the files within a machine's results.
@@ -81,6 +83,8 @@ class _Document:
     counter: str
     #: By asv's name of a case.
     cases: dict[str, _CountedCase] = field(default_factory=dict)
+    #: The TileDB that the commit was compiled with; empty where it was not compiled here.
+    tiledb: str = ""
 
 
 _FORMAT = Format(_Document, "work of a commit", ("version", 1), "move it away, and count again", indent=None)
@@ -162,9 +166,10 @@ class WorkStore:
                 found.works[case] = counted.works
         return found
 
-    def keep(self, commit: str, outcomes: Mapping[BenchmarkCase, Outcome], seconds: float) -> None:
-        """Add what a process counted; what failed is not kept."""
+    def keep(self, commit: str, outcomes: Mapping[BenchmarkCase, Outcome], seconds: float, tiledb: str = "") -> None:
+        """Add what a process counted of a commit, compiled with some TileDB; what failed is not kept."""
         document = self._read(commit)
+        document.tiledb = tiledb
         for case, outcome in outcomes.items():
             version = str(self._benchmarks[case.benchmark]["version"])
             counted = document.cases.setdefault(case.name, _CountedCase(version))
@@ -191,7 +196,9 @@ class WorkStore:
     def _read(self, commit: str) -> _Document:
         """What stands in a commit's file and still counts."""
         document = _FORMAT.find(self.path(commit))
-        if document is None or document.commit != commit or document.counter != self.counter.name:
+        if document is None or (document.commit, document.counter) != (commit, self.counter.name):
+            return _Document(commit, self.counter.name)
+        if other_tiledb(document.tiledb):
             return _Document(commit, self.counter.name)
         document.cases = {
             name: counted
@@ -222,7 +229,7 @@ def count(
             left.append((commit, missing))
     for place, outcomes, seconds in side_by_side(left, budget):
         counted = left[place][0].commit
-        store.keep(counted, outcomes, seconds)
+        store.keep(counted, outcomes, seconds, left[place][0].packages.get(TILEDB, ""))
         known = store.of(counted)
         known.failures = {case: outcome.failed for case, outcome in outcomes.items() if outcome.failed}
         found[counted] = known

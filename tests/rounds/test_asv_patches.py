@@ -12,6 +12,7 @@ from asv.results import Results
 from recorded import BASE, blank
 
 from alb_core.asv_plugin import commands
+from alb_core.commits.builds import local_tiledb
 from alb_core.rounds import asv_patches
 from alb_core.rounds.asv_environment import GitObjects, StackEnvironment
 from alb_core.rounds.results import carried_versions
@@ -25,6 +26,7 @@ def test_what_is_patched_has_the_signature_that_the_patch_expects():
     assert parameters(asv_patches._ITER_RESULTS_PATHS) == ["results"]
     assert parameters(asv_patches._SAVE) == ["self", "result_dir"]
     assert parameters(asv_patches._LOAD) == ["path", "machine_name"]
+    assert parameters(asv_patches._LOAD_DATA) == ["self", "result_dir"]
     assert parameters(asv_patches._ADD_RESULT)[:3] == ["self", "benchmark", "result"]
     assert parameters(Command.run_from_conf_args) == ["conf", "args"]
     assert "machine_name" in parameters(results_module.iter_results_for_machine)
@@ -45,20 +47,42 @@ def test_results_have_the_private_attributes_that_are_used(name):
 
 def test_the_environment_overrides_what_asv_calls():
     assert parameters(Environment.__init__)[1:] == ["conf", "python", "requirements", "tagged_env_vars"]
-    for name in ("create", "run", "_setup", "check_presence", "_set_installed_commit_hash", "installed_commit_hash"):
+    for name in (
+        "create",
+        "run",
+        "_setup",
+        "check_presence",
+        "_set_installed_commit_hash",
+        "_get_installed_commit_hash",
+    ):
         assert hasattr(Environment, name), name
     assert parameters(StackEnvironment.__mro__[1].run) == ["self", "args", "kwargs"]
     assert parameters(GitObjects.__mro__[1].checkout) == ["self", "path", "commit_hash"]
     assert "checkout" in Environment.checkout_project.__code__.co_names
 
 
-@pytest.mark.parametrize(("patch", "name"), [("versions_saved", "save"), ("carried_loaded", "load")])
+@pytest.mark.parametrize(
+    ("patch", "name"), [("versions_saved", "save"), ("versions_saved", "load_data"), ("carried_loaded", "load")]
+)
 def test_asv_is_as_before_after_a_block(patch, name):
     before = getattr(Results, name)
     with pytest.raises(KeyError), getattr(asv_patches, patch)():
         assert getattr(Results, name) != before
         raise KeyError
     assert getattr(Results, name) == before
+
+
+@pytest.mark.parametrize(("tiledb", "counts"), [("", True), (local_tiledb.DOWNLOADED, True), ("2.30.0+0123", False)])
+def test_what_a_build_with_another_tiledb_gave_is_set_aside(tmp_path, monkeypatch, tiledb, counts):
+    monkeypatch.delenv("TILEDB_PATH", raising=False)
+    kept = blank(BASE)
+    kept._requirements, kept._duration = {"libtiledb": tiledb}, {"<round>": 1.0}
+    kept.save(str(tmp_path))
+    found = blank(BASE)
+    with asv_patches.versions_saved():
+        found.load_data(str(tmp_path))
+    assert bool(found.duration) is counts
+    assert bool(list(tmp_path.glob("*/*.json.other-build"))) is not counts
 
 
 def test_a_command_runs_within_its_function_once_however_often_it_is_installed(monkeypatch):

@@ -11,6 +11,7 @@ from recorded import BASE, HEAD, MACHINE, benchmark, blank
 from alb_core.cases.counter import Counter
 from alb_core.cases.instructions import Outcome
 from alb_core.cases.work import Work
+from alb_core.commits.builds import local_tiledb
 from alb_core.rounds import work as work_module
 from alb_core.rounds.installed_commits import InstalledCommit
 from alb_core.rounds.work import WorkStore, recorded_counter, work_cases
@@ -72,6 +73,13 @@ def test_what_failed_is_counted_again(results):
 def test_counts_of_another_version_or_counter_are_never_mixed_in(results, other):
     store(results).keep(BASE, {TABLE: work(1000)}, 2.0)
     assert store(results, **other).of(BASE).works == {}
+
+
+@pytest.mark.parametrize(("tiledb", "counts"), [("", True), (local_tiledb.DOWNLOADED, True), ("2.30.0+0123", False)])
+def test_counts_of_a_build_with_another_tiledb_do_not_count(results, monkeypatch, tiledb, counts):
+    monkeypatch.delenv("TILEDB_PATH", raising=False)
+    store(results).keep(BASE, {TABLE: work(1000)}, 2.0, tiledb)
+    assert bool(store(results).of(BASE).works) is counts
 
 
 def test_a_newer_counter_leaves_what_an_older_one_counted(results):

@@ -22,7 +22,9 @@ ENTRY = {**benchmark(NAME, "track", "instructions")}
 ENTRY["params"] = [*ENTRY["params"], ["'valgrind'"]]
 COUNTED = {BenchmarkCase(NAME, at, (*CASES[at].parameters, "'valgrind'"), Kind.COUNT): CASES[at] for at in (0, 2)}
 VALGRIND = Counter("valgrind", "valgrind 3.19.0")
-RELEASES = [SimpleNamespace(name=f"1.{n}", commit=f"{n}" * 40, place=f"at release 1.{n}") for n in range(7)]
+RELEASES = [
+    SimpleNamespace(name=f"1.{n}", commit=f"{n}" * 40, place=f"at release 1.{n}", packages={}) for n in range(7)
+]
 TABLE, CSR = COUNTED
 
 

@@ -6,11 +6,29 @@ of the environment adds the exact version of each installed package as the file 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from alb_core.base import certificate
 from alb_core.base.errors import AlbError
+from alb_core.commits.builds import local_tiledb
+from alb_core.commits.builds.install import TILEDB
+
+
+def of_another_build(results: Path) -> bool:
+    """Whether a results file holds what a commit gave that was compiled with another TileDB than it would be now."""
+    try:
+        versions = json.loads(results.read_bytes())["requirements"]
+        held: str = versions.get(TILEDB, "")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return other_tiledb(held)
+
+
+def other_tiledb(held: str) -> bool:
+    """Whether a commit was compiled with another TileDB than it would be now; empty where it was not compiled here."""
+    return held not in ("", local_tiledb.identity())
 
 
 def resolved(environments: Iterable[Path], commit: str) -> dict[str, str]:

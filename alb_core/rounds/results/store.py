@@ -328,9 +328,9 @@ def _verdict(other: str) -> str:
     return f"verdict {other}"
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, why: str = "corrupt") -> Path:
     """Give a file a name under which asv passes over it and nothing overwrites it; return the new path."""
-    names = [path.with_name(f"{path.name}.corrupt{suffix}") for suffix in ("", *(f"-{n}" for n in range(2, 1000)))]
+    names = [path.with_name(f"{path.name}.{why}{suffix}") for suffix in ("", *(f"-{n}" for n in range(2, 1000)))]
     target = next(name for name in names if not name.exists())
     try:
         path.rename(target)
