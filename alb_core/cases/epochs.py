@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from alb_core.base.certificate import require_own_libraries
 from alb_core.base.checksum import Totals
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import datasets_root
@@ -60,6 +61,7 @@ class Case(ABC):
 
     def close(self) -> None:
         """Close the experiment, and say what its epochs took where this is asked for."""
+        require_own_libraries()
         say(self._epochs)
         self._stack.close()
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import tiledbsoma
 
+from alb_core.base.certificate import require_own_libraries
 from alb_core.base.errors import AlbError
 from alb_core.base.memory import held_bytes
 from alb_core.base.paths import datasets_root
@@ -85,6 +86,7 @@ class QueryCase:
 
     def close(self) -> None:
         """Close the experiment."""
+        require_own_libraries()
         self._stack.close()
 
 
@@ -115,6 +117,7 @@ class RepeatCase:
 
     def close(self) -> None:
         """Close the experiment."""
+        require_own_libraries()
         self._stack.close()
 
     def _once(self) -> None:
