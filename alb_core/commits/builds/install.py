@@ -196,6 +196,8 @@ def _compile(planner: Planner, found: BuildPlan, python: Path, compiled: Path) -
             source.build(recipe, stage)
         except AlbError as error:
             log = compiled.with_suffix(".failed.log")
+            if not (stage / source.LOG).exists():
+                raise
             shutil.copyfile(stage / source.LOG, log)
             raise AlbError(f"{error}; its log is {log}") from error
 
