@@ -229,7 +229,8 @@ def _np_array(table: pa.Table, rows: Positions, columns: Positions) -> BlockMatr
         cells = rows.of(row_ids).astype(np.int64)
         cells *= len(columns)
         cells += columns.of(column_ids)
-        flat[cells] = values
+        # Not assigned: where X holds a coordinate twice, its values add up, as in scipy's matrices.
+        np.add.at(flat, cells, values.astype(np.float32, copy=False))
     return _DenseBlock(matrix)
 
 
@@ -241,8 +242,8 @@ def _scipy_coo(table: pa.Table, rows: Positions, columns: Positions) -> BlockMat
 def _scipy_csr(table: pa.Table, rows: Positions, columns: Positions) -> BlockMatrix:
     """Make a CSR matrix, which stays sparse until a batch is cut out of it."""
     coo = _coo_matrix(table, rows, columns)
-    # Without this scipy sorts each row and looks for duplicates, four fifths of the conversion; a dense batch needs
-    # no order, and X holds each cell once.
+    # Without this scipy sorts each row and adds up duplicates, four fifths of the conversion; a dense batch needs no
+    # order, and making it adds them up.
     coo.has_canonical_format = True
     return _SparseBlock(coo.tocsr())
 

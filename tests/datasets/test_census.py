@@ -126,7 +126,8 @@ def test_zeros_that_are_stored_are_no_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(np.nan, "not finite"), (np.inf, "not finite"), (1.0, "holds a coordinate twice")]
+    ("value", "words"),
+    [(np.nan, "not finite"), (np.inf, "not finite"), (1.0, "holds the coordinate \\(\\d+, \\d+\\) twice")],
 )
 def test_values_that_no_dataset_can_hold_are_refused(tmp_path: Path, value: float, words: str) -> None:
     census = write_census(tmp_path / "census", 30)

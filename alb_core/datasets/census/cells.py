@@ -125,7 +125,7 @@ class RowReader:
         parts.clear()
         if not np.isfinite(values).all():
             raise AlbError(f"{x.uri} holds values that are not finite: a dataset cannot hold them")
-        return _row_major(rows, columns, values, x.uri)
+        return _row_major(rows, columns, values, joinids, x.uri)
 
 
 def _coordinates(joinids: Int64) -> Any:
@@ -135,7 +135,7 @@ def _coordinates(joinids: Int64) -> Any:
 
 
 def _row_major(
-    rows: UInt16, columns: Int32, values: npt.NDArray[Any], uri: str
+    rows: UInt16, columns: Int32, values: npt.NDArray[Any], joinids: Int64, uri: str
 ) -> tuple[UInt16, Int32, npt.NDArray[Any]]:
     """Sort by row and column."""
     # A radix sort, of 16 bits. It keeps the order of arrival within a row, which mostly ascends already.
@@ -146,6 +146,8 @@ def _row_major(
         order = np.lexsort((columns, rows))
         rows, columns, values = rows[order], columns[order], values[order]
         same_row = rows[1:] == rows[:-1]
-    if (same_row & (columns[1:] == columns[:-1])).any():
-        raise AlbError(f"{uri} holds a coordinate twice: a dataset cannot hold that")
+    repeated = np.flatnonzero(same_row & (columns[1:] == columns[:-1]))
+    if len(repeated):
+        place = f"({joinids[rows[repeated[0]]]}, {columns[repeated[0]]})"
+        raise AlbError(f"{uri} holds the coordinate {place} twice: a dataset cannot hold that")
     return rows, columns, values

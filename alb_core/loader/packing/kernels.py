@@ -171,7 +171,10 @@ def unpack_dense(
     page: int,
     order: Int32,
 ) -> None:
-    """Write a stream into ``out``, shape (rows, columns); ``order`` is empty where columns keep their order."""
+    """Write a stream into ``out``, shape (rows, columns); ``order`` is empty where columns keep their order.
+
+    Values of one place add up.
+    """
     out[:] = 0
     row = np.int64(0)
     column = np.int64(0)
@@ -191,10 +194,13 @@ def unpack_dense(
             place = np.int64(order[column]) if order.shape[0] else column
             value = stream[at]
             if value == _WIDE:
+                before = out[row, place]
                 out_bits[row, place] = _get32(stream, at + 1)
+                if before != 0:
+                    out[row, place] += before
                 at += 5
             else:
-                out[row, place] = value
+                out[row, place] += value
                 at += 1
         page = next_page[page]
 
@@ -229,8 +235,11 @@ def unpack_csr(
     used: Int32,
     page: int,
     order: Int32,
-) -> None:
-    """Write a stream as a CSR matrix with ascending columns; ``starts``, int64, shape (rows + 1,), is given."""
+) -> int:
+    """Write a stream as a CSR matrix with ascending columns; ``starts``, int64, shape (rows + 1,), is given.
+
+    Values of one place add up, and ``starts`` says where rows are then. Returns how many entries there are.
+    """
     ends = starts[:-1].copy()
     row = np.int64(0)
     column = np.int64(0)
@@ -258,17 +267,30 @@ def unpack_csr(
                 values[k] = value
                 at += 1
         page = next_page[page]
+    kept = np.int64(0)
     for k in range(starts.shape[0] - 1):
         first, last = starts[k], starts[k + 1]
         ascending = True
         for i in range(first + 1, last):
-            if columns[i] < columns[i - 1]:
+            if columns[i] <= columns[i - 1]:
                 ascending = False
                 break
+        starts[k] = kept
+        if ascending and kept == first:
+            kept = last
+            continue
         if not ascending:
             by_column = np.argsort(columns[first:last])
             columns[first:last] = columns[first:last][by_column]
             value_bits[first:last] = value_bits[first:last][by_column]
+        for i in range(first, last):
+            if i > first and columns[i] == columns[kept - 1]:
+                values[kept - 1] += values[i]
+            else:
+                columns[kept], value_bits[kept] = columns[i], value_bits[i]
+                kept += 1
+    starts[-1] = kept
+    return int(kept)
 
 
 @kernel

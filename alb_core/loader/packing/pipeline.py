@@ -354,11 +354,11 @@ class StreamingPipeline:
         kernels.count_rows(starts[1:], *chain)
         np.cumsum(starts, out=starts)
         columns, values = np.empty(starts[-1], dtype=np.int64), np.empty(starts[-1], dtype=np.float32)
-        kernels.unpack_csr(starts, columns, values, values.view(np.uint32), *chain, self._columns.order)
+        kept = kernels.unpack_csr(starts, columns, values, values.view(np.uint32), *chain, self._columns.order)
         return torch.sparse_csr_tensor(
             torch.from_numpy(starts),
-            torch.from_numpy(columns),
-            torch.from_numpy(values),
+            torch.from_numpy(columns[:kept]),
+            torch.from_numpy(values[:kept]),
             size=(n_rows, self._columns.n),
             check_invariants=False,
         )
