@@ -19,7 +19,7 @@ class LocalIndex(LocalServer):
     """Serves files by project; ``url`` is its index-url."""
 
     def __init__(self):
-        self.projects = {}
+        self.projects, self.metadata = {}, {}
         super().__init__()
         self.url = f"{self.address}/simple/"
 
@@ -29,7 +29,7 @@ class LocalIndex(LocalServer):
             return self.page(name).encode(), JSON
         return (self.files()[name], "application/octet-stream") if name in self.files() else None
 
-    def add(self, project, name, content, uploaded="2024-01-01T00:00:00Z", yanked=False, digest=None):
+    def add(self, project, name, content, uploaded="2024-01-01T00:00:00Z", yanked=False, digest=None, metadata=None):
         entry = {
             "filename": name,
             "url": f"/files/{name}",
@@ -37,6 +37,11 @@ class LocalIndex(LocalServer):
             "upload-time": uploaded,
             "yanked": yanked,
         }
+        if uploaded is None:
+            del entry["upload-time"]
+        if metadata is not None:
+            entry["core-metadata"] = True
+            self.metadata[f"{name}.metadata"] = metadata
         self.projects.setdefault(project, []).append((entry, content))
         return entry["hashes"]["sha256"]
 
@@ -45,7 +50,9 @@ class LocalIndex(LocalServer):
         return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "files": files, "versions": []})
 
     def files(self):
-        return {entry["filename"]: content for files in self.projects.values() for entry, content in files}
+        return self.metadata | {
+            entry["filename"]: content for files in self.projects.values() for entry, content in files
+        }
 
     def release(self, version, uploaded, requires=("numpy",), yanked=False, wheel=True, files=None, content=None):
         """Add a release of tiledbsoma: a source distribution (of ``files``) and a wheel (with ``content``)."""

@@ -129,11 +129,11 @@ backend-path = ["."]
 
 def tree(requires=("numpy", "somacore==1.0.8"), **changed):
     """Files of the public repository's layout, by path; ``changed`` replaces some by a short name."""
-    content = {"python": PYTHON, "library": LIBRARY, "cmake": CMAKE, "bld": BLD, **changed}
+    content = {"python": PYTHON, "library": LIBRARY, "cmake": CMAKE, "bld": BLD, "pyproject": PYPROJECT, **changed}
     return {
         "README.md": "A toy.\n",
         "apis/python/setup.py": SETUP.format(requires=list(requires)),
-        "apis/python/pyproject.toml": PYPROJECT,
+        "apis/python/pyproject.toml": content["pyproject"],
         "apis/python/backend.py": BACKEND,
         "apis/python/requirements_dev.txt": "pytest  # tests\n",
         "apis/python/src/tiledbsoma/__init__.py": content["python"],
@@ -192,6 +192,10 @@ def shared_library(root, name, code):
     command = ["c++", "-shared", "-fPIC", f"-Wl,-soname,{name}.2", "-x", "c++", "-", "-o", str(path)]
     subprocess.run(command, input=f'extern "C" {code}', text=True, check=True)
     return path.read_bytes()
+
+
+#: A build script that counts its runs beside the local TileDB.
+COUNTING = BLD + 'echo x >> "$TILEDB_PATH/count"\n'
 
 
 def wheel(root, version, files):

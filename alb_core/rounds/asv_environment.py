@@ -20,7 +20,7 @@ from alb_core.base import die_with_parent
 from alb_core.base.environments import copy_linked
 from alb_core.base.errors import AlbError
 from alb_core.commits.builds import local_packages
-from alb_core.commits.builds.install import has_given_tiledb, install_stack
+from alb_core.commits.builds.install import has_given_tiledb, install_stack, make
 
 
 class StackEnvironment(Virtualenv):  # type: ignore[misc]
@@ -65,6 +65,15 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
     def forget_commit(self) -> None:
         """Let the next installation write all files of its commit, even of the one that is installed."""
         self._set_installed_commit_hash(None)
+
+    def _build_project(self, repo: Any, commit_hash: str, build_dir: str) -> None:
+        # asv keeps to itself what a command says, and a build may take half an hour: it is made before, in sight.
+        try:
+            make(commit_hash, self.path)
+        except AlbError as error:
+            log.error(f"alb: {error}")
+            raise ProcessError(["alb", "build", "wheel", commit_hash], 1, "", f"alb: {error}") from error
+        super()._build_project(repo, commit_hash, build_dir)
 
     def _get_installed_commit_hash(self) -> str | None:
         # asv goes by the commit alone; compiled with another TileDB it is another build.

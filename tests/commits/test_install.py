@@ -11,6 +11,7 @@ import psutil
 import pytest
 import toy
 from toy import needs_compiler, tree
+from wheels import wheel_of
 
 from alb_core.base import certificate
 from alb_core.base.errors import AlbError
@@ -114,10 +115,19 @@ def test_the_proof_holds_for_every_kind(toy_history, environment, tiledb, tmp_pa
 
 
 @needs_compiler
-def test_a_tiledb_of_this_machine_is_part_of_what_is_built(toy_history, environment, tiledb, tmp_path, monkeypatch):
-    commit = toy_history.commit(tree(library=toy.LINKED))
-    python = toy_history.commit(tree(library=toy.LINKED, python=toy.PYTHON + "x = 1\n"))
+def test_a_tiledb_of_this_machine_is_part_of_what_is_built(
+    toy_history, toy_release, environment, tiledb, tmp_path, monkeypatch
+):
+    for version, uploaded in (("1.0", "2024-01-01T00:00:00Z"), ("2.0", "2124-01-01T00:00:00Z")):
+        toy_release.add("tool", f"tool-{version}-py3-none-any.whl", wheel_of("tool", version), uploaded)
+    own = {"library": toy.LINKED, "pyproject": toy.PYPROJECT.replace("requires = []", 'requires = ["tool"]')}
+    commit = toy_history.commit(tree(**own))
+    python = toy_history.commit(tree(**own, python=toy.PYTHON + "x = 1\n"))
     assert installed(environment, commit, tmp_path)[0] == "source"
+    # It is built with what there was when the commit was made.
+    [made] = cache.cached_builds()
+    log = made.path.with_name(source.LOG).read_text()
+    assert "held to tool<=1.0" in log and "Successfully installed tool-1.0" in log
     [held] = (certificate.certificate(environment)["packages"][name] for name in [install.TILEDB])
     assert held == local_tiledb.identity() and held.startswith("2.30.0+")
     foreign = tmp_path / "libtiledb.so.2"
@@ -183,22 +193,33 @@ def test_a_symbol_that_the_libraries_lack_makes_it_a_source_build(toy_history, e
 
 @needs_compiler
 def test_a_build_that_fails_names_the_error_and_keeps_its_log(toy_history, environment, tiledb, tmp_path, place):
-    commit = toy_history.commit(tree(library="int answer( { return 42; }\n"))
+    wrong = tree(library="int answer( { return 42; }\n", bld='echo x >> "$TILEDB_PATH/count"\n' + toy.BLD)
+    commit = toy_history.commit(wrong)
     with pytest.raises(
         AlbError, match=rf"source build of {commit} failed: .*answer\.cc.*error: .*; its log is "
     ) as told:
         install.place_wheel(commit, tmp_path / "one", environment)
     [log] = (place / "wheels" / "builds").glob("*.failed.log")
     assert str(told.value).endswith(str(log)) and "error:" in log.read_text()
-    assert not cache.cached_builds()
+    assert not cache.cached_builds() and not list(log.parent.glob("*/.tree-*"))
+    # It is not built again, until its log is removed.
+    with pytest.raises(AlbError, match=r"does not compile: .*answer\.cc.*error: .*remove its log"):
+        install.place_wheel(commit, tmp_path / "one", environment)
+    assert (tiledb / "count").read_text() == "x\n"
+    log.unlink()
+    assert install.plan(commit).possible
 
 
 @needs_compiler
 def test_a_build_that_compiles_and_cannot_read_is_no_build(toy_history, environment, tiledb, tmp_path):
-    commit = toy_history.commit(tree(library='extern "C" int answer() { return 41; }\n'))
-    with pytest.raises(AlbError, match="fails its trial read: AssertionError"):
-        install.place_wheel(commit, tmp_path / "one", environment)
+    commit = toy_history.commit(tree(library='extern "C" int answer() { return 41; }\n', bld=toy.COUNTING))
+    for _ in range(2):
+        with pytest.raises(AlbError, match="fails its trial read: AssertionError"):
+            install.place_wheel(commit, tmp_path / "one", environment)
     assert not cache.cached_builds()
+    # What is compiled is kept; with the next use of the cache it may go.
+    assert (tiledb / "count").read_text() == "x\n"
+    assert [path.name for path in cache.prune(0) if path.name.endswith(cache.COMPILED)]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +265,7 @@ def test_where_tiledb_would_come_from_is_looked_at(three_releases, place, enviro
 
 @needs_compiler
 def test_two_processes_build_a_commit_once(toy_history, environment, tiledb, tmp_path):
-    commit = toy_history.commit(tree(library=toy.LIBRARY + "// own\n", bld=toy.BLD + "echo x >> $TILEDB_PATH/count\n"))
+    commit = toy_history.commit(tree(library=toy.LIBRARY + "// own\n", bld=toy.COUNTING))
     context = multiprocessing.get_context("fork")
     places = [(commit, tmp_path / name, environment) for name in ("one", "two")]
     workers = [context.Process(target=install.place_wheel, args=place) for place in places]

@@ -79,7 +79,19 @@ class Unfit:
 
 
 _BUILD = Format(CachedBuild, "record of a build", ("fingerprint", FINGERPRINT_VERSION))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """That a commit does not compile."""
+
+    complaint: str
+    #: The compiler that said so.
+    compiler: str
+
+
 _UNFIT = Format(Unfit, "record of unfit libraries")
+_FAILURE = Format(Failure, "record of a failed build")
 
 
 def place_of(package: str) -> Path:
@@ -121,6 +133,24 @@ def unfit(package: str, libraries: str) -> str | None:
 def mark_unfit(package: str, libraries: str, reason: str) -> None:
     """Remember that libraries do not carry a package."""
     _UNFIT.write(_unfit(package, libraries), Unfit(reason))
+
+
+def failed_log(package: str) -> Path:
+    """The log of the failed build of a package."""
+    return place_of(package).with_name(f"{place_of(package).name}.failed.log")
+
+
+def failure(package: str, compiler: str) -> str | None:
+    """Return why a package does not compile, where this compiler has said so and its log was not removed."""
+    found = _FAILURE.find(_failure(package))
+    if found is None or found.compiler != compiler or not failed_log(package).is_file():
+        return None
+    return found.complaint
+
+
+def mark_failed(package: str, compiler: str, complaint: str) -> None:
+    """Remember that a package does not compile."""
+    _FAILURE.write(_failure(package), Failure(complaint, compiler))
 
 
 def mark_used(*paths: Path) -> None:
@@ -182,6 +212,10 @@ def _builds() -> Path:
 
 def _unfit(package: str, libraries: str) -> Path:
     return _builds() / "unfit" / f"{package[:20]}-{libraries[:20]}.json"
+
+
+def _failure(package: str) -> Path:
+    return _builds() / "failed" / f"{place_of(package).name}.json"
 
 
 def _items() -> Iterator[Path]:

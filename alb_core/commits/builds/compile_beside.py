@@ -8,30 +8,32 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]
-
 #: Environment variable: the compiler cache to compile through (alb_core/commits/builds/source.py).
 CACHE = "ALB_COMPILER_CACHE"
 
-_build_extensions = build_ext.build_extensions
+
+def install() -> None:
+    """Let setuptools compile several files at once."""
+    from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]
+
+    before = build_ext.build_extensions
+
+    def build_extensions(self: Any) -> None:
+        change(self.compiler, os.environ.get(CACHE))
+        before(self)
+
+    build_ext.build_extensions = build_extensions
 
 
-def build_extensions(self: Any) -> None:
-    """Build the extension modules, as setuptools does."""
-    cache = os.environ.get(CACHE)
+def change(compiler: Any, cache: str | None) -> None:
+    """Let a compiler of setuptools compile several files at once, through a compiler cache where there is one."""
     for name in ("compiler_so", "compiler_so_cxx"):
-        words = getattr(self.compiler, name, None)
-        if cache and words and os.path.basename(words[0]) != os.path.basename(cache):  # noqa: PTH119
-            setattr(self.compiler, name, [cache, *words])
-    compile_beside(self.compiler)
-    _build_extensions(self)
+        words = getattr(compiler, name, None)
+        if cache and words and words[0] != cache:
+            setattr(compiler, name, [cache, *words])
+    prepare, arguments_of, compile_one = compiler._setup_compile, compiler._get_cc_args, compiler._compile
 
-
-def compile_beside(compiler: Any) -> None:
-    """Let a compiler of setuptools compile several files at once."""
-    setup, options, one = compiler._setup_compile, compiler._get_cc_args, compiler._compile
-
-    def compile_(
+    def compile_all(
         sources: Any,
         output_dir: Any = None,
         macros: Any = None,
@@ -41,28 +43,23 @@ def compile_beside(compiler: Any) -> None:
         extra_postargs: Any = None,
         depends: Any = None,
     ) -> Any:
-        macros, objects, extra_postargs, pp_opts, build = setup(
-            output_dir, macros, include_dirs, sources, depends, extra_postargs
-        )
-        arguments = options(pp_opts, debug, extra_preargs)
+        _, objects, after, options, build = prepare(output_dir, macros, include_dirs, sources, depends, extra_postargs)
+        arguments = arguments_of(options, debug, extra_preargs)
         lock, done = threading.Lock(), []
 
-        def compile_one(name: str) -> None:
-            source, extension = build[name]
-            one(name, source, extension, arguments, extra_postargs, pp_opts)
+        def compile_counted(name: str) -> None:
+            source, suffix = build[name]
+            compile_one(name, source, suffix, arguments, after, options)
             with lock:
                 done.append(name)
                 print(f"[{len(done)}/{len(build)}] {source}", flush=True)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             try:
-                list(pool.map(compile_one, [name for name in objects if name in build]))
+                list(pool.map(compile_counted, [name for name in objects if name in build]))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
         return objects
 
-    compiler.compile = compile_
-
-
-build_ext.build_extensions = build_extensions
+    compiler.compile = compile_all

@@ -20,7 +20,7 @@ from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
-from alb_core.commits.builds import cache, constraints, local_packages, local_tiledb, overlay, source
+from alb_core.commits.builds import cache, constraints, local_packages, local_tiledb, needs, overlay, source
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.plan import BuildPlan, Planner
 from alb_core.commits.builds.trial_read import trial_read
@@ -194,12 +194,12 @@ def _compile(planner: Planner, found: BuildPlan, python: Path, compiled: Path) -
     with staged_directory(compiled) as stage:
         try:
             source.build(recipe, stage)
-        except AlbError as error:
-            log = compiled.with_suffix(".failed.log")
-            if not (stage / source.LOG).exists():
-                raise
-            shutil.copyfile(stage / source.LOG, log)
-            raise AlbError(f"{error}; its log is {log}") from error
+        except source.BuildError as error:
+            key = planner.build_key(found.package, True)
+            log = shutil.copyfile(stage / source.LOG, cache.failed_log(key))
+            if error.of_code:
+                cache.mark_failed(key, needs.compiler_version(), str(error))
+            raise AlbError(f"the source build of {found.commit} failed: {error}; its log is {log}") from error
 
 
 def _build_constraints(planner: Planner, commit: str) -> list[str]:

@@ -103,7 +103,7 @@ def _compiler(wants_format: bool) -> Need:
         "brew": "xcode-select --install",
     }
     what = "a C++20 compiler" + (" with <format>" if wants_format else "")
-    for words in [shlex.split(named)] if named else [["c++"], ["g++"], ["clang++"]]:
+    for words in _compilers():
         if words and shutil.which(words[0]):
             reason = _cannot_compile(tuple(words), "format" if wants_format else "concepts")
             if reason is None:
@@ -113,6 +113,25 @@ def _compiler(wants_format: bool) -> Need:
                 commands = {**commands, "apt": "apt install g++-13", "brew": "brew install llvm"}
             return Need(what, False, f"{' '.join(words)} says: {reason}{hint}", commands)
     return Need(what, False, f"CXX={named} is not on PATH" if named else "c++, g++ or clang++ on PATH", commands)
+
+
+def compiler_version() -> str:
+    """Return what the compiler of source builds says of itself; empty where there is none."""
+    for words in _compilers():
+        if words and shutil.which(words[0]):
+            return _version_of(tuple(words))
+    return ""
+
+
+def _compilers() -> list[list[str]]:
+    named = os.environ.get("CXX")
+    return [shlex.split(named)] if named else [["c++"], ["g++"], ["clang++"]]
+
+
+@cache
+def _version_of(command: tuple[str, ...]) -> str:
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0].strip()
 
 
 @cache

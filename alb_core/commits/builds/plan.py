@@ -180,6 +180,11 @@ class Planner:
         if self.unknown:
             why += f" (not compared with {', '.join(self.unknown)}: neither cached nor to be had)"
         said, contradiction = self._requirements(package)
+        key = self.build_key(package, True)
+        failure = cache.failure(key, needs.compiler_version())
+        if failure is not None:
+            why = f"it does not compile: {failure}; to try it again, remove its log, {cache.failed_log(key)}"
+            return BuildPlan(commit, package, "source", why, possible=False)
         found = needs.needs(self.objects, commit, self.layout(commit))
         possible = contradiction == "" and all(need.here for need in found)
         why = f"{why}; needs {needs.describe(found)}{said}{contradiction}"

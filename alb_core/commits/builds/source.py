@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
-from alb_core.base.processes import run
+from alb_core.base.processes import Program
 from alb_core.commits.builds import local_tiledb, native_files, staged_tree
+from alb_core.commits.builds.build_progress import follow
 from alb_core.commits.builds.needs import FOREIGN
 from alb_core.commits.history.package import Layout
 
@@ -56,9 +58,15 @@ def _build(recipe: Recipe, directory: Path, place: Path) -> Path:
     held = place / "constraints.txt"
     held.write_text("".join(f"{line}\n" for line in recipe.constraints))
     command = [recipe.python, "-m", "pip", "wheel", "--verbose", "--no-deps", "--disable-pip-version-check"]
-    done = run([*command, "--wheel-dir", directory, home], log=log, env=_variables(place, held))
-    if done.status:
-        raise AlbError(f"the source build of {recipe.commit} failed: {complaint(log.read_text(errors='replace'))}")
+    command += ["--wheel-dir", directory, home]
+    with log.open("wb") as output:
+        output.write("".join(f"held to {line}\n" for line in recipe.constraints).encode())
+        output.flush()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        with Program(command, env=_variables(place, held), **streams) as program:
+            status = follow(program, log, f"building {recipe.commit[:10]}")
+    if status:
+        raise BuildError(complaint(log.read_text(errors="replace")))
     [wheel] = directory.glob("*.whl")
     return wheel
 
@@ -80,6 +88,17 @@ def _variables(place: Path, constraints: Path) -> dict[str, str]:
         # The place of a tree differs from build to build, and is not part of what is compiled.
         variables |= {_CACHE: cache, "CCACHE_BASEDIR": str(place), "CCACHE_NOHASHDIR": "1"}
     return variables
+
+
+class BuildError(AlbError):
+    """A source build that ended badly; its text is the line of the log that says most."""
+
+    @property
+    def of_code(self) -> bool:
+        """Whether a compiler or a linker refused the code: the same again would end the same."""
+        said = str(self)
+        where = r"^\S+:\d+(:\d+)?:? .*error:|undefined reference|Undefined symbols"
+        return re.search(where, said) is not None and "No space left" not in said
 
 
 def complaint(log: str) -> str:

@@ -23,7 +23,10 @@ CACHES = ("ccache", "sccache")
 
 #: Beside a staged ``setup.py``, which imports it.
 _BESIDE_SETUP = Path(__file__).with_name("compile_beside.py")
-_IMPORT = "import os, sys; sys.path.insert(0, os.path.dirname(os.path.abspath(__file__))); import compile_beside\n"
+_IMPORT = (
+    "import os, sys; sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\n"
+    "import compile_beside; compile_beside.install()\n"
+)
 
 
 def stage(repository: Path, commit: str, layout: Layout, place: Path) -> Path:
