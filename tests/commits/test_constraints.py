@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+import toy
 from wheels import wheel_of
 
 from alb_core.commits.builds import constraints
@@ -42,3 +43,19 @@ def test_where_nothing_says_when_it_came_nothing_is_held(added, index, capsys, m
         index.close()
     assert [constraints.at(["tool"], THEN) for _ in range(2)] == [[], []]
     assert capsys.readouterr().err.count("takes the newest versions") == 1
+
+
+def test_a_new_commit_over_an_old_main_takes_what_that_main_took(tmp_path, monkeypatch):
+    repository = toy.Repository(tmp_path / "repository")
+
+    def commit(branch, year):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{year}-03-01T00:00:00Z")
+        if branch != "main":
+            repository.git("switch", "-q", "-c", branch)
+        return repository.commit({branch: str(year)})
+
+    old, own = commit("main", 2024), commit("own", 2026)
+    assert [constraints.began(repository.path, each).year for each in (old, own)] == [2024, 2024]
+    # Without a main, it is the commit's own date.
+    repository.git("branch", "-q", "-D", "main")
+    assert constraints.began(repository.path, own).year == 2026

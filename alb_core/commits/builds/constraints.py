@@ -5,10 +5,12 @@ pip takes the newest of whatever a ``pyproject.toml`` leaves open, and an old co
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.metadata import parse_email
@@ -20,9 +22,20 @@ from packaging.version import InvalidVersion, Version
 from alb_core.base.errors import AlbError
 from alb_core.commits.builds.wheels import PYTHON
 from alb_core.commits.history import index
+from alb_core.commits.history.git import git
 
 if TYPE_CHECKING:
     from pypi_simple import DistributionPackage
+
+
+def began(repository: Path, commit: str) -> datetime:
+    """Return when the branch of a commit began: the date of its last commit that is on main, too.
+
+    A new commit over an old main compiles with what that main compiled with.
+    """
+    with contextlib.suppress(AlbError):
+        commit = git(repository, "merge-base", "main", commit).strip()
+    return datetime.fromtimestamp(int(git(repository, "show", "--no-patch", "--format=%ct", commit)), UTC)
 
 
 def at(requires: Iterable[str], when: datetime) -> list[str]:

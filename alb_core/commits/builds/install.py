@@ -6,11 +6,10 @@ commit is built.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import shutil
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
@@ -20,7 +19,16 @@ from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
-from alb_core.commits.builds import cache, constraints, local_packages, local_tiledb, needs, overlay, source
+from alb_core.commits.builds import (
+    cache,
+    constraints,
+    local_packages,
+    local_tiledb,
+    native_files,
+    needs,
+    overlay,
+    source,
+)
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.plan import BuildPlan, Planner
 from alb_core.commits.builds.trial_read import trial_read
@@ -171,14 +179,22 @@ def _make_source(planner: Planner, found: BuildPlan, environment: Path, place: P
     compiled = place.with_name(place.name + cache.COMPILED)
     if not any(compiled.glob("*.whl")):
         _compile(planner, found, python, compiled)
-    [wheel] = compiled.glob("*.whl")
-    reason = trial_read(python, [wheel, *companion_wheels(beside)])
-    if reason is not None:
+    [built] = compiled.glob("*.whl")
+    given = local_tiledb.given()
+    if given != planner.tiledb:
         raise AlbError(
-            f"the source build of {found.commit} fails its trial read: {reason}; its log is {compiled / source.LOG}"
+            f"what {local_tiledb.VARIABLE} names has changed while {found.commit} was built: repeat the command"
         )
-    _record(planner, found, wheel, beside)
-    compiled.replace(place)
+    with staged_directory(place) as stage:
+        shutil.copy2(compiled / source.LOG, stage)
+        wheel = Path(shutil.copy2(built, stage))
+        native_files.take_along(wheel, given.libraries if given is not None else {})
+        reason = trial_read(python, [wheel, *companion_wheels(beside)])
+        if reason is not None:
+            log = compiled / source.LOG
+            raise AlbError(f"the source build of {found.commit} fails its trial read: {reason}; its log is {log}")
+        _record(planner, found, wheel, beside)
+    shutil.rmtree(compiled)
 
 
 def _compile(planner: Planner, found: BuildPlan, python: Path, compiled: Path) -> None:
@@ -203,14 +219,10 @@ def _compile(planner: Planner, found: BuildPlan, python: Path, compiled: Path) -
 
 
 def _build_constraints(planner: Planner, commit: str) -> list[str]:
-    """Return what the build of a commit is held to: what there was when main was as the commit's branch began."""
+    """Return what the build of a commit is held to: what there was when its branch began."""
     entry = planner.objects.find(planner.objects.root(commit), planner.layout(commit).within("pyproject.toml"))
     requires = build_script.build_requires(planner.objects.blob(entry[1]) if entry else None)
-    with contextlib.suppress(AlbError):
-        # A new commit on an old main compiles with what that main compiled with.
-        commit = git(planner.repository, "merge-base", "main", commit).strip()
-    seconds = git(planner.repository, "show", "--no-patch", "--format=%ct", commit)
-    return constraints.at(map(str, requires), datetime.fromtimestamp(int(seconds), UTC))
+    return constraints.at(map(str, requires), constraints.began(planner.repository, commit))
 
 
 class _UnfitError(Exception):

@@ -26,6 +26,10 @@ from alb_core.commits.history.package import Layout
 FOREIGN = "TILEDBSOMA_PATH"
 
 
+#: Where cmake looks for packages, whatever PATH says.
+_SYSTEM = [Path("/usr"), Path("/usr/local")]
+
+
 @dataclass(frozen=True)
 class Need:
     """Something that a source build needs: whether it is here, and in words which, or what to do."""
@@ -184,7 +188,7 @@ def _prefixes() -> Iterator[Path]:
     """Where cmake looks for packages: above the directories of PATH, and where its own variables say."""
     named = os.environ.get("CMAKE_PREFIX_PATH", "").split(os.pathsep)
     found = [Path(name).parent for name in os.environ.get("PATH", "").split(os.pathsep) if name.endswith("bin")]
-    yield from dict.fromkeys([*(Path(name) for name in named if name), *found, Path("/usr"), Path("/usr/local")])
+    yield from dict.fromkeys([*(Path(name) for name in named if name), *found, *_SYSTEM])
 
 
 def _tiledb(download: str | None) -> Need:
@@ -201,7 +205,7 @@ def _tiledb(download: str | None) -> Need:
     said = f"TILEDB_PATH={given.root}"
     if wanted and given.version and given.version != wanted[1]:
         # It may do: what cannot be compiled with another one, the compiler says.
-        name = f"{name} or {given.version} in its place"
+        name = f"{name}, of which TILEDB_PATH has {given.version}"
     return Need(name, True, said, commands)
 
 

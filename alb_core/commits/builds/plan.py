@@ -67,7 +67,8 @@ class Planner:
         self._foreign = {version: known[version] for version in known.keys() - {item.version for item in usable}}
         self._asked: dict[tuple[str, ...], tuple[str, str]] = {}
         self._made = cache.cached_builds()
-        self._tiledb = local_tiledb.given()
+        #: What source builds are linked with; None where their build scripts download it.
+        self.tiledb = local_tiledb.given()
         # What a range brings, as its plans are carried out one after another.
         self._first: dict[str, str] = {}
         self._compiled: dict[str, str] = {}
@@ -109,12 +110,12 @@ class Planner:
 
     def native_key(self, package: Package) -> str:
         """Key of a source build's libraries: native sources, Python, and the TileDB that they are linked with."""
-        text = "\n".join([package.native, "cp311", *([self._tiledb.digest] if self._tiledb else [])])
+        text = "\n".join([package.native, "cp311", *([self.tiledb.digest] if self.tiledb else [])])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def build_key(self, package: Package, compiled: bool) -> str:
         """Key under which a build is kept; a TileDB of this machine is part of libraries that are compiled here."""
-        if not compiled or self._tiledb is None:
+        if not compiled or self.tiledb is None:
             return package.key
         return hashlib.sha256(f"{package.key} {self.native_key(package)}".encode()).hexdigest()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from alb_core.base.errors import AlbError
 from alb_core.base.processes import Program
-from alb_core.commits.builds import local_tiledb, native_files, staged_tree
+from alb_core.commits.builds import local_tiledb, staged_tree
 from alb_core.commits.builds.build_progress import follow
 from alb_core.commits.builds.needs import FOREIGN
 from alb_core.commits.history.package import Layout
@@ -43,10 +43,7 @@ class Recipe:
 def build(recipe: Recipe, directory: Path) -> Path:
     """Build a commit's wheel through pip, and leave it in a directory with its log."""
     with tempfile.TemporaryDirectory(prefix=".tree-", dir=directory) as place:
-        wheel = _build(recipe, directory, Path(place))
-    given = local_tiledb.given()
-    native_files.take_along(wheel, given.libraries if given is not None else {})
-    return wheel
+        return _build(recipe, directory, Path(place))
 
 
 def _build(recipe: Recipe, directory: Path, place: Path) -> Path:
