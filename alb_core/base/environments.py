@@ -24,6 +24,10 @@ _LEFT_OUT = {"asv-build-cache", "project"}
 _MARK = "complete"
 
 
+class CutOffError(AlbError):
+    """pip was ended from outside, and what it was at is half installed."""
+
+
 def ensure_environment(
     place: Path, what: str, install: Callable[[Path], None], *, interpreter: str = sys.executable
 ) -> Path:
@@ -59,6 +63,8 @@ def pip(
     # uv takes a fortieth of the time, but reads nothing of what pip is configured for: index, certificates, links.
     command = [python, "-I", "-m", "pip", *words, "--disable-pip-version-check", *([] if shown else ["--quiet"])]
     done = run(command, shown=shown, env=env)
+    if done.status < 0:
+        raise CutOffError(f"{failure}: {done.reason}")
     if done.status:
         raise AlbError(f"{failure}: {last_line(done.errors, 'ERROR') or done.reason}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from asv.util import ProcessError
 from alb_core.base import die_with_parent
 from alb_core.base.environments import copy_linked
 from alb_core.base.errors import AlbError
+from alb_core.base.processes import run
 from alb_core.commits.builds import local_packages
-from alb_core.commits.builds.install import has_given_tiledb, install_stack, make
+from alb_core.commits.builds.install import has_given_tiledb, install_stack, is_whole, make
 
 
 class StackEnvironment(Virtualenv):  # type: ignore[misc]
@@ -39,6 +41,10 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
     def path(self) -> Path:
         """Directory of the environment, absolute."""
         return Path(self._path)
+
+    def check_presence(self) -> bool:
+        """Whether it is there and whole: what was cut off, while it was made or later, is made anew."""
+        return is_whole(self.path) and bool(super().check_presence())
 
     def create(self) -> None:
         """Make the environment, and install the stack, where that is not done."""
@@ -87,7 +93,15 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
     def _setup(self) -> None:
         # It takes a while, and `asv run` would be silent meanwhile.
         with log.set_level(logging.INFO):
-            super()._setup()
+            log.info(f"Creating virtualenv for {self.name}")
+            words = ["virtualenv", "--setuptools=bundle", "-p", self._executable, self._path]
+            run([sys.executable, "-m", *words], "cannot make an environment")
+            log.info(f"Installing requirements for {self.name}")
+            self._install_requirements()
+
+    def _run_pip(self, args: list[str], **options: Any) -> Any:
+        words = [self.find_executable("python"), "-m", "pip", *args]
+        return self.run_executable("python", die_with_parent.program(words)[1:], **options)
 
 
 class GitObjects(Git):  # type: ignore[misc]

@@ -23,11 +23,25 @@ os.write(1, " ".join(map(str, (statistics.__file__, *sys.argv[1:], "\\n"))).enco
 time.sleep(600)
 """
 
+#: asv's environment, which is not there yet.
+ENVIRONMENT = (
+    "from asv.config import Config; from alb_core.base.paths import suite_root; "
+    "from alb_core.rounds.installed_commits import environment_at; os.chdir(suite_root()); "
+    "made = environment_at(Config.load('asv.conf.json'), server.with_name('env'))"
+)
+
 #: What starts a process: how it does, and how many there are then, with the one that watches a program.
 KINDS = {
     "what a program leaves": ("processes.run(['sh', '-c', 'setsid sleep 600 & sleep 600'])", 4),
     "a program beside this one": ("processes.Program(['sleep', '600']); time.sleep(600)", 2),
     "pip": ("environments.pip(sleeper, ['install'], 'cannot install')", 2),
+    "asv's virtualenv": (f"{ENVIRONMENT}; made._executable = str(sleeper); made._setup()", 3),
+    "asv's pip": (
+        f"{ENVIRONMENT}; server.with_name('pip.py').write_text('import time; time.sleep(600)'); "
+        "os.environ['ASV_PYTHONPATH'] = str(server.parent); made.find_executable = lambda name: sys.executable; "
+        "made._run_pip(['install'])",
+        2,
+    ),
     "canary": ("from alb_core.rounds import canary; canary.look(seconds=600)", 2),
     "kernels": (
         "from alb_core.loader.packing import kernel_cache; "

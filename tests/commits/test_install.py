@@ -64,6 +64,26 @@ def test_one_wheel_is_placed_which_alone_can_be_installed(commits, environment, 
     assert sha256_of(wheel) == certificate.certificate(environment)["wheel_sha256"]
 
 
+@pytest.mark.parametrize(("end", "whole"), [("exit 1", True), ("kill -9 $$", False)])
+def test_an_environment_that_pip_was_killed_in_is_half_installed(environment, end, whole):
+    install.install_stack(environment)
+    assert install.is_whole(environment)
+    (environment / "bin" / "python").unlink()
+    (environment / "bin" / "python").write_text(f"#!/bin/sh\n{end}\n")
+    (environment / "bin" / "python").chmod(0o755)
+    with pytest.raises(AlbError, match="pip install failed"):
+        install._pip(environment, "install", "toy")
+    assert install.is_whole(environment) == whole
+    if not whole:
+        with pytest.raises(AlbError, match="half installed"):
+            install.install("a" * 40, environment, environment / "toy.whl")
+    # A stack that is begun is none.
+    (install.suite_root() / "constraints.txt").write_text("# another\n")
+    with pytest.raises(AlbError, match="pip install failed"):
+        install.install_stack(environment)
+    assert not install.is_whole(environment)
+
+
 def test_environments_switch_between_releases_without_the_index(commits, environment, tmp_path, three_releases):
     wheels = {v: install.place_wheel(commits[v], tmp_path / v, environment) for v in commits}
     install.install(commits["1.7.3"], environment, wheels["1.7.3"])

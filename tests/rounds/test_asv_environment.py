@@ -48,7 +48,8 @@ def test_one_that_cannot_be_made_is_one_clear_error(environment, monkeypatch):
     def unreachable(self):
         raise ProcessError(["pip"], 1, "", "")
 
-    monkeypatch.setattr(Virtualenv, "_setup", unreachable)
+    monkeypatch.setattr(asv_environment, "run", lambda *_: None)
+    monkeypatch.setattr(Virtualenv, "_install_requirements", unreachable)
     with pytest.raises(AlbError, match=r"virtualenv-py3\.11.*Check the network"):
         environment.create()
 
@@ -61,6 +62,15 @@ def test_the_stack_is_installed_once(environment, monkeypatch):
     environment.create()
     environment.create()
     assert done == ["environment", environment.path, "checkouts"]
+
+
+@pytest.mark.parametrize(("there", "whole"), [(["stack"], True), ([], False), (["stack", "unfinished"], False)])
+def test_what_is_half_installed_counts_as_missing(environment, monkeypatch, there, whole):
+    monkeypatch.setattr(Virtualenv, "check_presence", lambda self: True)
+    environment.path.mkdir(parents=True)
+    for name in there:
+        (environment.path / {"stack": "alb-stack.sha256", "unfinished": "alb-unfinished"}[name]).touch()
+    assert environment.check_presence() == whole
 
 
 def test_a_commit_that_is_forgotten_is_installed_again(environment):

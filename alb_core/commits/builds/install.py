@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 from alb_core.base import certificate
-from alb_core.base.environments import pip
+from alb_core.base.environments import CutOffError, pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
@@ -39,7 +39,8 @@ from alb_core.commits.history.git import git
 from alb_core.commits.history.new_releases import stack_pins
 from alb_core.commits.history.releases_lock import Companion, Release
 
-_STACK_MARKER = "alb-stack.sha256"
+#: Files of an environment: one says that the stack is installed in it, the other that pip is at work or was cut off.
+_STACK_MARKER, _UNFINISHED = "alb-stack.sha256", "alb-unfinished"
 
 #: Among the versions of an environment's packages: the TileDB in libraries that are compiled here.
 TILEDB = "libtiledb"
@@ -88,6 +89,8 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
 
     Nothing is asked of the index but the stack, and that once an environment.
     """
+    if (environment / _UNFINISHED).exists():
+        raise AlbError(f"{environment} is half installed: repeat the command, which makes it anew")
     before = environment / certificate.CERTIFICATE
     surplus = {item.name for release in releases_lock.load() for item in release.companions}
     if before.is_file():
@@ -296,12 +299,30 @@ def install_stack(environment: Path) -> None:
     stack = suite_root() / "constraints.txt"
     digest = sha256_of(stack)
     marker = environment / _STACK_MARKER
-    if marker.is_file() and marker.read_text() == digest:
-        return
-    print(f"alb: installing the stack of {stack.name} in {environment}, once", file=sys.stderr, flush=True)
-    _pip(environment, "install", "--no-deps", "--requirement", str(stack), shown=sys.stderr.isatty())
-    write_atomically(marker, digest.encode())
+    # Builds of two commits may want it at once.
+    with locked(environment / ".alb-stack.lock", "it installs the stack"):
+        if marker.is_file() and marker.read_text() == digest:
+            return
+        marker.unlink(missing_ok=True)
+        print(f"alb: installing the stack of {stack.name} in {environment}, once", file=sys.stderr, flush=True)
+        _pip(environment, "install", "--no-deps", "--requirement", str(stack), shown=sys.stderr.isatty())
+        write_atomically(marker, digest.encode())
+
+
+def is_whole(environment: Path) -> bool:
+    """Whether an environment has the stack, and nothing that was cut off."""
+    return (environment / _STACK_MARKER).is_file() and not (environment / _UNFINISHED).exists()
 
 
 def _pip(environment: Path, *words: str, shown: bool = False) -> None:
-    pip(environment / "bin" / "python", list(words), f"pip {words[0]} failed in {environment}", shown=shown)
+    # What pip leaves when it is killed, it can neither use nor remove.
+    unfinished = environment / _UNFINISHED
+    unfinished.touch()
+    try:
+        pip(environment / "bin" / "python", list(words), f"pip {words[0]} failed in {environment}", shown=shown)
+    except CutOffError:
+        raise
+    except AlbError:
+        unfinished.unlink(missing_ok=True)  # it fails with everything as it was
+        raise
+    unfinished.unlink(missing_ok=True)
