@@ -19,6 +19,7 @@ from suite_copy import SmallSuite, Suite
 from tiny import Tiny, write_tiny
 from xdist.scheduler import LoadScopeScheduling
 
+from alb_core.base import pythons
 from alb_core.base.paths import DATA_VARIABLE, data_root
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
@@ -53,6 +54,18 @@ def pytest_collection_finish() -> None:
     """Leave what the imports made alone: a million objects, through which each collection in a test would look."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def under(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Let this machine have one Python alone."""
+
+    def only(name: str) -> None:
+        monkeypatch.setattr(pythons, "executable", lambda python: sys.executable if str(python) == name else None)
+        pythons.measured.cache_clear()
+
+    yield only
+    pythons.measured.cache_clear()
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from local_server import LocalServer
 from packaging.tags import cpython_tags
 from wheels import wheel_of
 
+from alb_core.base.pythons import measured
+
 #: Tags of a wheel that fits this machine.
-HERE = f"cp311-cp311-{next(iter(cpython_tags((3, 11)))).platform}"
+HERE = f"{measured().tag}-{measured().tag}-{next(iter(cpython_tags(measured()))).platform}"
 
 JSON = "application/vnd.pypi.simple.v1+json"
 

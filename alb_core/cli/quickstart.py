@@ -13,6 +13,7 @@ from asv.config import Config
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.base.processes import Program
+from alb_core.commits.builds.wheels import installable
 from alb_core.commits.history import active, releases, releases_lock
 from alb_core.datasets.synthetic.make import ensure as ensure_dataset
 from alb_core.rounds.prepare import DATASETS
@@ -39,7 +40,7 @@ def quickstart() -> None:
     click.echo(releases.ensure())
     if active.show().kind != active.RELEASES:
         raise AlbError("quickstart measures releases: type `alb history releases` first, or `asv run` instead")
-    oldest, newest = releases_lock.load()[0], releases_lock.load()[-1]
+    oldest, *_, newest = installable(releases_lock.load())
     _say(f"3/4 measuring tiledb-soma {oldest.version} and {newest.version} (short form)")
     machine = machines.settle(Path(conf.results_dir), None)
     with tempfile.NamedTemporaryFile("w", suffix=".hashes") as hashes:

@@ -10,6 +10,7 @@ from asv.config import Config
 
 from alb_core.base.paths import environment_roots, history_root
 from alb_core.base.processes import cpus
+from alb_core.base.pythons import measured
 from alb_core.commits.builds.bridge import HOST_PYTHON
 from alb_core.commits.history.active import uncommitted
 from alb_core.commits.history.releases import ensure as ensure_history
@@ -42,8 +43,9 @@ def install() -> None:
 
 
 def place(conf: Config) -> None:
-    """Let a configuration follow ``ALB_DATA``, and the launch methods that this system has."""
+    """Let a configuration follow ``ALB_DATA``, and what this system has: launch methods, and one of the Pythons."""
     conf.repo, conf.env_dir = str(history_root()), str(environment_roots()[0])
+    conf.pythons = [str(measured())]
     if sys.platform == "darwin":
         conf.launch_method = "spawn"
 

@@ -17,8 +17,10 @@ from asv.util import UserError
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
+from alb_core.base.pythons import measured
 from alb_core.cases.counter import Counter
 from alb_core.cases.work import Work
+from alb_core.commits.builds.wheels import installable
 from alb_core.commits.history import active, releases_lock
 from alb_core.commits.history.releases_lock import Release
 from alb_core.rounds import prepare
@@ -105,7 +107,7 @@ CaseHistory = dict[str, dict[tuple[int, int], tuple[float, ...]]]
 def plan(request: CampaignRequest) -> Campaign:
     """Say what a campaign would do, as far as results and the suite's list of benchmarks tell; nothing is changed."""
     with contextlib.chdir(suite_root()):
-        known, counter = _Recorded.of(request), counter_for(request.by)
+        known, counter = _Recorded.of(request, _checked(request, here=True)), counter_for(request.by)
         missing = [release.name for release in known.releases if not release.installed]
         names = [release.name for release in known.releases]
         rounds = None if request.by == "work" else schedule_of(known.store, known.releases, known.cases, request.rounds)
@@ -115,7 +117,7 @@ def plan(request: CampaignRequest) -> Campaign:
 def recorded(request: CampaignRequest) -> dict[BenchmarkCase, CaseHistory]:
     """Return the rounds that stand in a machine's results."""
     with contextlib.chdir(suite_root()):
-        known = _Recorded.of(request)
+        known = _Recorded.of(request, _checked(request))
     found: dict[BenchmarkCase, CaseHistory] = {case: {} for case in known.cases}
     for case, by_version in found.items():
         for release in known.releases:
@@ -129,7 +131,7 @@ def recorded(request: CampaignRequest) -> dict[BenchmarkCase, CaseHistory]:
 def recorded_work(request: CampaignRequest) -> dict[str, dict[str, list[Work]]]:
     """Return the counts that stand in a machine's results, by row and release."""
     with contextlib.chdir(suite_root()):
-        known = _Recorded.of(request)
+        known = _Recorded.of(request, _checked(request))
         counter = recorded_counter(Path(known.conf.results_dir), known.machine)
         return campaign_work.works_by_row(known.work(counter)) if counter else {}
 
@@ -155,9 +157,8 @@ class _Recorded:
     request: CampaignRequest
 
     @classmethod
-    def of(cls, request: CampaignRequest) -> _Recorded:
+    def of(cls, request: CampaignRequest, chosen: Sequence[Release]) -> _Recorded:
         """Look at the disk."""
-        chosen = _checked(request)
         conf = Config.load("asv.conf.json")
         conf.results_dir = str(suite_root() / conf.results_dir)
         prepare.place(conf)
@@ -201,7 +202,7 @@ class _Recorded:
 def run(request: CampaignRequest) -> Campaign:
     """Install what is missing, count, and measure until every case has its rounds or the budget is spent."""
     begun = time.monotonic()
-    chosen, counter = _checked(request), counter_for(request.by)
+    chosen, counter = _checked(request, here=True), counter_for(request.by)
     with session(request.machine, [release_root(release) for release in chosen]) as (conf, repo, machine):
         _require_releases()
         releases = release_commits(conf, chosen)
@@ -265,17 +266,33 @@ def releases_in(words: str, releases: Sequence[Release]) -> list[Release]:
     return order[low : high + 1]
 
 
-def _checked(request: CampaignRequest) -> list[Release]:
+def _checked(request: CampaignRequest, here: bool = False) -> list[Release]:
+    """Return the releases that are asked for; ``here``: of which this machine can measure."""
     check(request.patterns)
     if request.rounds < 1:
         raise AlbError(f"--rounds is {request.rounds}, expected 1 or more")
     releases = releases_in(request.releases, releases_lock.load())
+    if here:
+        releases = _with_wheels(releases)
     part, parts = request.shard
     if parts > 1 and request.by != "work":
         raise AlbError(f"--shard {part}/{parts} splits counts, and not measurements of time: add --by work")
     if part > len(releases):
         raise AlbError(f"--shard {part}/{parts} is empty: there are {len(releases)} releases, so name no more parts")
     return releases[part - 1 :: parts]
+
+
+def _with_wheels(releases: Sequence[Release]) -> list[Release]:
+    """Return the releases that have wheels here, and say which have none."""
+    found = installable(releases)
+    lacking = [release.version for release in releases if release not in found]
+    if lacking:
+        named = f"{lacking[0]} to {lacking[-1]}" if lacking[1:] else lacking[0]
+        said = f"{named} ({len(lacking)} of {len(releases)}): no wheels for Python {measured()} on this platform"
+        if not found:
+            raise AlbError(f"nothing can be measured of {said}")
+        print(f"alb: n/a are {said}", file=sys.stderr)
+    return found
 
 
 def _discovered(conf: Config, repo: Repo, releases: Sequence[InstalledCommit]) -> Benchmarks:

@@ -1,3 +1,4 @@
+import sys
 import sysconfig
 
 import pytest
@@ -5,6 +6,7 @@ import toy
 from local_index import HERE, LocalIndex
 from wheels import wheel_of
 
+from alb_core.base.pythons import measured
 from alb_core.commits.history import releases_lock
 
 
@@ -73,6 +75,8 @@ def environment(tmp_path, monkeypatch, virtual_environment):
     """A virtual environment, and a suite whose stack is empty; pyarrow comes from the Python that runs the tests."""
     from alb_core.commits.builds import install
 
+    if measured() != sys.version_info[:2]:
+        pytest.skip("packages of this Python do not fit the one that is measured")
     path = virtual_environment(tmp_path / "env")
     install.site_packages(path).joinpath("host.pth").write_text(sysconfig.get_path("purelib") + "\n")
     suite = tmp_path / "suite"

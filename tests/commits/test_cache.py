@@ -44,6 +44,16 @@ def test_a_build_is_found_again(wheels):
     assert cache.cached_builds() == [made] and cache.verified(made)
 
 
+def test_a_build_for_another_python_is_none(wheels, under):
+    under("3.11")
+    made = built("1", 0)
+    under("3.12")
+    assert cache.cached_builds() == []
+    built("1", 0)
+    under("3.11")
+    assert cache.cached_builds() == [made]
+
+
 @pytest.mark.parametrize("fault", ["cut", "no wheel", "other meaning"])
 def test_what_is_not_whole_is_no_build(wheels, fault):
     made = built("1", 0)

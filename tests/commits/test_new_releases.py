@@ -1,5 +1,6 @@
 import pytest
 from local_index import HERE
+from packaging.version import Version
 
 from alb_core.base.errors import AlbError
 from alb_core.commits.history import releases_lock
@@ -29,6 +30,15 @@ def test_a_release_with_wheels_that_the_stack_cannot_hold_is_refused(index, plac
     index.release("9.0.0", "2026-01-01T00:00:00Z", ["numpy>=2"])
     with pytest.raises(AlbError, match=r"tiledbsoma-9.*whl requires numpy>=2, the stack has numpy 1"):
         new_releases([], place / "wheels")
+
+
+def test_the_stack_is_that_of_the_measured_python(under):
+    under("3.11")
+    reference = stack_pins()
+    under("3.12")
+    assert stack_pins() == reference
+    under("3.13")
+    assert stack_pins().keys() == reference.keys() and stack_pins()["numpy"] >= Version("2") > reference["numpy"]
 
 
 def test_markers_and_extras_are_not_companions():

@@ -2,6 +2,7 @@ import multiprocessing
 import subprocess
 
 import pytest
+from wheels import wheel_of
 
 from alb_core.base.errors import AlbError
 from alb_core.commits.history import active, releases, releases_lock
@@ -42,6 +43,21 @@ def test_update_appends_to_lock_and_history(three_releases, place):
     assert tip(root, "main") == tip(root, "1.9.5") == releases_lock.load()[-1].commit
     assert (root / "src" / "a.py").read_text() == "version = '1.9.5'\n"
     assert releases.update() == []
+
+
+def test_update_adds_the_wheels_of_another_python(three_releases, place):
+    before = releases_lock.load()
+    for project, version in (("tiledbsoma", "1.7.3"), ("tiledb", "0.25.1"), ("tiledb", "0.25.0")):
+        content = wheel_of(project, version)
+        for tag in ("cp312-cp312", "cp310-cp310"):
+            three_releases.add(project, f"{project}-{version}-{tag}-manylinux1_x86_64.whl", content)
+    releases.update()
+    one, other = releases_lock.load()[:2]
+    assert [item.name for item in set(one.wheels) - set(before[0].wheels)] == [
+        "tiledbsoma-1.7.3-cp312-cp312-manylinux1_x86_64.whl"
+    ]
+    assert [len(item.wheels) for item in one.companions] == [1, 2]
+    assert (one.commit, other) == (before[0].commit, before[1])
 
 
 def test_update_leaves_a_main_that_was_gone_on_with(three_releases, place, capsys):

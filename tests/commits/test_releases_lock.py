@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from alb_core.base.errors import AlbError
+from alb_core.commits.builds.wheels import fitting, installable
 from alb_core.commits.history import releases_lock
 from alb_core.commits.history.releases_lock import Companion, LockedFile, Release
 
@@ -23,6 +25,16 @@ def test_committed_lock_holds_all_releases_from_the_floor_on():
         assert len(item.commit) == len(item.tree) == 40
         assert all(len(file.sha256) == 64 for file in (item.sdist, *item.wheels))
         assert "somacore" in {companion.name for companion in item.companions}
+
+
+@pytest.mark.parametrize(("python", "oldest"), [("3.11", "1.7.3"), ("3.12", "1.15.0"), ("3.13", "1.16.0")])
+def test_each_python_has_wheels_from_a_release_on(under, python, oldest):
+    under(python)
+    every = releases_lock.load()
+    found = installable(every)
+    assert found[0].version == oldest and found == every[-len(found) :]
+    for item in (item for each in found for item in each.companions):
+        assert fitting(item.wheels) is not None, item.name
 
 
 def test_hashes_that_stand_are_never_changed():
@@ -60,3 +72,17 @@ def test_a_lock_that_is_damaged_or_missing_is_one_clear_error(tmp_path):
         with pytest.raises(AlbError, match=rf"lock\.json is no lock of releases \({said}.*: restore it with git"):
             releases_lock.load(path)
         path.write_text('{"lock_version": 1, "releases": [{}]}')
+
+
+def test_wheels_are_added_and_nothing_else_changes(tmp_path):
+    path = tmp_path / "lock.json"
+    stands = release("1.7.3", "2024-03-07T00:00:00+00:00")
+    releases_lock.append([stands], path)
+    more = LockedFile("tiledbsoma-1.7.3-cp312.whl", "4" * 64)
+    assert releases_lock.add_wheels([stands], path) == 0
+    assert releases_lock.add_wheels([replace(stands, wheels=(*stands.wheels, more))], path) == 1
+    before = path.read_text()
+    for other in (stands, replace(stands, wheels=(more,)), replace(stands, commit="9" * 40)):
+        with pytest.raises(AlbError, match="what stands in it stays"):
+            releases_lock.add_wheels([other], path)
+    assert path.read_text() == before

@@ -21,6 +21,7 @@ from alb_core.datasets.find import dataset_path, list_datasets
 from alb_core.datasets.manifest import X_PATH, Manifest, load, manifest_at, quick_check
 from alb_core.datasets.spec import CensusSlice
 from alb_core.datasets.verify import verify
+from alb_core.datasets.writer.environment import writing_release
 
 pytestmark = pytest.mark.e2e
 
@@ -70,7 +71,7 @@ def test_a_download_is_the_slice(writable: Path, census: Census, layout: str, ma
     }
     assert (manifest.n_obs, manifest.nnz) == (len(rows), int((x != 0).sum()))
     assert manifest.x_sum == int(x.sum(dtype=np.float64))
-    assert manifest.writer["tiledbsoma"] == "1.7.3"
+    assert manifest.writer["tiledbsoma"] == writing_release().version
     # One or dozens of parts, one layout or the other: the same content.
     assert content(manifest) == content(whole)
     assert not list(writable.glob(".*.download"))

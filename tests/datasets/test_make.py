@@ -16,14 +16,16 @@ from making import gone, leftovers, silent, writer_at
 from slices import CONTENT, content
 
 from alb_core.base.errors import AlbError
+from alb_core.commits.history import releases_lock
 from alb_core.datasets.find import list_datasets
-from alb_core.datasets.manifest import MANIFEST_NAME, X_PATH, load, quick_check
+from alb_core.datasets.manifest import MANIFEST_NAME, X_PATH, load, quick_check, write_manifest
 from alb_core.datasets.spec import KNOWN, Spec
 from alb_core.datasets.synthetic import make as make_module
 from alb_core.datasets.synthetic.cells import Population
 from alb_core.datasets.synthetic.make import ensure, make
 from alb_core.datasets.synthetic.obs_var import RunningCounts, obs_table
 from alb_core.datasets.verify import verify
+from alb_core.datasets.writer.environment import writing_release
 
 pytestmark = pytest.mark.e2e
 
@@ -60,7 +62,7 @@ def test_made_is_verified(writable: Path, spec: Spec) -> None:
     assert len(lines) == 2
     assert lines[0].startswith("making mine in ")
     assert lines[1].startswith("made mine: ")
-    assert manifest.writer["tiledbsoma"] == "1.7.3"
+    assert manifest.writer["tiledbsoma"] == writing_release().version
     assert verify("mine") == manifest == load(writable / "soma" / "mine")
     assert len(list((writable / "soma" / "mine" / X_PATH / "__fragments").iterdir())) == spec.fragments
     assert leftovers(writable) == []
@@ -223,9 +225,15 @@ def test_a_file_in_its_place_is_told(writable: Path) -> None:
     assert place.read_text() == "mine"
 
 
-def test_the_wrong_python_is_told_before_anything_is_made(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(make_module.ensure_writer.__globals__["sys"], "version_info", (3, 12, 1))
-    with pytest.raises(AlbError, match=r"takes Python 3\.11"):
-        make("mine", TINY, report=silent)
-    assert not (data / "writers").exists()
-    assert not (data / "soma" / "mine").exists()
+def test_one_that_a_newer_release_wrote_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = data / "soma" / "mine"
+    path.mkdir(parents=True)
+    newest = releases_lock.load()[-1]
+    figures = {"n_obs": 1, "n_vars": 1, "nnz": 1, "x_sum": 1, "x_checksum": "", "obs_checksum": "", "var_checksum": ""}
+    (path / "ms" / "RNA" / "X" / "raw").mkdir(parents=True)
+    writer = {"tiledbsoma": newest.version}
+    write_manifest(path, name="mine", kind="synthetic", spec=TINY.as_json(), writer=writer, **figures)
+    with pytest.raises(AlbError, match=rf"mine was written by tiledbsoma {newest.version}.* --replace makes it again"):
+        make_module.ensure("mine")
+    monkeypatch.setattr(make_module, "writing_release", lambda: newest)
+    assert make_module.ensure("mine") == path

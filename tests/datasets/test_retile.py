@@ -26,7 +26,7 @@ from alb_core.datasets.retile.retile import retile
 from alb_core.datasets.spec import RowLayout, Spec
 from alb_core.datasets.synthetic.make import make
 from alb_core.datasets.verify import verify
-from alb_core.datasets.writer.environment import ensure_writer
+from alb_core.datasets.writer.environment import ensure_writer, writing_release
 from alb_core.loader.block_spec import parse_one
 from alb_core.loader.dataset import SomaLoader
 
@@ -52,7 +52,7 @@ def test_a_copy_is_the_dataset_in_another_layout(writable: Path) -> None:
     assert copy.kind == "retiled"
     assert copy.spec["source"] == "mine"
     assert origin(copy) == ("mine", "synthetic", SOURCE.as_json())
-    assert copy.writer["tiledbsoma"] == "1.7.3"
+    assert copy.writer["tiledbsoma"] == writing_release().version
     assert [line.split()[0] for line in lines] == ["retiling", "retiled"]
     assert [row.layout for row in list_datasets() if row.name == "copy"] == ["rows"]
     assert len(list((path / X_PATH / "__fragments").iterdir())) == 3
@@ -70,7 +70,7 @@ def test_a_copy_is_the_dataset_in_another_layout(writable: Path) -> None:
 
     command = [str(ensure_writer()), "-I", "-c", READ_AT_THE_FLOOR, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1.7.3", str(source.nnz), str(source.x_sum), str(source.n_obs)]
+    assert done.stdout.split() == [writing_release().version, str(source.nnz), str(source.x_sum), str(source.n_obs)]
 
     loaded = 0.0
     with SomaLoader(path, parse_one("4x16"), batch_size=50) as loader:

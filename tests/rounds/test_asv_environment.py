@@ -12,7 +12,8 @@ from toy import Repository, tree
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
-from alb_core.rounds import asv_environment
+from alb_core.base.pythons import measured
+from alb_core.rounds import asv_environment, prepare
 from alb_core.rounds.asv_environment import GitObjects, StackEnvironment
 
 
@@ -20,6 +21,7 @@ from alb_core.rounds.asv_environment import GitObjects, StackEnvironment
 def conf(tmp_path, monkeypatch):
     monkeypatch.chdir(suite_root())
     found = Config.load("asv.conf.json")
+    prepare.place(found)
     found.env_dir = str(tmp_path / "env")
     return found
 
@@ -34,7 +36,7 @@ def test_it_has_the_name_and_the_place_of_a_virtualenv(conf, environment):
     assert isinstance(environment, StackEnvironment)
     [plain] = get_environments(conf, ["virtualenv"])
     assert type(plain) is Virtualenv
-    assert environment.name == plain.name == "virtualenv-py3.11-ALB_STACK2026.12"
+    assert environment.name == plain.name == f"virtualenv-py{measured()}-ALB_STACK2026.12"
     assert str(environment.path) == plain._path and environment.path.is_relative_to(conf.env_dir)
     [named] = get_environments(conf, [environment.name])
     assert isinstance(named, StackEnvironment)
@@ -50,7 +52,7 @@ def test_one_that_cannot_be_made_is_one_clear_error(environment, monkeypatch):
 
     monkeypatch.setattr(asv_environment, "run", lambda *_: None)
     monkeypatch.setattr(Virtualenv, "_install_requirements", unreachable)
-    with pytest.raises(AlbError, match=r"virtualenv-py3\.11.*Check the network"):
+    with pytest.raises(AlbError, match=r"virtualenv-py3.*Check the network"):
         environment.create()
 
 

@@ -8,11 +8,13 @@ import pytest
 from fake_bench import FakeBench
 from recorded import BENCHMARKS, CASES, MACHINE, OTHER, PEAKS, blank, store
 
+from alb_core.base.errors import AlbError
 from alb_core.rounds.cases import ProcessResult
 from alb_core.rounds.measure import measure
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results.store import Store
-from alb_core.verdicts.campaign import schedule_of
+from alb_core.verdicts import campaign
+from alb_core.verdicts.campaign import CampaignRequest, schedule_of
 
 VERSIONS = ["1", "2", "3"]
 RELEASES = [SimpleNamespace(name=name, commit=name * 40) for name in VERSIONS]
@@ -55,6 +57,16 @@ def test_the_first_round_of_all_comes_before_the_second_of_any(results):
     assert len(firsts) > 1
     # The processes that theirs are forked from are new in each round.
     assert len(bench.groups) == 6
+
+
+def test_releases_without_wheels_for_the_measured_python_are_one_line(under, capsys):
+    under("3.12")
+    found = campaign._checked(CampaignRequest("1.14.4..1.15.1"), here=True)
+    assert [each.version for each in found] == ["1.15.0", "1.15.1"]
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("alb: n/a are 1.14.4 to 1.14.5 (2 of 4): no wheels for Python 3.12")
+    with pytest.raises(AlbError, match=r"nothing can be measured of 1\.7\.3 \(1 of 1\)"):
+        campaign._checked(CampaignRequest("1.7.3"), here=True)
 
 
 def test_costs_add_up_to_the_time(results):

@@ -22,6 +22,7 @@ from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of
 from alb_core.base.paths import campaign_root, environment_roots, wheels_root
+from alb_core.base.pythons import measured
 from alb_core.commits.history.package import FINGERPRINT_VERSION
 from alb_core.commits.history.releases_lock import Companion
 
@@ -95,8 +96,8 @@ _FAILURE = Format(Failure, "record of a failed build")
 
 
 def place_of(package: str) -> Path:
-    """Directory of the build of a package on this platform."""
-    return _builds() / f"{package[:20]}-cp311-{sysconfig.get_platform()}"
+    """Directory of the build of a package for the measured Python on this platform."""
+    return _builds() / f"{package[:20]}-{measured().tag}-{sysconfig.get_platform()}"
 
 
 def cached_builds() -> list[CachedBuild]:

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from alb_core.base.errors import AlbError
-from alb_core.commits.builds.wheels import PYTHON
+from alb_core.base.pythons import measured
 from alb_core.commits.history import index
 from alb_core.commits.history.git import git
 
@@ -83,7 +83,7 @@ def _was_there(file: DistributionPackage, need: Requirement, when: datetime) -> 
         and not file.is_yanked
         and not version.is_prerelease
         and need.specifier.contains(version)
-        and python.contains(".".join(map(str, PYTHON)))
+        and python.contains(str(measured()))
     )
 
 

@@ -19,6 +19,7 @@ from alb_core.base.environments import CutOffError, pip
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
 from alb_core.base.paths import history_root, suite_root
+from alb_core.base.pythons import measured
 from alb_core.commits.builds import (
     cache,
     constraints,
@@ -32,7 +33,7 @@ from alb_core.commits.builds import (
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.plan import BuildPlan, Planner
 from alb_core.commits.builds.trial_read import trial_read
-from alb_core.commits.builds.wheels import PYTHON, companion_wheels, companions_of, own_wheel
+from alb_core.commits.builds.wheels import companion_wheels, companions_of, own_wheel
 from alb_core.commits.builds.wheels import release_wheels as release_wheels
 from alb_core.commits.history import build_script, releases_lock
 from alb_core.commits.history.git import git
@@ -279,9 +280,9 @@ def _version_at(releases: list[Release], when: int) -> str:
 
 def site_packages(environment: Path) -> Path:
     """Return the ``site-packages`` of an environment."""
-    path = environment / "lib" / f"python{PYTHON[0]}.{PYTHON[1]}" / "site-packages"
+    path = environment / "lib" / f"python{measured()}" / "site-packages"
     if not path.is_dir():
-        raise AlbError(f"{environment} is no environment of Python {PYTHON[0]}.{PYTHON[1]}: install that Python first")
+        raise AlbError(f"{environment} is no environment of Python {measured()}, which asv.conf.json measures here")
     return path
 
 
@@ -306,6 +307,11 @@ def install_stack(environment: Path) -> None:
         marker.unlink(missing_ok=True)
         print(f"alb: installing the stack of {stack.name} in {environment}, once", file=sys.stderr, flush=True)
         _pip(environment, "install", "--no-deps", "--requirement", str(stack), shown=sys.stderr.isatty())
+        torch = stack_pins(stack).get("torch")
+        if torch:
+            # On Linux the index's own build needs libraries of CUDA, without a GPU too; a build for the CPU needs nothing.
+            again = ["install", "--constraint", str(stack), f"torch=={torch}"]
+            _pip(environment, *again, shown=sys.stderr.isatty())
         write_atomically(marker, digest.encode())
 
 

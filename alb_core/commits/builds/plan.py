@@ -13,6 +13,7 @@ from tqdm import tqdm
 from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of
 from alb_core.base.paths import suite_root
+from alb_core.base.pythons import measured
 from alb_core.commits.builds import cache, local_tiledb, needs, wheels
 from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.wheels import fitting, is_cached
@@ -110,7 +111,7 @@ class Planner:
 
     def native_key(self, package: Package) -> str:
         """Key of a source build's libraries: native sources, Python, and the TileDB that they are linked with."""
-        text = "\n".join([package.native, "cp311", *([self.tiledb.digest] if self.tiledb else [])])
+        text = "\n".join([package.native, measured().tag, *([self.tiledb.digest] if self.tiledb else [])])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def build_key(self, package: Package, compiled: bool) -> str:
@@ -127,9 +128,9 @@ class Planner:
         return cache.unfit(package.key, self.unfit_key(package, libraries))
 
     def unfit_key(self, package: Package, libraries: CachedBuild | None = None) -> str:
-        """Key of libraries under the stack: another stack is another try."""
+        """Key of libraries under the stack: another stack, or Python, is another try."""
         held = libraries.sha256 if libraries is not None else package.native
-        return hashlib.sha256(f"{held} {self._stack}".encode()).hexdigest()
+        return hashlib.sha256(f"{held} {measured().tag} {self._stack}".encode()).hexdigest()
 
     def layout(self, commit: str) -> Layout:
         """Return where a commit's tree keeps the package."""

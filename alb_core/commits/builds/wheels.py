@@ -16,13 +16,11 @@ from packaging.version import Version
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import wheels_root
+from alb_core.base.pythons import Python, measured
 from alb_core.commits.builds.cache import mark_used
 from alb_core.commits.history.index import fetch
 from alb_core.commits.history.new_releases import companion, stack_pins, unmet_requirements
 from alb_core.commits.history.releases_lock import Companion, LockedFile, Release
-
-#: Python of the benchmark and writer environments.
-PYTHON = (3, 11)
 
 
 def release_wheels(release: Release) -> list[Path]:
@@ -46,6 +44,11 @@ def companion_wheels(companions: Iterable[Companion]) -> list[Path]:
     return paths
 
 
+def installable(releases: Iterable[Release]) -> list[Release]:
+    """Return the releases that have wheels for the measured Python on this platform."""
+    return [release for release in releases if fitting(release.wheels) is not None]
+
+
 def is_cached(release: Release) -> bool:
     """Whether a release's own wheel is in the cache; its bytes are verified when they are used."""
     file = fitting(release.wheels)
@@ -53,17 +56,17 @@ def is_cached(release: Release) -> bool:
 
 
 def for_this_platform(wheels: tuple[LockedFile, ...], what: str) -> LockedFile:
-    """Return the best wheel for Python 3.11 on this platform."""
+    """Return the best wheel for the measured Python on this platform."""
     found = fitting(wheels)
     if found is None:
-        platform = next(iter(cpython_tags(PYTHON))).platform
-        raise AlbError(f"{what} has no wheel for Python {PYTHON[0]}.{PYTHON[1]} on this platform ({platform})")
+        platform = next(iter(cpython_tags(measured()))).platform
+        raise AlbError(f"{what} has no wheel for Python {measured()} on this platform ({platform})")
     return found
 
 
 def fitting(wheels: tuple[LockedFile, ...]) -> LockedFile | None:
-    """Return the best wheel for Python 3.11 on this platform, or None."""
-    rank = _ranks()
+    """Return the best wheel for the measured Python on this platform, or None."""
+    rank = _ranks(measured())
     found = []
     for file in wheels:
         ranks = [rank[tag] for tag in parse_wheel_filename(file.name)[3] if tag in rank]
@@ -73,9 +76,9 @@ def fitting(wheels: tuple[LockedFile, ...]) -> LockedFile | None:
 
 
 @functools.cache
-def _ranks() -> dict[Tag, int]:
+def _ranks(python: Python) -> dict[Tag, int]:
     """Place of each tag that fits this machine, the best first; some hundred, and a plan asks for each release."""
-    return {tag: number for number, tag in enumerate([*cpython_tags(PYTHON), *compatible_tags(PYTHON)])}
+    return {tag: number for number, tag in enumerate([*cpython_tags(python), *compatible_tags(python)])}
 
 
 def companions_of(

@@ -18,15 +18,13 @@ from tqdm import tqdm
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
+from alb_core.base.pythons import measured, pythons
 from alb_core.commits.history.git import create, git
 from alb_core.commits.history.index import fetch, project_files
 from alb_core.commits.history.releases_lock import FLOOR, Companion, LockedFile, Release
 
 if TYPE_CHECKING:
     from pypi_simple import DistributionPackage
-
-#: The Python of the benchmark environment, as in wheel tags.
-PYTHON_TAG = "cp311"
 
 
 def new_releases(standing: list[Release], cache: Path) -> list[Release]:
@@ -60,6 +58,27 @@ def new_releases(standing: list[Release], cache: Path) -> list[Release]:
     return with_commits(standing, found, cache)
 
 
+def with_late_wheels(standing: list[Release]) -> list[Release]:
+    """Return the releases of the lock with the wheels that the index has of them since, and those of companions."""
+    served = {name: project_files(name) for name in {"tiledbsoma", *(c.name for r in standing for c in r.companions)}}
+
+    def all_wheels(project: str, version: str, wheels: tuple[LockedFile, ...]) -> tuple[LockedFile, ...]:
+        known = {file.name for file in wheels}
+        found = locked_wheels(file for file in served[project] if file.version == version)
+        return (*wheels, *(file for file in found if file.name not in known))
+
+    return [
+        replace(
+            release,
+            wheels=all_wheels("tiledbsoma", release.version, release.wheels),
+            companions=tuple(
+                replace(item, wheels=all_wheels(item.name, item.version, item.wheels)) for item in release.companions
+            ),
+        )
+        for release in standing
+    ]
+
+
 def with_commits(standing: list[Release], fresh: list[Release], cache: Path) -> list[Release]:
     """Fill in the tree and commit of ``fresh``, by making the history in a temporary directory."""
     if not fresh:
@@ -83,7 +102,9 @@ def stack_pins(path: Path | None = None) -> dict[str, Version]:
     """Return the exact versions of the common stack by canonical project name, from ``constraints.txt``."""
     lines = (path or suite_root() / "constraints.txt").read_text().splitlines()
     pins = (Requirement(line) for line in lines if line.strip() and not line.startswith("#"))
-    return {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins}
+    here = {"python_version": str(measured())}
+    chosen = (pin for pin in pins if pin.marker is None or pin.marker.evaluate(here))
+    return {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in chosen}
 
 
 def unmet_requirements(requires: Iterable[str], stack: dict[str, Version], what: str) -> list[Requirement]:
@@ -106,7 +127,7 @@ def unmet_requirements(requires: Iterable[str], stack: dict[str, Version], what:
 
 
 def locked_wheels(files: Iterable[DistributionPackage]) -> tuple[LockedFile, ...]:
-    """Return the wheels among ``files`` that the benchmark environment's Python takes, by name."""
+    """Return the wheels among ``files`` that one of the Pythons of ``asv.conf.json`` takes, by name."""
     fitting = (file for file in files if file.package_type == "wheel" and _fits(file.filename))
     return tuple(_locked(file) for file in sorted(fitting, key=lambda file: file.filename))
 
@@ -122,7 +143,7 @@ def companion(need: Requirement) -> Companion:
         wheels = locked_wheels(by_version[version])
         if wheels:
             return Companion(canonicalize_name(need.name), str(version), wheels)
-    raise AlbError(f"the package index has no wheel for {need} (Python tag {PYTHON_TAG})")
+    raise AlbError(f"the package index has no wheel for {need} (Python {' or '.join(map(str, pythons()))})")
 
 
 def _requirements(wheel: Path) -> list[str]:
@@ -145,7 +166,7 @@ def _version(file: DistributionPackage) -> Version | None:
 
 
 def _fits(name: str) -> bool:
-    return f"-{PYTHON_TAG}-" in name or name.endswith("-py3-none-any.whl")
+    return any(f"-{python.tag}-" in name for python in pythons()) or name.endswith("-py3-none-any.whl")
 
 
 def _locked(file: DistributionPackage) -> LockedFile:

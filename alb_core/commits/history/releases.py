@@ -11,7 +11,7 @@ from alb_core.base.paths import history_root, wheels_root
 from alb_core.commits.history import active, releases_lock
 from alb_core.commits.history.git import append, create, git, tip
 from alb_core.commits.history.index import fetch
-from alb_core.commits.history.new_releases import new_releases
+from alb_core.commits.history.new_releases import new_releases, with_late_wheels
 from alb_core.commits.history.releases_lock import Release
 
 
@@ -45,12 +45,14 @@ def path() -> Path:
 def update() -> list[Release]:
     """Append to the lock, and to the release history if there is one, the releases that appeared since.
 
+    Releases that stand get the wheels that the index has of them since, such as those for another Python.
     ``main`` follows only where it still is the newest release; a branch that a user went on with stays.
     """
     root = ensure()
     if active.kind_of(root) != active.RELEASES:
         root = active.releases_path()
     with locked(root.with_name(f".{root.name}.lock"), f"it updates the history {root}"):
+        releases_lock.add_wheels(with_late_wheels(releases_lock.load()))
         fresh = new_releases(releases_lock.load(), wheels_root())
         if fresh:
             releases_lock.append(fresh)

@@ -6,7 +6,7 @@ version and its date, all of which are in the lock. New releases are appended; t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alb_core.base.documents import Format
@@ -41,7 +41,7 @@ class Release:
     #: When its source distribution was uploaded, ISO 8601 in UTC, whole seconds.
     released: str
     sdist: LockedFile
-    #: Its wheels for CPython 3.11, one for each platform.
+    #: Its wheels, one for each Python of ``asv.conf.json`` and each platform.
     wheels: tuple[LockedFile, ...]
     #: What it pins beyond the common stack.
     companions: tuple[Companion, ...]
@@ -84,6 +84,28 @@ def append(releases: list[Release], path: Path | None = None) -> None:
             raise AlbError(f"{release.version} cannot be appended to {path}: the lock has it, or is past its date")
         newest = release.released
     _FORMAT.write(path, Lock((*standing, *releases)))
+
+
+def add_wheels(releases: list[Release], path: Path | None = None) -> int:
+    """Write the lock with further wheels of the releases that stand; return how many there are more."""
+    path = path or lock_path()
+    before, after = ([_files(release) for release in found] for found in (load(path), releases))
+    if len(before) != len(after) or not all(one <= other for one, other in zip(before, after, strict=True)):
+        raise AlbError(f"{path} has other releases or files than wheels are added to: what stands in it stays")
+    added = sum(map(len, after)) - sum(map(len, before))
+    if added:
+        _FORMAT.write(path, Lock(tuple(releases)))
+    return added
+
+
+def _files(release: Release) -> set[object]:
+    """All that the lock says of a release, the commit too."""
+    wheels = [*release.wheels, *(file for item in release.companions for file in item.wheels)]
+    return {
+        replace(release, wheels=(), companions=()),
+        *((item.name, item.version) for item in release.companions),
+        *wheels,
+    }
 
 
 def find(releases: list[Release], version: str) -> Release:

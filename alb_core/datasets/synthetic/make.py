@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+from packaging.version import Version
 from tqdm import tqdm
 
 from alb_core.base.checksum import combined, coo_checksum
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked
 from alb_core.base.paths import datasets_root
+from alb_core.base.pythons import measured
 from alb_core.datasets.content import table_checksum
-from alb_core.datasets.manifest import Manifest, quick_check, replacing, summary, write_manifest
+from alb_core.datasets.manifest import Manifest, quick_check, refusal, replacing, summary, write_manifest
 from alb_core.datasets.spec import KNOWN, Spec, checked_name, differences, resolved
 from alb_core.datasets.synthetic.cells import Population
 from alb_core.datasets.synthetic.obs_var import RunningCounts, obs_table, var_table
-from alb_core.datasets.writer.environment import ensure_writer
+from alb_core.datasets.writer.environment import ensure_writer, writing_release
 from alb_core.datasets.writer.write import X_SCHEMA, write_experiment
 
 
@@ -29,7 +31,7 @@ def ensure(name: str) -> Path:
     path = datasets_root() / checked_name(name)
     if not path.exists():
         make(name, resolved(name), report=lambda line: print(f"alb: {line}", file=sys.stderr, flush=True))
-    quick_check(path)
+    _require_readable(path, quick_check(path))
     return path
 
 
@@ -66,6 +68,13 @@ def _existing(path: Path, spec: Spec) -> Manifest:
             found = f"kind {manifest.kind}"
         raise AlbError(f"dataset {path.name} is there and has {found}: choose another name, or give --replace")
     return manifest
+
+
+def _require_readable(path: Path, manifest: Manifest) -> None:
+    """Refuse a dataset that was written by a newer release than the oldest one of the measured Python."""
+    oldest, wrote = writing_release().version, manifest.writer.get("tiledbsoma", "0")
+    if Version(wrote) > Version(oldest):
+        raise refusal(path, f"was written by tiledbsoma {wrote}, and Python {measured()} measures from {oldest} on")
 
 
 def _write(name: str, spec: Spec, stage: Path) -> Manifest:

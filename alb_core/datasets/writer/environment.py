@@ -1,8 +1,7 @@
-"""The environment of the floor release, which writes all datasets."""
+"""The environment of the release that writes all datasets: the floor, where Python has wheels of it."""
 
 from __future__ import annotations
 
-import platform
 import sys
 from pathlib import Path
 
@@ -10,13 +9,15 @@ from alb_core.base.environments import ensure_environment, pip, recipe_id
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import data_root, suite_root
 from alb_core.base.processes import run
+from alb_core.base.pythons import executable, measured
 from alb_core.commits.builds.install import release_wheels
-from alb_core.commits.history.releases_lock import FLOOR, find, load
+from alb_core.commits.builds.wheels import installable
+from alb_core.commits.history.releases_lock import Release, load
 
-#: The newest Python that has a wheel of it.
-FLOOR_PYTHON = (3, 11)
+#: What writes in global order, where a release has none of its own (from 1.15 on): the first for Python 3.13 too.
+_TILEDB = "tiledb==0.33.3"
 
-# What the floor imports besides its companions, or what that imports, at the versions of constraints.txt; its
+# What a writer imports besides its companions, or what that imports, at the versions of constraints.txt; its
 # metadata asks for scanpy and the rest of the analysis stack as well, which writing never touches.
 _IMPORTED = (
     "anndata",
@@ -35,33 +36,44 @@ _IMPORTED = (
     "python-dateutil",
     "pytz",
     "scipy",
+    "shapely",
     "typing_extensions",
     "tzdata",
 )
 
 
+def writing_release() -> Release:
+    """Return the release that writes datasets: the oldest with wheels for the measured Python on this platform.
+
+    Under the reference Python that is the floor, so that every commit reads the same bytes (design rule 1).
+    """
+    found = installable(load())
+    if not found:
+        raise AlbError(f"no release of tiledbsoma has wheels for Python {measured()} on this platform")
+    return found[0]
+
+
 def ensure_writer() -> Path:
-    """Return the Python of the floor's environment; made when missing once (twenty seconds), saying so on stderr."""
-    if sys.version_info[:2] != FLOOR_PYTHON:
-        raise AlbError(
-            f"writing a dataset takes Python {FLOOR_PYTHON[0]}.{FLOOR_PYTHON[1]}, which tiledbsoma {FLOOR} has wheels "
-            f"for; this is {platform.python_version()}: run alb under Python {FLOOR_PYTHON[0]}.{FLOOR_PYTHON[1]}"
-        )
+    """Return the Python of the writer's environment; made when missing once (twenty seconds), saying so on stderr."""
     constraints = suite_root() / "constraints.txt"
     try:
         stack = constraints.read_text()
     except OSError as error:
         raise AlbError(f"cannot read {constraints}: {error.strerror}") from error
-    floor = find(load(), FLOOR)
-    pinned = [f"{item.name}=={item.version}" for item in floor.companions]
-    recipe = recipe_id(sys.version, FLOOR, *pinned, *_IMPORTED, stack)
+    release, version = writing_release(), measured()
+    pinned = [f"{item.name}=={item.version}" for item in release.companions]
+    imported = [*_IMPORTED, *([] if any(item.name == "tiledb" for item in release.companions) else [_TILEDB])]
+    recipe = recipe_id(str(version), release.version, *pinned, *imported, stack)
 
     def install(python: Path) -> None:
-        wheels = [str(path) for path in release_wheels(floor)]
-        what = f"tiledbsoma {FLOOR}"
+        wheels = [str(path) for path in release_wheels(release)]
+        what = f"tiledbsoma {release.version}"
         # A quarter of it is ever imported, and compiled then.
         options = ["--no-compile", "--no-deps", "--only-binary", ":all:", "--constraint", str(constraints)]
-        pip(python, ["install", *options, *wheels, *_IMPORTED], f"cannot install {what}")
+        pip(python, ["install", *options, *wheels, *imported], f"cannot install {what}")
         run([python, "-I", "-c", "import tiledbsoma, tiledb.cc"], f"cannot import {what}")
 
-    return ensure_environment(data_root() / "writers" / f"{FLOOR}-{recipe}", "the writer of datasets", install)
+    place = data_root() / "writers" / f"{release.version}-{recipe}"
+    return ensure_environment(
+        place, "the writer of datasets", install, interpreter=executable(version) or sys.executable
+    )

@@ -1,6 +1,6 @@
-"""Write a SOMA experiment. Runs as a script under the floor release, which alone writes datasets.
+"""Write a SOMA experiment. Runs as a script under the one release that writes datasets (``writing_release``).
 
-Nothing of alb_core is imported here: the floor's environment has it not. Standard input brings Arrow IPC streams: one
+Nothing of alb_core is imported here: the writer's environment has it not. Standard input brings Arrow IPC streams: one
 for each layer of X (soma_dim_0, soma_dim_1, soma_data; row-major), obs and var, and then the word ``end``. X is
 written as it comes, in TileDB's global order: each fragment is sorted, whole and final at once, as if consolidated,
 at half of the work. When the input ends before its time, because whoever fed it has died, this process ends too, with
@@ -150,20 +150,35 @@ def write_x(uri: str, batches: Iterator[pa.RecordBatch], n_obs: int, fragments: 
             if query is None:
                 query = tiledb.cc.Query(context, array, tiledb.cc.QueryType.WRITE)
                 query.layout = tiledb.cc.LayoutType.GLOBAL_ORDER
-            for name, buffer in zip(X_COLUMNS, buffers, strict=True):
-                query.set_data_buffer(name, buffer)
-            query.submit()
+            submit(query, buffers)
         if cut in limits and query is not None:
             query.finalize()
             query = None
-    array.close()
+    method(array, "close")()
 
 
-def write_table(collection: Any, name: str, reader: pa.RecordBatchReader, layout: str) -> None:
+def method(thing: Any, name: str) -> Any:
+    """Return a method of tiledb's core, which the versions from 0.33 on have under a name with an underscore."""
+    return getattr(thing, f"_{name}", None) or getattr(thing, name)
+
+
+def submit(query: Any, buffers: Columns) -> None:
+    """Write the cells of buffers."""
+    # The same versions ask for the number of values.
+    counted = hasattr(query, "_submit")
+    for name, buffer in zip(X_COLUMNS, buffers, strict=True):
+        query.set_data_buffer(name, buffer, *([len(buffer)] if counted else []))
+    method(query, "submit")()
+
+
+def write_table(collection: Any, name: str, rows: int, reader: pa.RecordBatchReader, layout: str) -> None:
     """Write obs or var into its collection, batch by batch."""
     options = table_options(layout, reader.schema)
+    # From 1.15 on a frame has room for what is said here, and for no row otherwise.
+    resizable = hasattr(tiledbsoma.DataFrame, "tiledbsoma_resize_soma_joinid_shape")
+    domain = {"domain": [(0, rows - 1)]} if resizable else {}
     with collection.add_new_dataframe(
-        name, schema=reader.schema, index_column_names=["soma_joinid"], platform_config=options
+        name, schema=reader.schema, index_column_names=["soma_joinid"], platform_config=options, **domain
     ) as frame:
         uri = frame.uri
     for batch in reader:
@@ -189,8 +204,8 @@ def write_experiment(
             for axis, length in enumerate(shape):
                 layer.metadata[f"soma_dim_{axis}_domain_lower"] = 0
                 layer.metadata[f"soma_dim_{axis}_domain_upper"] = length - 1
-        write_table(experiment, "obs", pa.ipc.open_stream(source), layout)
-        write_table(rna, "var", pa.ipc.open_stream(source), layout)
+        write_table(experiment, "obs", shape[0], pa.ipc.open_stream(source), layout)
+        write_table(rna, "var", shape[1], pa.ipc.open_stream(source), layout)
         if source.read() != END:
             raise EOFError("the input ended before its time")
 

@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from alb_core.base.errors import AlbError
 from alb_core.base.processes import Program, how_it_ended
-from alb_core.commits.history.releases_lock import FLOOR
-from alb_core.datasets.writer.environment import ensure_writer
+from alb_core.datasets.writer.environment import ensure_writer, writing_release
 
 #: A table, or a reader of its batches where it is too large to be held.
 Table: TypeAlias = pa.Table | pa.RecordBatchReader
@@ -73,7 +72,7 @@ def write_experiment(
         if status:
             reason = writer.last_line if status > 0 else ""
             reason = reason or f"it ended with {how_it_ended(status)}"
-            raise AlbError(f"tiledbsoma {FLOOR} could not write {path}: {reason}")
+            raise AlbError(f"tiledbsoma {writing_release().version} could not write {path}: {reason}")
     versions: dict[str, str] = json.loads(answer.splitlines()[-1])
     return versions
 
