@@ -21,7 +21,7 @@ from alb_core.base import die_with_parent
 from alb_core.base.environments import copy_linked
 from alb_core.base.errors import AlbError
 from alb_core.base.processes import run
-from alb_core.base.pythons import Python, executable
+from alb_core.base.pythons import executable, pythons
 from alb_core.commits.builds import local_packages
 from alb_core.commits.builds.install import has_given_tiledb, install_stack, is_whole, make
 
@@ -37,8 +37,10 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
         self.tool_name = Virtualenv.tool_name
         self._created = False
         super().__init__(conf, python, requirements, tagged)
-        # One that runs: asv takes the first of that name on PATH.
-        self._executable: str = executable(Python(*map(int, python.split(".")))) or self._executable
+        for one in pythons():
+            if str(one) == python:
+                # One that runs: asv takes the first of that name on PATH.
+                self._executable: str = executable(one) or self._executable
 
     @property
     def path(self) -> Path:

@@ -309,7 +309,7 @@ def install_stack(environment: Path) -> None:
         _pip(environment, "install", "--no-deps", "--requirement", str(stack), shown=sys.stderr.isatty())
         torch = stack_pins(stack).get("torch")
         if torch:
-            # On Linux the index's own build needs libraries of CUDA, without a GPU too; a build for the CPU needs nothing.
+            # On Linux the index's own build needs libraries of CUDA, without a GPU too; one for the CPU nothing.
             again = ["install", "--constraint", str(stack), f"torch=={torch}"]
             _pip(environment, *again, shown=sys.stderr.isatty())
         write_atomically(marker, digest.encode())
