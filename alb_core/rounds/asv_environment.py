@@ -15,6 +15,7 @@ from asv.config import Config
 from asv.console import log
 from asv.plugins.git import Git
 from asv.plugins.virtualenv import Virtualenv
+from asv.repo import Repo
 from asv.util import ProcessError
 
 from alb_core.base import die_with_parent
@@ -77,14 +78,16 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
         """Let the next installation write all files of its commit, even of the one that is installed."""
         self._set_installed_commit_hash(None)
 
-    def _build_project(self, repo: Any, commit_hash: str, build_dir: str) -> None:
-        # asv keeps to itself what a command says, and a build may take half an hour: it is made before, in sight.
-        try:
-            make(commit_hash, self.path)
-        except AlbError as error:
-            log.error(f"alb: {error}")
-            raise ProcessError(["alb", "build", "wheel", commit_hash], 1, "", f"alb: {error}") from error
-        super()._build_project(repo, commit_hash, build_dir)
+    def install_project(self, conf: Config, repo: Repo, commit_hash: str) -> None:
+        """Build a commit where it is not built, and install it where it is not installed."""
+        if self.installed_commit_hash != commit_hash:
+            # asv keeps to itself what a command says, and a build may take half an hour: it is made before, in sight.
+            try:
+                make(commit_hash, self.path)
+            except AlbError as error:
+                log.error(f"alb: {error}")
+                raise ProcessError(["alb", "build", "wheel", commit_hash], 1, "", f"alb: {error}") from error
+        super().install_project(conf, repo, commit_hash)
 
     def _get_installed_commit_hash(self) -> str | None:
         # asv goes by the commit alone; compiled with another TileDB it is another build.

@@ -103,11 +103,11 @@ def test_no_working_tree_is_made_of_a_commit(conf, tmp_path):
     assert isinstance(found, GitObjects) and list(place.iterdir()) == []
 
 
-def test_a_commit_is_built_in_sight_and_what_asv_catches_is_raised(environment, monkeypatch, caplog):
+def test_a_commit_is_built_in_sight_and_what_asv_catches_is_raised(environment, monkeypatch):
     def cannot(commit, path):
         raise AlbError(f"{commit} does not compile")
 
     monkeypatch.setattr(asv_environment, "make", cannot)
     with pytest.raises(ProcessError) as told:
-        environment._build_project(None, "a" * 40, "")
+        environment.install_project(None, None, "a" * 40)
     assert told.value.stderr == f"alb: {'a' * 40} does not compile"
