@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal, get_args
 
 from alb_core.base.errors import AlbError
 
@@ -12,6 +13,14 @@ DATA_VARIABLE = "ALB_DATA"
 
 #: Environment variable that gives one command, and the builds that it starts, another history than the one in use.
 HISTORY_VARIABLE = "ALB_HISTORY"
+
+
+_Environments = Literal["env", "duo", "campaign", "c05", "c10", "c25", "cmb", "cwt", "peers", "writers"]
+_Kept = Literal["soma", "tiledb-soma", "histories", "wheels", "numba", "records", "results", "calibration", "site"]
+#: What the suite itself keeps in the data directory: no dataset of a user goes there.
+Place = Literal[_Environments, _Kept]
+#: Locks in the data directory (``.<name>.lock``): one of a user's dataset must be another.
+_LOCKS = ("keeping", "measuring", "publishing")
 
 
 def suite_root() -> Path:
@@ -27,9 +36,27 @@ def data_root() -> Path:
     return root
 
 
+def own_place(name: Place) -> Path:
+    """Directory of the suite's own in the data directory."""
+    return data_root() / name
+
+
+def is_own_place(path: Path) -> bool:
+    """Whether a path is a place of the suite, or inside one; what datasets are called is up to users."""
+    real = path.parent.resolve() / path.name
+    if real.is_relative_to(history_root().resolve()):
+        return True
+    for root in (data_root(), suite_root() / "data"):
+        first, *inside = real.relative_to(root.resolve()).parts if real.is_relative_to(root.resolve()) else ("",)
+        # Some disks tell no capitals from small letters.
+        if first.casefold() in {*get_args(Place), *_LOCKS} and not (inside and first == datasets_root().name):
+            return True
+    return False
+
+
 def datasets_root() -> Path:
     """Directory of the datasets, one directory each."""
-    return data_root() / "soma"
+    return own_place("soma")
 
 
 def environment_roots() -> tuple[Path, Path]:
@@ -37,12 +64,12 @@ def environment_roots() -> tuple[Path, Path]:
 
     Equally long names: a process's speed depends a little on how long the paths in its variables are.
     """
-    return data_root() / "env", data_root() / "duo"
+    return own_place("env"), own_place("duo")
 
 
 def campaign_root() -> Path:
     """Directory of the environments of a campaign: a directory for each release, named by its commit."""
-    return data_root() / "campaign"
+    return own_place("campaign")
 
 
 def calibration_root() -> Path:
@@ -55,14 +82,14 @@ def calibration_root() -> Path:
 
 def history_root() -> Path:
     """The git repository of tiledb-soma whose commits are measured: ``$ALB_HISTORY``, else the one in use."""
-    return Path(os.environ.get(HISTORY_VARIABLE) or data_root() / "tiledb-soma").absolute()
+    return Path(os.environ.get(HISTORY_VARIABLE) or own_place("tiledb-soma")).absolute()
 
 
 def wheels_root() -> Path:
     """Cache of wheels and source distributions."""
-    return data_root() / "wheels"
+    return own_place("wheels")
 
 
 def scripts_root() -> Path:
     """Cache of the packages whose scripts the published site serves."""
-    return data_root() / "site"
+    return own_place("site")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from alb_core.base.environments import ensure_environment, pip, recipe_id
 from alb_core.base.errors import AlbError
-from alb_core.base.paths import data_root
+from alb_core.base.paths import own_place
 from alb_core.base.processes import run
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
@@ -52,7 +52,7 @@ def python_of(peer: str) -> Path:
     environment = ENVIRONMENTS[peer]
     interpreter, version = _interpreter(peer, environment)
     pins = REQUIREMENTS / f"{environment.name}.txt"
-    place = data_root() / "peers" / f"{environment.name}-{recipe_id(version, pins.read_text())}"
+    place = own_place("peers") / f"{environment.name}-{recipe_id(version, pins.read_text())}"
 
     def install(python: Path) -> None:
         words = ["install", "--only-binary", ":all:", "--requirement", str(pins)]

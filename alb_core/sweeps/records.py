@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from alb_core.base.errors import AlbError, one_line
 from alb_core.base.files import locked, write_atomically
-from alb_core.base.paths import data_root
+from alb_core.base.paths import own_place
 
 _TIME = pa.timestamp("us")
 
@@ -96,7 +96,7 @@ NEEDED = ("n_rows", "elapsed", "max_mem", "epoch", "chunk_method", "batch_size",
 
 def default_path() -> Path:
     """Where records go by default."""
-    return data_root() / "records" / "epochs.parquet"
+    return own_place("records") / "epochs.parquet"
 
 
 def load(path: Path) -> pa.Table:

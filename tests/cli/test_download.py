@@ -33,6 +33,7 @@ def refused(refused: Refused) -> Refused:
         ("-e 1 -n ../mine", "cannot name a dataset"),
         ("-n mini", "mini is the name of a synthetic dataset"),
         ("-n soma", "is the place of something else: -n gives the dataset another name"),
+        ("-n duo", "is the place of something else: -n gives the dataset another name"),
         ("--layout zarr", "'zarr' is not one of"),
         ("--tiledb vfs.s3.scheme", "--tiledb 'vfs.s3.scheme': expected KEY=VALUE"),
         ("-u s3://", "s3:// names no bucket, expected s3://BUCKET/PATH"),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, staged_directory
-from alb_core.base.paths import data_root, history_root
+from alb_core.base.paths import data_root, history_root, own_place
 from alb_core.commits.history.git import RELEASES_REF, Objects, git, tip
 from alb_core.commits.history.package import LAYOUTS, Packages
 
@@ -43,12 +43,12 @@ class ActiveHistory:
 
 def releases_path() -> Path:
     """Directory of the release history, unless an older suite made it at ``data/tiledb-soma`` itself."""
-    return data_root() / "histories" / "releases"
+    return own_place("histories") / "releases"
 
 
 def clone_path() -> Path:
     """Directory of the clone."""
-    return data_root() / "histories" / "clone"
+    return own_place("histories") / "clone"
 
 
 def is_repository(root: Path) -> bool:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked
-from alb_core.base.paths import data_root, datasets_root, history_root, wheels_root
+from alb_core.base.paths import data_root, datasets_root, is_own_place
 from alb_core.datasets.census.cells import MAX_NNZ, cells_from
 from alb_core.datasets.census.census import CENSUS_JOINID, CensusSelection, opened
 from alb_core.datasets.census.parts import Parts
@@ -51,11 +51,11 @@ def download(
     if root.exists() and not root.is_dir():
         raise AlbError(f"{root} is a file, expected the directory for the dataset")
     if name is not None or asked.end is not None:
-        _require_free(root / _checked(name or asked.default_name(), root), asked, force)
+        _require_free(_place(root, name, asked), asked, force)
     retry = retry or Retry()
     with opened(asked, config or {}, retry) as selection:
         asked = selection.asked
-        path = root / _checked(name or asked.default_name(), root)
+        path = _place(root, name, asked)
         _require_free(path, asked, force)
         ensure_writer()
         with locked(root / f".{path.name}.lock", f"downloading {path.name}"):
@@ -89,18 +89,16 @@ def parts_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.download")
 
 
-def _checked(name: str, root: Path) -> str:
-    """Refuse a name that stands for something else."""
-    checked_name(name)
+def _place(root: Path, name: str | None, asked: CensusSlice) -> Path:
+    """Where the dataset goes; a name that stands for something else is refused."""
+    name = checked_name(asked.default_name() if name is None else name)
     if name in KNOWN:
         raise AlbError(f"{name} is the name of a synthetic dataset: -n gives this one another")
-    if root.absolute() == data_root():
-        taken = {path.name for path in (datasets_root(), history_root(), wheels_root())}
-        if name in taken | {"env", "records", "results", "writers"}:
-            raise AlbError(f"{root / name} is the place of something else: -n gives the dataset another name")
-        if (datasets_root() / name).exists():
-            raise AlbError(f"{name} is the name of a dataset in {datasets_root()}: -n gives this one another")
-    return name
+    if is_own_place(root / name):
+        raise AlbError(f"{root / name} is the place of something else: -n gives the dataset another name, -d a place")
+    if root.resolve() == data_root().resolve() and (datasets_root() / name).exists():
+        raise AlbError(f"{name} is the name of a dataset in {datasets_root()}: -n gives this one another")
+    return root / name
 
 
 def _require_free(path: Path, asked: CensusSlice, force: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, staged_directory
-from alb_core.base.paths import data_root
+from alb_core.base.paths import own_place
 from alb_core.datasets.manifest import Manifest, load
 
 #: Formats, and the name of what lies in the directory of a copy.
@@ -59,4 +59,4 @@ def copy_path(manifest: Manifest, form: str) -> Path:
     """Return the path of the copy of a dataset in a format, made or not."""
     if form not in FORMATS:
         raise AlbError(f"format is {form!r}, expected one of {', '.join(FORMATS)}")
-    return data_root() / "peers" / "copies" / f"{manifest.name}-{manifest.bytes_digest[:12]}.{form}" / FORMATS[form]
+    return own_place("peers") / "copies" / f"{manifest.name}-{manifest.bytes_digest[:12]}.{form}" / FORMATS[form]

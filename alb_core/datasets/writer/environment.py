@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alb_core.base.environments import ensure_environment, pip, recipe_id
 from alb_core.base.errors import AlbError
-from alb_core.base.paths import data_root, suite_root
+from alb_core.base.paths import own_place, suite_root
 from alb_core.base.processes import run
 from alb_core.base.pythons import executable, measured
 from alb_core.commits.builds.install import release_wheels
@@ -73,7 +73,7 @@ def ensure_writer() -> Path:
         pip(python, ["install", *options, *wheels, *imported], f"cannot install {what}")
         run([python, "-I", "-c", "import tiledbsoma, tiledb.cc"], f"cannot import {what}")
 
-    place = data_root() / "writers" / f"{release.version}-{recipe}"
+    place = own_place("writers") / f"{release.version}-{recipe}"
     return ensure_environment(
         place, "the writer of datasets", install, interpreter=executable(version) or sys.executable
     )

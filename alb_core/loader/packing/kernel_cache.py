@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from alb_core.base.files import ensure_directory, write_atomically
-from alb_core.base.paths import data_root, suite_root
+from alb_core.base.paths import own_place, suite_root
 from alb_core.base.processes import run
 
 #: Where the kernels are.
@@ -37,7 +37,7 @@ def ensure() -> None:
     # numba tells a change of the code by the time of the file.
     time = _KERNELS.stat().st_mtime_ns
     state = hashlib.sha256(f"{version} {sys.version} {_KERNELS} {time}".encode()).hexdigest()[:16]
-    place = data_root() / "numba" / state
+    place = own_place("numba") / state
     done = place / "compiled"
     if not done.exists():
         ensure_directory(place)

@@ -20,7 +20,7 @@ from asv.benchmarks import Benchmarks
 from asv.config import Config
 from tqdm import tqdm
 
-from alb_core.base.paths import HISTORY_VARIABLE, calibration_root, data_root, environment_roots
+from alb_core.base.paths import HISTORY_VARIABLE, Place, calibration_root, environment_roots, own_place
 from alb_core.base.processes import variable_set
 from alb_core.cases import epoch_seconds
 from alb_core.cases.counter import Counter
@@ -45,7 +45,7 @@ from alb_core.verdicts.judge import Judge
 from alb_core.verdicts.statistics import USUAL_ROUNDS, planned
 
 #: Directories of the commits' environments: names as long as those of a verdict's, because a path's length counts.
-_ROOTS = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb", WAITING: "cwt"}
+_ROOTS: dict[str, Place] = {"5%": "c05", "10%": "c10", "25%": "c25", "200MB": "cmb", WAITING: "cwt"}
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _work(request: CalibrationRequest, counter: Counter) -> CalibrationResult:
 def _recorded(request: CalibrationRequest) -> _Recorded:
     """Add rounds to those that there are."""
     place = releases.path()
-    roots = [*environment_roots(), *(data_root() / name for name in _ROOTS.values())]
+    roots = [*environment_roots(), *(own_place(name) for name in _ROOTS.values())]
     with variable_set(HISTORY_VARIABLE, str(place)), session(request.machine, roots) as (conf, repo, machine):
         results = Path(conf.results_dir)
         # A damaged file where the result goes is refused now, not after an hour of measuring.
@@ -253,7 +253,7 @@ def _head(conf: Config, version: str, by_size: Mapping[str, str], size: str) -> 
     """Return a commit in an environment of its own; the release again lies where a verdict has its HEAD."""
     first = environment_roots()[0]
     name = version if size == NOTHING else f"{version} worse by {size}"
-    places = [first] if size == NOTHING else [first, data_root() / _ROOTS[size]]
+    places = [first] if size == NOTHING else [first, own_place(_ROOTS[size])]
     return InstalledCommit(HEAD, name, by_size[size], environments_of(conf, places)[-1])
 
 
