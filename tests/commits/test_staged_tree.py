@@ -24,8 +24,10 @@ def test_a_setup_script_is_changed_right_before_it_calls_setup(call):
     assert staged_tree.compiled_beside("x = 1\n") == "x = 1\n"
 
 
-def test_files_are_compiled_at_once_through_the_cache_and_counted(capsys):
-    started, compiled = [], []
+def test_files_are_compiled_at_once_through_the_cache_and_counted(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(compile_beside.os, "cpu_count", lambda: 2)
+    started, compiled, searched = [], [], []
 
     def one(name, source, suffix, arguments, after, options):
         # Each waits for the other: one after the other would never end.
@@ -37,16 +39,17 @@ def test_files_are_compiled_at_once_through_the_cache_and_counted(capsys):
     build = {"a.o": ("a.cc", ".cc"), "b.o": ("b.cc", ".cc")}
     compiler = SimpleNamespace(
         compiler_so=["c++", "-O2"],
-        _setup_compile=lambda *given: (None, ["old.o", "a.o", "b.o"], ["-after"], ["-I"], build),
+        _setup_compile=lambda *given: (
+            searched.extend(given[2]) or (None, ["old.o", "a.o", "b.o"], ["-after"], ["-I"], build)
+        ),
         _get_cc_args=lambda options, debug, before: [*options, "-c"],
         _compile=one,
     )
-    compile_beside.os.cpu_count, before = lambda: 2, compile_beside.os.cpu_count
-    try:
-        compile_beside.change(compiler, "/bin/ccache")
-        assert compiler.compile(["a.cc", "b.cc"], debug=True) == ["old.o", "a.o", "b.o"]
-    finally:
-        compile_beside.os.cpu_count = before
+    compile_beside.change(compiler, "/bin/ccache")
+    brought = tmp_path / "pip-build-env-x1y2" / "include"
+    assert compiler.compile(["a.cc", "b.cc"], include_dirs=["own", str(brought)]) == ["old.o", "a.o", "b.o"]
+    # The cache goes by names, and pip's are new each time.
+    assert searched == ["own", ".include-1"] and (tmp_path / ".include-1").readlink() == brought
     assert sorted(compiled)[0] == ("a.o", "a.cc", ".cc", ["-I", "-c"], ["-after"], ["-I"]) and len(compiled) == 2
     assert compiler.compiler_so == ["/bin/ccache", "c++", "-O2"] and "[2/2]" in capsys.readouterr().out
 

@@ -227,6 +227,7 @@ def _items() -> Iterator[Path]:
             yield path
     yield from (path.parent for path in _builds().glob(f"*/{RECORD}"))
     yield from _builds().glob(f"*{COMPILED}")
+    yield from _builds().glob("*.failed.log")
     yield from (path.parent for path in root.glob("checkouts/*/*.whl") if not path.parent.name.startswith("."))
 
 

@@ -43,6 +43,7 @@ def change(compiler: Any, cache: str | None) -> None:
         extra_postargs: Any = None,
         depends: Any = None,
     ) -> Any:
+        include_dirs = steady(include_dirs or [])
         _, objects, after, options, build = prepare(output_dir, macros, include_dirs, sources, depends, extra_postargs)
         arguments = arguments_of(options, debug, extra_preargs)
         lock, done = threading.Lock(), []
@@ -63,3 +64,14 @@ def change(compiler: Any, cache: str | None) -> None:
         return objects
 
     compiler.compile = compile_all
+
+
+def steady(include_dirs: list[str]) -> list[str]:
+    """Return directories by names that are the same in each build: a compiler cache goes by names, too."""
+    found = []
+    for number, path in enumerate(include_dirs):
+        name = f".include-{number}"
+        if "pip-build-env-" in path and not os.path.lexists(name):
+            os.symlink(path, name)  # noqa: PTH211
+        found.append(name if "pip-build-env-" in path else path)
+    return found
