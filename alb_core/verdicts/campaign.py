@@ -164,6 +164,8 @@ class _Recorded:
         prepare.place(conf)
         machine = request.machine or machines.default_name()
         machines.check_name(machine)
+        # A damaged machine.json is refused now, as it would be by what measures.
+        machines.registered(Path(conf.results_dir), machine)
         try:
             benchmarks = Benchmarks.load(conf)
         except UserError as error:

@@ -3,11 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
+from asv.config import Config
+from asv.results import get_filename
 
+from alb_core.base import paths
 from alb_core.cli.main import main
 from alb_core.commits.history import releases_lock
+from alb_core.rounds import prepare
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.installed_commits import release_root
+from alb_core.rounds.installed_commits import release_commits, release_root
 from alb_core.rounds.measure import MeasuringSummary
 from alb_core.rounds.release_schedule import ReleaseSchedule
 from alb_core.verdicts import campaign as campaign_module
@@ -26,6 +30,40 @@ def test_a_plan_changes_nothing_and_tells_what_there_is_to_do(tmp_path, monkeypa
     assert ended.value.code == 0 and not (tmp_path / "data").exists()
     assert said.startswith("machine    nobody\nreleases   4, 1.12.0 to 1.12.3\nto install 4 releases\n")
     assert "\nrounds     0 of 5 for each of " in said and "for an unknown time: nothing is measured yet" in said
+
+
+@pytest.mark.parametrize("words", [["campaign", "-n"], ["history", "steps", "--by", "time"]])
+def test_looking_changes_no_damaged_file(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
+    listed = (paths.suite_root() / "data" / "results" / "benchmarks.json").read_bytes()
+    results = tmp_path / "results"
+    (results / "m").mkdir(parents=True)
+    (results / "benchmarks.json").write_bytes(listed)
+    load = Config.load
+
+    def elsewhere(*args):
+        conf = load(*args)
+        conf.results_dir = str(results)
+        return conf
+
+    monkeypatch.setattr(Config, "load", elsewhere)
+    monkeypatch.setattr(releases_lock, "load", lambda: RELEASES[-1:])
+    conf = elsewhere(str(paths.suite_root() / "asv.conf.json"))
+    prepare.place(conf)
+    [release] = release_commits(conf, RELEASES[-1:])
+    path = results / get_filename("m", release.commit, release.environment.name)
+    path.write_text("{")
+    with pytest.raises(SystemExit):
+        main([*words, "--machine", "m"])
+    assert f"{path} cannot be read" in capsys.readouterr().err
+    assert {str(each.relative_to(results)) for each in results.rglob("*")} == {
+        *("m", "benchmarks.json"),
+        str(path.relative_to(results)),
+    }
+    (results / "m" / "machine.json").write_text("[1")
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--machine", "m"])
+    assert ended.value.code == 2 and f"{results / 'm' / 'machine.json'} is no JSON object" in capsys.readouterr().err
 
 
 def campaign(schedule, **changes):

@@ -91,6 +91,7 @@ class CommitResults:
     def __init__(self, results: Path, machine: str, empty: Results, benchmarks: Mapping[str, dict[str, Any]]) -> None:
         self._root, self._machine, self._benchmarks = results, machine, benchmarks
         self.path = results / get_filename(empty.params["machine"], empty.commit_hash, empty.env_name)
+        self._damaged = False
         self._results = self._load(empty)
 
     def rounds(self, label: str, case: BenchmarkCase) -> dict[int, list[tuple[float, ...]]]:
@@ -168,7 +169,10 @@ class CommitResults:
         self.save()
 
     def save(self) -> None:
-        """Write the file."""
+        """Write the file; a damaged one that is there is set aside."""
+        if self._damaged and self.path.exists():
+            print(f"alb: {self.path} is set aside as {set_aside(self.path).name}", file=sys.stderr)
+        self._damaged = False
         self._results.save(str(self._root))
 
     def _lacking(self, case: BenchmarkCase) -> str:
@@ -226,7 +230,9 @@ class CommitResults:
                 content = json.loads(path.read_text())
                 found, machine = content["commit_hash"], content["params"].get("machine")
         except (util.UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            print(f"alb: {path} cannot be read as results of asv; set aside as {set_aside(path).name}", file=sys.stderr)
+            # Whoever only looks changes nothing: it is set aside when there is something to write.
+            self._damaged = True
+            print(f"alb: {path} cannot be read as results of asv, and is passed over", file=sys.stderr)
             for line in str(error).splitlines()[:1]:
                 print(f"alb:   {line}", file=sys.stderr)
             return results
