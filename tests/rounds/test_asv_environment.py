@@ -10,9 +10,11 @@ from asv.repo import get_repo
 from asv.util import ProcessError
 from toy import Repository, tree
 
+from alb_core.base import certificate
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.base.pythons import measured
+from alb_core.commits.builds import local_tiledb
 from alb_core.rounds import asv_environment, prepare
 from alb_core.rounds.asv_environment import GitObjects, StackEnvironment
 
@@ -111,3 +113,12 @@ def test_a_commit_is_built_in_sight_and_what_asv_catches_is_raised(environment, 
     with pytest.raises(ProcessError) as told:
         environment.install_project(None, None, "a" * 40)
     assert told.value.stderr == f"alb: {'a' * 40} does not compile"
+
+
+def test_a_commit_that_was_compiled_with_another_tiledb_is_not_the_one_that_is_installed(environment, monkeypatch):
+    environment.path.mkdir(parents=True)
+    environment._set_installed_commit_hash("a" * 40)
+    monkeypatch.delenv("TILEDB_PATH", raising=False)
+    for tiledb, there in ((local_tiledb.DOWNLOADED, True), ("2.30.0+0123456789ab", False)):
+        certificate.save(environment.path, {"packages": {"libtiledb": tiledb}})
+        assert (environment.installed_commit_hash == "a" * 40) is there
