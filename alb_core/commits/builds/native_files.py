@@ -54,13 +54,13 @@ def take_along(wheel: Path, libraries: Mapping[str, Path]) -> None:
         waiting = [path for path in place.rglob("*") if path.is_file() and _is_elf(path)]
         if sys.platform == "darwin":
             for each, path in libraries.items():
-                shutil.copy2(path, home / each)
+                shutil.copyfile(path, home / each)
         while waiting:
             path = waiting.pop()
             wanted = needed(path)
             for each in wanted:
                 if each in libraries and not (home / each).exists():
-                    waiting.append(Path(shutil.copy2(libraries[each], home / each)))
+                    waiting.append(Path(shutil.copyfile(libraries[each], home / each)))
                 if each.startswith("libtiledb") and not (home / each).exists():
                     raise AlbError(
                         f"{path.name} of {wheel.name} needs {each}, which neither its build made nor TILEDB_PATH has: "
