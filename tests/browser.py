@@ -3,6 +3,7 @@
 Chromium is told over a pipe (its DevTools protocol), so that nothing but the standard library is needed.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -92,6 +93,10 @@ class Browser:
         result = self.tell("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, f"{expression}: {result['exceptionDetails']}"
         return result["result"].get("value")
+
+    def screenshot(self, path):
+        """Write a picture of what is seen."""
+        path.write_bytes(base64.b64decode(self.tell("Page.captureScreenshot", format="png")["data"]))
 
     def wait_for(self, expression, seconds=30):
         """Return an expression's value as soon as it is true; one that fails, as while a page loads, is not yet."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import browser
@@ -72,7 +73,44 @@ def test_a_graph_draws_the_points_of_every_commit(page):
     assert shown.evaluate("$('#main-graph .flot-y-axis').text()")
 
 
-@pytest.mark.parametrize("width", [1000, 1280, 1600])
+def test_the_grid_says_what_is_drawn(page):
+    shown = page("index.html")
+    said = shown.wait_for("$('#alb-drawn p').text()")
+    assert f"each measured at all {COMMITS} commits." in said and "not drawn" not in said
+
+
+def test_a_graph_reads_in_plain_numbers_with_its_lines_named_beside_it(page):
+    shown = page(f"index.html#{BENCHMARK}")
+    legend = "$('#alb-legend span').toArray().map(one => one.innerText)"
+    names = shown.wait_for(f"{legend}.length && {legend}")
+    assert len(names) == len(set(names)) == 8 and "'" not in names[0] and "=" not in names[0]
+    ticks = "$('#main-graph .flot-{}-axis .flot-tick-label').toArray().map(one => one.innerText)"
+    values, commits = shown.evaluate(ticks.format("y")), shown.evaluate(ticks.format("x"))
+    assert all(re.fullmatch(r"[0-9.]+ s", value) for value in values), values
+    assert commits[-1] == "2.3.0" and len(commits) == len(set(commits))
+    below, above = (
+        "$('#alb-legend')[0].getBoundingClientRect().bottom",
+        "$('#main-graph')[0].getBoundingClientRect().top",
+    )
+    assert shown.evaluate(f"{below} <= {above}"), "the legend lies beside the data"
+    # asv's own labels of tags lie one over the other.
+    assert shown.evaluate("$('#main-graph > div:contains(2.3.0):visible').not('.flot-text').length") == 0
+    assert shown.evaluate(
+        "[[1.6, 'seconds'], [0.0321, 'seconds'], [5e8, 'bytes'], [12345678, 'instructions']]"
+        ".map(one => $.asv.pretty_unit(...one))"
+    ) == ["1.6 s", "32.1 ms", "477 MiB", "12.3 M instructions"]
+
+
+def test_commits_are_known_by_their_release_and_links_lead_to_it(site, page):
+    shown = page(f"index.html#{BENCHMARK}?commits=1.7.3-2.3.0")
+    assert shown.wait_for("$('#main-graph').data('plot') && $('#range').val()") == "1.7.3..2.3.0"
+    marked = "$('#main-graph').data('plot').getOptions().grid.markings.filter(one => one.color == '#d00').length"
+    assert shown.evaluate(marked) == 2
+    feed = (site.root / "html" / "regressions.xml").read_text()
+    assert site.commits[STEP][0] in feed and f"/commit/{site.commits[-1][0]}" not in feed
+
+
+@pytest.mark.parametrize("width", [800, 1000, 1280, 1600])
 def test_the_navigation_stays_one_line_over_a_long_name(page, width):
     shown = page(f"index.html#{BENCHMARK}")
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}

@@ -18,37 +18,39 @@ from alb_core.base.paths import suite_root
 PAGES = {
     "grid": ("index.html", "$('#summarygrid-display canvas').length"),
     "graph": ("index.html#{benchmark}", "$('#main-graph').data('plot')"),
+    "list": ("index.html#/summarylist", "$('#summarylist-body tr').length"),
     "regressions": ("index.html#/regressions", "$('#regressions-body').children().length"),
     "speed": ("index.html#/speed", "$('#alb-speed-table tr').length"),
     "trust": ("index.html#/trust", "$('#alb-trust-body').children().length"),
 }
 #: The one whose history has most steps.
 BENCHMARK = "opening.Opening.time_open"
-SIZE = 1280, 760
+#: Pixels; README and docs show the pictures of the first width.
+WIDTHS, HEIGHT = (1400, 800), 800
 #: Seconds for what moves in at the end.
 SETTLING = 1.5
 
 
-def take(site, place):
+def take(site, place, widths=WIDTHS[:1]):
     """Write a picture of each page; fail where one complains in its console."""
     with tempfile.TemporaryDirectory() as profile, served(site) as address:
         browser = Browser(profile)
         try:
-            width, height = SIZE
-            size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-            browser.tell("Emulation.setDeviceMetricsOverride", **size)
-            for name, (page, drawn) in PAGES.items():
-                browser.open(f"{address}/{page.format(benchmark=BENCHMARK)}")
-                browser.wait_for(drawn)
-                time.sleep(SETTLING)
-                assert browser.errors == [], browser.errors
-                path = place / f"site-{name}.png"
-                browser.screenshot(path)
-                print(f"{path} {path.stat().st_size / 1000:.0f} kB")
+            for width in widths:
+                size = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+                browser.tell("Emulation.setDeviceMetricsOverride", **size)
+                for name, (page, drawn) in PAGES.items():
+                    browser.open(f"{address}/{page.format(benchmark=BENCHMARK)}")
+                    browser.wait_for(drawn)
+                    time.sleep(SETTLING)
+                    assert browser.errors == [], (name, browser.errors)
+                    path = place / f"site-{name}{'' if width == WIDTHS[0] else f'-{width}'}.png"
+                    browser.screenshot(path)
+                    print(f"{path} {path.stat().st_size / 1000:.0f} kB")
         finally:
             browser.close()
 
 
 if __name__ == "__main__":
-    html = Path(sys.argv[1]) if sys.argv[1:] else suite_root() / "html"
-    take(html, suite_root() / "docs")
+    html, *elsewhere = map(Path, sys.argv[1:] or [suite_root() / "html"])
+    take(html, *elsewhere or [suite_root() / "docs"], widths=WIDTHS if elsewhere else WIDTHS[:1])

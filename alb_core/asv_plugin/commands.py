@@ -114,8 +114,8 @@ def _publishing(conf: Config, args: Namespace, run: Runner) -> Any:
     examined = valid.examine(place, valid.benchmarks_of(place), _published(conf))
     for line in examined.not_published(f"{', '.join(conf.branches)} of {conf.repo}"):
         print(f"alb: {line}", file=sys.stderr)
-    with staged(conf, args), valid.valid_alone(place, examined) as shown, asv_patches.carried_loaded():
-        conf.results_dir = str(shown)
+    with staged(conf, args), valid.drawn_alone(place, examined) as drawn, asv_patches.carried_loaded():
+        conf.results_dir = str(drawn)
         try:
             return run()
         finally:

@@ -14,12 +14,12 @@ from typing import Any
 from asv.config import Config
 from asv.console import log
 from asv.publishing import OutputPublisher
-from asv.results import iter_results
 
 from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
 from alb_core.base.paths import scripts_root
 from alb_core.rounds.results.machines import CALIBRATION
-from alb_core.rounds.results.valid import origin
+from alb_core.rounds.results.valid import DRAWN, benchmarks_of, every_result, origin
 
 
 class LocalScripts(OutputPublisher):  # type: ignore[misc]
@@ -34,6 +34,26 @@ class LocalScripts(OutputPublisher):  # type: ignore[misc]
 
         site = Path(conf.html_dir)
         _written(lambda: scripts.serve_own(site, scripts_root(), scripts.PINS), "the site needs a network to open")
+
+
+class DrawnCases(OutputPublisher):  # type: ignore[misc]
+    """No page: what the grid says of what is drawn, and asv's own files mended."""
+
+    order = 10
+
+    @classmethod
+    def publish(cls, conf: Config, repo: Any, *_: Any) -> None:
+        """Write and mend them."""
+        from alb_core.site import asv_files
+
+        site = Path(conf.html_dir)
+
+        def write() -> None:
+            write_atomically(site / "alb" / "drawn.json", (Path(conf.results_dir) / DRAWN).read_bytes())
+            asv_files.name_tags(site, repo.get_tags())
+            asv_files.drop_blank_rows(site)
+
+        _written(write)
 
 
 class SpeedPage(OutputPublisher):  # type: ignore[misc]
@@ -53,13 +73,14 @@ class SpeedPage(OutputPublisher):  # type: ignore[misc]
         def write() -> None:
             site = Path(conf.html_dir)
             added_pages.add(site)
-            # Through asv, which names what it cannot read.
-            every = list(iter_results(conf.results_dir))
+            # All that a commit has: the page shows one at a time, and no line joins them.
+            every = list(every_result(Path(conf.results_dir)))
+            measured = benchmarks_of(origin(Path(conf.results_dir)))
             # Those of the range that is published, on its branches and tags.
-            drawn = {revision for _, graph in graphs for revision in graph.data_points}
+            drawn = {revision for _, graph in graphs for revision in graph.data_points} or {*revisions.values()}
             dates = {results.commit_hash: int(results.date) for results in every}
             known = speed.page_commits(repo.get_tags(), revisions, dates, drawn)
-            speed.write(site, (one for results in every for one in commit_epochs(results, benchmarks)), known)
+            speed.write(site, (one for results in every for one in commit_epochs(results, measured)), known)
 
         _written(write)
 

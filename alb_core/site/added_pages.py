@@ -21,6 +21,8 @@ _OWN = Path(__file__).parent / "www"
 _AFTER_ENTRY = '<li id="nav-li-regressions"><a href="#/regressions">Regressions</a></li>'
 _AFTER_STYLE = '<link href="summarylist.css" rel="stylesheet" type="text/css"/>'
 _BEFORE_DISPLAY = '<div id="regressions-display"'
+#: The first script of a page of asv's, which ours wraps.
+_BEFORE_PAGES = 'src="summarygrid.js">'
 
 
 def add(site: Path) -> None:
@@ -28,7 +30,7 @@ def add(site: Path) -> None:
     index, page = read_index(site)
     if f'id="{PLACE}-' in page:
         return
-    for known in (_AFTER_ENTRY, _AFTER_STYLE, _BEFORE_DISPLAY):
+    for known in (_AFTER_ENTRY, _AFTER_STYLE, _BEFORE_DISPLAY, _BEFORE_PAGES):
         if page.count(known) != 1:
             raise AlbError(f"{index} has no place for the pages of this suite: expected one {known}")
     entries = "".join(
@@ -42,6 +44,7 @@ def add(site: Path) -> None:
     )
     page = page.replace(_AFTER_ENTRY, _AFTER_ENTRY + entries)
     page = page.replace(_AFTER_STYLE, _AFTER_STYLE + linked)
+    page = page.replace(_BEFORE_PAGES, f'src="{PLACE}/asv_pages.js"></script>\n    <script {_BEFORE_PAGES}')
     page = page.replace(_BEFORE_DISPLAY, displays + _BEFORE_DISPLAY)
     for path in sorted(_OWN.iterdir()):
         if path.suffix in (".js", ".css"):

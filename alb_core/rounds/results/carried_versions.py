@@ -101,13 +101,18 @@ def carry_one(results: Results, name: str) -> None:
     if keep is None:
         return
     declaration = declared(suite_root() / "benchmarks")[name.rpartition(".")[0]]
+    keep_only(results, name, keep)
+    results._benchmark_version[name] = declaration.version
+
+
+def keep_only(results: Results, name: str, keep: Sequence[bool]) -> None:
+    """Leave those combinations of a benchmark's results that are kept."""
     values = results._results[name] or [None] * len(keep)
     # NaN is what asv has where nothing was measured.
     results._results[name] = [value if kept else math.nan for value, kept in zip(values, keep, strict=True)]
     for column in (results._samples, results._stats):
         if column.get(name) is not None:
             column[name] = [value if kept else None for value, kept in zip(column[name], keep, strict=True)]
-    results._benchmark_version[name] = declaration.version
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:

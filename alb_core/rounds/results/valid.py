@@ -1,12 +1,13 @@
 """Which results are published, and which are not and why; nothing of them is changed.
 
-asv reads results through a directory of links to the valid files alone: one damaged file would end it with a traceback.
-Its list of benchmarks there has those of which there are results: the grid asks for a graph of each benchmark in the
-list, and draws nothing at all where one has none.
+asv reads results through a directory of what it is to draw: one damaged file would end it with a traceback. The files
+there have the cases that the commits of a machine share (:mod:`~alb_core.rounds.results.shared`), and the list has the
+benchmarks of those: the grid asks for a graph of each benchmark in its list, and draws nothing where one has none.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,11 +22,15 @@ from asv.results import Results
 from asv.util import UserError, load_json, write_json
 
 from alb_core.base.errors import AlbError, one_line
+from alb_core.rounds.results import shared
 from alb_core.rounds.results.carried_versions import carry, same
 from alb_core.rounds.results.machines import BESIDE_RESULTS
+from alb_core.rounds.results.shared import Line
 
-#: Within a directory of links: the results directory itself.
+#: Within a directory of what is drawn: the results directory itself.
 _ORIGIN = ".results"
+#: And what is drawn of each machine, as the site says it.
+DRAWN = ".drawn"
 _MACHINE = "machine.json"
 _NAMED = 8  # of many things that are said in one line
 
@@ -35,8 +40,8 @@ class Examined:
     """What was found in a results directory."""
 
     valid: list[Path] = field(default_factory=list)
-    #: Benchmarks of which these files have results.
-    measured: set[str] = field(default_factory=set)
+    #: What these files have, by machine and environment.
+    lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     #: What is wrong with each file that cannot be read, a line each.
     damaged: list[str] = field(default_factory=list)
     #: Commits that the history does not have, with the machines that have results of them.
@@ -65,23 +70,45 @@ class Examined:
 
 
 @contextmanager
-def valid_alone(results: Path, examined: Examined) -> Iterator[Path]:
-    """Make a results directory of the valid files, by links, and of the benchmarks measured; it lasts for the block."""
+def drawn_alone(results: Path, examined: Examined) -> Iterator[Path]:
+    """Make a results directory of what is drawn of the valid files; it lasts for the block."""
     with tempfile.TemporaryDirectory(prefix="alb-results-") as place:
-        for path in examined.valid:
-            link = Path(place) / path.relative_to(results)
-            link.parent.mkdir(exist_ok=True)
-            link.symlink_to(path.absolute())
-        every = benchmarks_of(results)
-        # Without any results the list stays as it is.
-        listed = {name: one for name, one in every.items() if name in examined.measured} or every
-        write_json(Benchmarks.get_benchmark_file_path(place), listed, Benchmarks.api_version)
-        (Path(place) / _ORIGIN).symlink_to(results.absolute())
+        try:
+            _fill(Path(place), results, examined)
+        except OSError as error:
+            raise AlbError(f"cannot write {place}: {error.strerror}; free some space, or set TMPDIR") from error
         yield Path(place)
 
 
+def _fill(place: Path, results: Path, examined: Examined) -> None:
+    for path in examined.valid:
+        made = place / path.relative_to(results)
+        made.parent.mkdir(exist_ok=True)
+        if path.name == _MACHINE:
+            made.symlink_to(path.absolute())
+            continue
+        content = carry(Results.load(str(path)))
+        line = examined.lines.get((path.parent.name, content.env_name))
+        shared.drawn(content, line.cases if line else set()).save(str(place))
+    every = benchmarks_of(results)
+    cases = {case for line in examined.lines.values() for case in line.cases}
+    # Without any results the list stays as it is.
+    listed = shared.narrowed(every, cases) if examined.lines else every
+    write_json(Benchmarks.get_benchmark_file_path(str(place)), listed, Benchmarks.api_version)
+    about = [line.about() for line in examined.lines.values()]
+    (place / DRAWN).write_text(json.dumps(about))
+    (place / _ORIGIN).symlink_to(results.absolute())
+
+
+def every_result(results: Path) -> Iterator[Results]:
+    """Yield all that the valid files hold, drawn or not, of a directory made of them."""
+    for path in sorted(results.glob("*/*.json")):
+        if path.name != _MACHINE and path.parent.name != _ORIGIN:
+            yield carry(Results.load(str(origin(results) / path.relative_to(results))))
+
+
 def origin(results: Path) -> Path:
-    """Return the results directory that a directory of links was made of; any other is its own."""
+    """Return the results directory that a directory of what is drawn was made of; any other is its own."""
     link = results / _ORIGIN
     return link.resolve() if link.is_symlink() else results
 
@@ -139,7 +166,9 @@ def _examine_file(
     found.gone |= content.get_all_result_keys() - benchmarks.keys()
     for entry in old:
         found.old[entry] = found.old.get(entry, 0) + 1
-    found.measured |= content.get_result_keys(benchmarks)
+    line = found.lines.setdefault((path.parent.name, content.env_name), Line(machine))
+    if cases := shared.cases_of(content, benchmarks):
+        line.commits[content.commit_hash] = cases
     found.valid.append(path)
 
 
