@@ -25,6 +25,7 @@ from asv.commands.run import Run
 from asv.commands.setup import Setup
 from asv.commands.show import Show
 from asv.config import Config
+from asv.environment import get_environments
 from asv.plugins.github import GithubPages
 from asv.plugins.virtualenv import Virtualenv
 from asv.repo import get_repo
@@ -36,6 +37,7 @@ from alb_core.base.paths import data_root, environment_roots
 from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.rounds import asv_patches, prepare, selections
 from alb_core.rounds.asv_environment import StackEnvironment
+from alb_core.rounds.installed_commits import commits_of
 from alb_core.rounds.results import machines, valid
 from alb_core.site.preview import free_port
 from alb_core.site.site_directory import place_of, require_site, staged
@@ -49,7 +51,8 @@ def install() -> None:
     prepare.install()
     within: dict[Within, tuple[Any, ...]] = {
         lambda conf, args, run: run(): (Setup,),
-        _measuring: (Run, Continuous, Find, Profile),
+        _measuring: (Run, Find, Profile),
+        _comparing: (Continuous,),
         _reading: (Check, Compare, Show),
         _publishing: (Publish, GithubPages),
         _previewing: (Preview,),
@@ -93,6 +96,32 @@ def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
     # Two measurements at once would measure one another, and share one environment.
     with locked(data_root() / ".measuring.lock", "it measures"), asv_patches.versions_saved(*environment_roots()):
         return run()
+
+
+def _comparing(conf: Config, args: Namespace, run: Runner) -> Any:
+    """Compare two commits that can be built: asv would measure HEAD before it finds that BASE cannot."""
+    ensure_history()
+    repo, head = get_repo(conf), args.branch or conf.branches[0]
+    names = (args.base or f"{head}^", head)
+    base_commit, head_commit = commits_of(conf, repo, names)
+    if base_commit == head_commit:
+        raise AlbError(
+            f"{names[0]} and {names[1]} are one commit ({head_commit[:8]}): `alb history use PATH` names your "
+            "checkout of tiledb-soma, whose HEAD is compared then"
+        )
+
+    def built() -> Any:
+        found = get_environments(conf, args.env_spec)
+        for environment in (each for each in found if isinstance(each, StackEnvironment)):
+            environment.create()
+            for label, name, commit in (("BASE", names[0], base_commit), ("HEAD", names[1], head_commit)):
+                try:
+                    environment.build(commit)
+                except AlbError as error:
+                    raise AlbError(f"{label} {name}: {error}") from error
+        return run()
+
+    return _measuring(conf, args, built)
 
 
 def _reading(conf: Config, args: Namespace, run: Runner) -> Any:

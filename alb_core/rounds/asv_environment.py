@@ -37,6 +37,7 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
         # An environment's own name and directory, and the names of its results files, begin with this one.
         self.tool_name = Virtualenv.tool_name
         self._created = False
+        self._failures: dict[str, ProcessError] = {}
         super().__init__(conf, python, requirements, tagged)
         for one in pythons():
             if str(one) == python:
@@ -78,15 +79,24 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
         """Let the next installation write all files of its commit, even of the one that is installed."""
         self._set_installed_commit_hash(None)
 
+    def build(self, commit: str) -> None:
+        """Build a commit where it is not built."""
+        make(commit, self.path)
+
     def install_project(self, conf: Config, repo: Repo, commit_hash: str) -> None:
         """Build a commit where it is not built, and install it where it is not installed."""
+        if commit_hash in self._failures:
+            # asv asks again in each round.
+            raise self._failures[commit_hash]
         if self.installed_commit_hash != commit_hash:
             # asv keeps to itself what a command says, and a build may take half an hour: it is made before, in sight.
             try:
-                make(commit_hash, self.path)
+                self.build(commit_hash)
             except AlbError as error:
                 log.error(f"alb: {error}")
-                raise ProcessError(["alb", "build", "wheel", commit_hash], 1, "", f"alb: {error}") from error
+                failure = ProcessError(["alb", "build", "wheel", commit_hash], 1, "", f"alb: {error}")
+                self._failures[commit_hash] = failure
+                raise failure from error
         super().install_project(conf, repo, commit_hash)
 
     def _get_installed_commit_hash(self) -> str | None:

@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
+from argparse import Namespace
+from types import SimpleNamespace
 
 import pytest
 from asv import results
+from asv.config import Config
 from toy import Repository, tree
 
 from alb_core.asv_plugin import commands
-from alb_core.base.paths import DATA_VARIABLE, suite_root
+from alb_core.base.errors import AlbError
+from alb_core.base.paths import DATA_VARIABLE, HISTORY_VARIABLE, suite_root
 from alb_core.rounds import prepare
+from alb_core.rounds.asv_environment import StackEnvironment
 
 
 def asv(*arguments, **variables):
@@ -83,3 +88,50 @@ def test_threads_follow_the_cpus_that_may_be_used_unless_told_otherwise(monkeypa
 )
 def test_a_virtualenv_that_is_asked_for_is_one_with_the_stack(given, meant):
     assert commands._with_stack(given) == meant
+
+
+@pytest.fixture
+def compared(tmp_path, monkeypatch):
+    """A history of two commits, and what is done when they are compared."""
+    repository = Repository(tmp_path / "own")
+    repository.commit(tree())
+    repository.git("switch", "-qc", "mine")
+    repository.commit({"README.md": "mine"})
+    conf = Config.load(str(suite_root() / "asv.conf.json"))
+    conf.repo, done = str(repository.path), []
+    environment = StackEnvironment.__new__(StackEnvironment)
+    monkeypatch.setattr(environment, "create", lambda: None)
+    monkeypatch.setattr(environment, "build", lambda commit: done.append(f"build {commit}"))
+    monkeypatch.setattr(commands, "get_environments", lambda *_: [environment])
+    monkeypatch.setattr(commands, "_measuring", lambda conf, args, run: run())
+    monkeypatch.setenv(HISTORY_VARIABLE, conf.repo)
+
+    def compare(base, head):
+        del done[:]
+        commands._comparing(conf, Namespace(base=base, branch=head, env_spec=[]), lambda: done.append("measure"))
+        return done
+
+    return SimpleNamespace(git=repository.git, compare=compare, environment=environment, done=done)
+
+
+def test_continuous_builds_both_before_it_measures(compared, monkeypatch):
+    base, head = compared.git("rev-parse", "main", "HEAD").split()
+    assert compared.compare("main", "HEAD") == [f"build {base}", f"build {head}", "measure"]
+    # As asv: the first branch, and its parent.
+    compared.git("branch", "-f", "main", "mine")
+    assert compared.compare(None, None) == [f"build {base}", f"build {head}", "measure"]
+
+    def cannot(commit):
+        raise AlbError(f"{commit} cannot be built (source)")
+
+    monkeypatch.setattr(compared.environment, "build", cannot)
+    with pytest.raises(AlbError, match=f"BASE main~1: {base} cannot be built"):
+        compared.compare("main~1", "HEAD")
+    assert compared.done == []
+
+
+def test_continuous_refuses_a_commit_against_itself(compared):
+    compared.git("branch", "-f", "main", "mine")
+    with pytest.raises(AlbError, match=r"main and HEAD are one commit .*alb history use PATH"):
+        compared.compare("main", "HEAD")
+    assert compared.done == []
