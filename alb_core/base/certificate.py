@@ -25,13 +25,10 @@ CERTIFICATE = "alb-build.json"
 PACKAGE = "tiledbsoma"
 
 
-def certify(site_packages: Path, commit: str, kind: str, base: str, wheel: Path) -> dict[str, Any]:
-    """Return the certificate of what is installed in an environment, as it is written into it."""
+def certify(site_packages: Path, wheel: Path) -> dict[str, Any]:
+    """Return what a certificate says of what is installed in an environment; of what commit it is, the caller adds."""
     distribution = _installed([str(site_packages)])
     return {
-        "commit": commit,
-        "kind": kind,
-        "base": base,
         "version": distribution.version,
         "wheel": wheel.name,
         "wheel_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
@@ -84,7 +81,7 @@ def require_commit() -> dict[str, Any]:
             f"asv asked for commit {asked} ({PACKAGE} {found['version']} from {found['wheel']}), the environment holds "
             f"another {PACKAGE} {distribution.version}: {_AGAIN}"
         )
-    changed = _changed_files(distribution)
+    changed = _changed_files(distribution, found)
     if changed:
         raise AlbError(f"{changed[0]} is not as {found['wheel']} of commit {asked} brought it: {_AGAIN}")
     require_own_libraries()
@@ -93,7 +90,20 @@ def require_commit() -> dict[str, Any]:
 
 def require_own_libraries() -> None:
     """Refuse native libraries that this process has loaded from elsewhere than the installed tiledbsoma has them."""
-    require_inside(Path(str(_installed(sys.path).locate_file(""))))
+    environment = os.environ.get("ASV_ENV_DIR")
+    besides = outside(Path(environment)) if environment else ()
+    require_inside(Path(str(_installed(sys.path).locate_file(""))), besides)
+
+
+def outside(environment: Path) -> dict[str, list[Any]]:
+    """Files outside of an environment that what is installed there is made of: sha256 and stamp of each."""
+    return dict((find(environment) or {}).get("outside", {}))
+
+
+def stamp(path: str) -> list[int]:
+    """What shows at once that a file was written since: its size, and when it was changed (ns)."""
+    found = Path(path).stat()
+    return [found.st_size, found.st_mtime_ns]
 
 
 _FORMAT = Format(dict[str, Any], "certificate")
@@ -114,13 +124,19 @@ def _record_sha256(distribution: Distribution) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _changed_files(distribution: Distribution) -> list[str]:
-    """Python files that differ from their RECORD, and native ones of another size; or a shadowing package."""
+def _changed_files(distribution: Distribution, found: dict[str, Any]) -> list[str]:
+    """Python files that differ from their RECORD, and native ones of another size; or a shadowing package.
+
+    Of a build that a user gave, files may lie outside of the environment: the certificate has a stamp of each.
+    """
     imported = sys.modules.get(PACKAGE)
-    home = Path(str(distribution.locate_file(PACKAGE)))
+    home = Path(found.get("home") or str(distribution.locate_file(PACKAGE)))
     if imported is not None and imported.__file__ and Path(imported.__file__).resolve().parent != home.resolve():
         return [imported.__file__]
-    changed = []
+    outside = found.get("outside", {})
+    changed = [path for path, (_, *then) in outside.items() if not Path(path).is_file() or stamp(path) != then]
+    if "home" in found:
+        return changed
     rows = list(csv.reader((distribution.read_text("RECORD") or "").splitlines()))
     if not any(name == f"{PACKAGE}/__init__.py" for name, *_ in rows):
         return [f"the RECORD of {home}"]

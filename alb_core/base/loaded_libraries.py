@@ -6,6 +6,7 @@ Linux tells in ``/proc/self/maps``; elsewhere nothing is known, and nothing is r
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
@@ -16,11 +17,11 @@ _MAPS = Path("/proc/self/maps")
 _MEASURED = re.compile(r"(lib|py)?tiledb[^/]*\.(so|dylib)[^/]*")
 
 
-def require_inside(site_packages: Path) -> None:
-    """Refuse a library of TileDB that this process has loaded from elsewhere than its environment."""
+def require_inside(site_packages: Path, besides: Collection[str] = ()) -> None:
+    """Refuse a library of TileDB that this process has loaded from elsewhere than its environment, or ``besides``."""
     home = site_packages.resolve()
     for path in loaded():
-        if not path.is_relative_to(home):
+        if not path.is_relative_to(home) and str(path) not in besides:
             raise AlbError(
                 f"this process has loaded {path}, expected {home / 'tiledbsoma' / path.name}: unset what names "
                 "another place for libraries, such as LD_LIBRARY_PATH or LD_PRELOAD"

@@ -80,6 +80,11 @@ def calibration_root() -> Path:
     return suite_root() / "data" / "calibration"
 
 
+def given_root() -> Path:
+    """Directory of the results of builds that users gave to verdicts: asv would publish them as a commit's."""
+    return data_root() / "given"
+
+
 def history_root() -> Path:
     """The git repository of tiledb-soma whose commits are measured: ``$ALB_HISTORY``, else the one in use."""
     return Path(os.environ.get(HISTORY_VARIABLE) or own_place("tiledb-soma")).absolute()

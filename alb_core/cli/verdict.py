@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from alb_core.base.errors import AlbError
 from alb_core.cli.options import answer_alone, bench_option, budget_option, by_option, machine_option, threshold_option
+
+if TYPE_CHECKING:
+    from alb_core.commits.builds.given import GivenBuild
+
+
+def _build_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name builds which are there."""
+    path, stands = click.Path(path_type=Path), "measured as it stands"
+    for side in ("head", "base"):
+        wheel, prefix = (f"{what} as {side.upper()}, {stands}." for what in ("A wheel", "An environment's tiledbsoma"))
+        command = click.option(f"--{side}-env", metavar="PREFIX", type=path, help=prefix)(command)
+        command = click.option(f"--{side}-wheel", metavar="FILE", type=path, help=wheel)(command)
+    return command
 
 
 @click.command()
-@click.argument("base", default="main")
-@click.argument("head", default="HEAD")
+@click.argument("base", required=False)
+@click.argument("head", required=False)
+@_build_options
 @by_option
 @budget_option(default="10m", help="Time to measure by the clock, counts apart: 90s, 10m, 1h.")
 @bench_option
@@ -21,8 +40,12 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, by_o
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, for a comment of a pull request.")
 def verdict(
-    base: str,
-    head: str,
+    base: str | None,
+    head: str | None,
+    base_wheel: Path | None,
+    base_env: Path | None,
+    head_wheel: Path | None,
+    head_env: Path | None,
     by: str,
     budget: float,
     patterns: tuple[str, ...],
@@ -40,13 +63,20 @@ def verdict(
     needs few rounds. Another call goes on where one ended. Exit status: 0 no regression, 1 regression, 2 bad input, 3
     could not measure, 130 interrupted.
     """
+    from alb_core.commits.builds.given import of_options
     from alb_core.rounds.selections import VERDICT
     from alb_core.verdicts import verdict_text
     from alb_core.verdicts.verdict import VerdictRequest, run
 
+    builds = of_options("base", base_wheel, base_env), of_options("head", head_wheel, head_env)
+    typed = [name for name in (base, head) if name is not None]
+    if same and not typed:
+        builds = builds[0] or builds[1], builds[1] or builds[0]
+    base, head = _names(typed, builds)
     request = VerdictRequest(
         base=base,
         head=head,
+        builds=builds,
         by=by,
         budget=budget,
         patterns=patterns or VERDICT.patterns,
@@ -61,3 +91,16 @@ def verdict(
     forms = {None: verdict_text.text, "json": verdict_text.as_json, "markdown": verdict_text.markdown}
     click.echo(forms[form](found, context))
     return 130 if context.interrupted else found.exit_status
+
+
+def _names(typed: Sequence[str], builds: Sequence[GivenBuild | None]) -> tuple[str, str]:
+    """Names of BASE and HEAD: a build's own, or the next that was typed, else ``main`` and ``HEAD``."""
+    left = list(typed)
+    base, head = (
+        build.name if build is not None else left.pop(0) if left else default
+        for build, default in zip(builds, ("main", "HEAD"), strict=True)
+    )
+    if left:
+        named = " and ".join(build.name for build in builds if build is not None)
+        raise AlbError(f"commit {left[-1]!r} is too many beside {named}: a verdict compares two; leave one out")
+    return base, head

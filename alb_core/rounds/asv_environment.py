@@ -104,6 +104,11 @@ class StackEnvironment(Virtualenv):  # type: ignore[misc]
         found: str | None = super()._get_installed_commit_hash()
         return found if found is None or has_given_tiledb(self.path) else None
 
+    def hold(self, commit: str) -> None:
+        """Take note of what was installed by another way than asv's."""
+        self._set_installed_commit_hash(commit)
+        self._set_commit_hash(commit)
+
     def run(self, args: list[str], **options: Any) -> Any:
         """Run a script by the environment's Python; it ends with this process, however that ends."""
         return super().run(die_with_parent.script(args), **options)

@@ -25,8 +25,11 @@ from tqdm.contrib.concurrent import thread_map
 from alb_core.base.certificate import PACKAGE, certificate
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import campaign_root, environment_roots
+from alb_core.commits.builds import compilers, given
+from alb_core.commits.builds.given import GivenBuild
 from alb_core.commits.history.releases_lock import Release
 from alb_core.rounds.asv_environment import StackEnvironment
+from alb_core.rounds.page_cache import libraries
 
 #: Environments that are made at once: one waits for the index or the disk while another one computes.
 _MADE_AT_ONCE = 2
@@ -58,6 +61,11 @@ class InstalledCommit:
         return f"at {self.label} {self.name}" if self.label in {RELEASE, COMMIT} else f"on {self.label}"
 
     @property
+    def build_said(self) -> str | None:
+        """What a build is that stands for a commit, and what proves that; None of a commit."""
+        return None
+
+    @property
     def installed(self) -> bool:
         """Whether its environment holds it now."""
         return bool(self.environment.installed_commit_hash == self.commit)
@@ -82,10 +90,50 @@ class InstalledCommit:
                 f"{reasons[-1] if reasons else error}"
             ) from error
 
+    def require_unchanged(self) -> None:
+        """Refuse what was measured while files changed that lie outside of the environment."""
+        path = given.changed(self.environment.path)
+        if path is not None:
+            raise CouldNotMeasureError(f"{path} of {self.name} changed while it was measured: repeat the command")
+
     def install_again(self, conf: Config, repo: Repo) -> None:
         """Replace the commit's files by new ones."""
         self.environment.forget_commit()
         self.install(conf, repo, quietly=True)
+
+
+@dataclass
+class InstalledBuild(InstalledCommit):
+    """A build that a user has, measured as it stands; its digest is known once it is installed."""
+
+    build: GivenBuild
+
+    @property
+    def build_said(self) -> str:
+        """What the build is, and what proves that."""
+        proof = f"of commit {self.build.commit[:8]}" if self.build.commit else "not proven to be a commit"
+        return f"{self.name} (sha256 {self.commit[:12]}, {proof})"
+
+    @property
+    def installed(self) -> bool:
+        """Whether its environment holds it as it is now."""
+        place, held = self.environment.path, self.environment.installed_commit_hash
+        return given.holds(place, self.build) and held == certificate(place)["commit"]
+
+    def install(self, conf: Config, repo: Repo, quietly: bool = False) -> None:
+        """Install the build where it is not installed; say so, unless ``quietly``."""
+        place = self.environment.path
+        if self.installed:
+            self.commit = certificate(place)["commit"]
+        else:
+            if not quietly:
+                print(f"alb: installing {self.label} {self.name}", file=sys.stderr, flush=True)
+            self.environment.forget_commit()
+            try:
+                self.commit = given.install(self.build, place)
+            except AlbError as error:
+                raise CouldNotMeasureError(f"{self.label} {self.name} cannot be installed: {error}") from error
+        self.environment.hold(self.commit)
 
 
 def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
@@ -100,15 +148,25 @@ def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
 
 
 def base_and_head(
-    conf: Config, repo: Repo, names: tuple[str, str], commits: Sequence[str]
+    conf: Config,
+    repo: Repo,
+    names: tuple[str, str],
+    commits: Sequence[str],
+    builds: Sequence[GivenBuild | None] = (None, None),
 ) -> tuple[InstalledCommit, InstalledCommit]:
-    """Install BASE and HEAD, each in its environment."""
+    """Install BASE and HEAD, each in its environment; a build stands for a commit."""
+
+    def side(label: str, number: int, environment: StackEnvironment) -> InstalledCommit:
+        build = builds[number]
+        if build is not None:
+            return InstalledBuild(label, build.name, "", environment, build)
+        return InstalledCommit(label, names[number], commits[number], environment)
+
     first, second = environments_of(conf, environment_roots())
     # An environment that has a commit already keeps it.
-    if commits[0] != commits[1] and commits[0] == first.installed_commit_hash:
+    if commits[0] != commits[1] and side("BASE", 0, first).installed:
         first, second = second, first
-    base = InstalledCommit("BASE", names[0], commits[0], second)
-    head = InstalledCommit("HEAD", names[1], commits[1], first)
+    base, head = side("BASE", 0, second), side("HEAD", 1, first)
     base.install(conf, repo)
     head.install(conf, repo)
     return base, head
@@ -140,6 +198,12 @@ def dependencies(base: InstalledCommit, head: InstalledCommit) -> list[str]:
     names = {name for name in (one.keys() | other.keys()) - {PACKAGE} if one.get(name) != other.get(name)}
     moved = [f"{name} {one.get(name, 'none')} -> {other.get(name, 'none')}" for name in sorted(names, key=str.lower)]
     return [f"dependencies differ: {', '.join(moved)}"] if moved else []
+
+
+def built_otherwise(base: InstalledCommit, head: InstalledCommit) -> list[str]:
+    """Say which libraries two commits have from other compilers, or with other flags; a sentence or none."""
+    said = compilers.differences(*(compilers.built(libraries(each.environment.path)) for each in (base, head)))
+    return [f"{said}; --build both builds both commits here, alike"] if said else []
 
 
 def release_root(release: Release) -> Path:

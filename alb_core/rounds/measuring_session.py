@@ -18,6 +18,7 @@ from asv.results import Results
 
 from alb_core.base.files import locked
 from alb_core.base.paths import data_root, suite_root
+from alb_core.commits.builds.given import is_digest
 from alb_core.rounds import asv_patches, prepare
 from alb_core.rounds.installed_commits import CouldNotMeasureError, InstalledCommit
 from alb_core.rounds.results import machines
@@ -75,7 +76,7 @@ def empty_results(repo: Repo, environment: Environment, machine: str) -> Callabl
             parameters,
             environment.requirements,
             commit,
-            repo.get_date(commit),
+            0 if is_digest(commit) else repo.get_date(commit),
             environment.python,
             environment.name,
             environment.env_vars,

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from alb_core.base import certificate
 from alb_core.base.errors import AlbError
 
 #: Projects that a commit brings: itself, and what it alone pins. The files of the stack are linked, and so the same.
@@ -30,6 +31,7 @@ def libraries(environment: Path) -> Iterator[Path]:
     for place in _PLACES:
         for root in environment.glob(place):
             yield from (path for path in sorted(root.rglob("*.so*")) if path.is_file() and not path.is_symlink())
+    yield from (Path(path) for path in certificate.outside(environment) if ".so" in Path(path).name)
 
 
 def read_anew(paths: Iterable[Path]) -> None:

@@ -34,7 +34,7 @@ from alb_core.commits.builds.install import TILEDB
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.installed_commits import InstalledCommit
 from alb_core.rounds.results.resolved_versions import other_tiledb
-from alb_core.rounds.results.store import CommitResults, set_aside
+from alb_core.rounds.results.store import CommitResults, place_of, set_aside
 
 #: Directory of the files within a machine's results.
 DIRECTORY = "work"
@@ -147,7 +147,7 @@ class WorkStore:
         """The file of a commit; where another counter, or another version of it, has one, one with this one's name."""
         empty = self._empty(commit)
         place = Path(get_filename(self._machine, commit, empty.env_name))
-        path = self._results / place.parent / DIRECTORY / place.name
+        path = place_of(self._results, commit) / place.parent / DIRECTORY / place.name
         there = _FORMAT.find(path)
         if there is not None and there.counter != self.counter.name:
             return path.with_name(f"{path.stem}-{re.sub(r'[^A-Za-z0-9.]', '', self.counter.name)}.json")

@@ -19,10 +19,11 @@ from alb_core.base.paths import environment_roots
 from alb_core.base.processes import variable_set
 from alb_core.cases import epoch_seconds
 from alb_core.cases.counter import Counter
+from alb_core.commits.builds.given import GivenBuild
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.installed_commits import InstalledCommit, base_and_head, commits_of, dependencies
+from alb_core.rounds.installed_commits import InstalledCommit, base_and_head, built_otherwise, commits_of, dependencies
 from alb_core.rounds.measure import MeasuringSummary, measure
 from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import Rounds
@@ -59,6 +60,8 @@ class VerdictRequest:
     threshold: float | None = None
     #: Name; None for asv's own choice.
     machine: str | None = None
+    #: Builds that stand for BASE and HEAD, whatever the names.
+    builds: tuple[GivenBuild | None, GivenBuild | None] = (None, None)
     #: Whether a commit may be measured against itself.
     same: bool = False
     run_canary: bool = True
@@ -73,11 +76,14 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
     with session(request.machine, environment_roots()) as (conf, repo, machine):
         known = calibration_file.load(Path(conf.results_dir), machine)
         names = (request.base, request.base if request.same and request.head == "HEAD" else request.head)
-        commits = commits_of(conf, repo, names)
-        if (commits[0] == commits[1]) is not request.same:
-            raise _unlike(names, commits)
+        wanted = [
+            commits_of(conf, repo, [name])[0] if build is None else build.digest
+            for name, build in zip(names, request.builds, strict=True)
+        ]
+        if (wanted[0] == wanted[1]) is not request.same:
+            raise _unlike(names, wanted)
         counter = counter_for(request.by)
-        base, head = base_and_head(conf, repo, names, commits)
+        base, head = base_and_head(conf, repo, names, wanted, request.builds)
         benchmarks = discovered(conf, repo, head)
         counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
         cases = [] if request.by == "work" else matched(conf, benchmarks, request.patterns)
@@ -89,7 +95,7 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         if counter and counts:
             kept = WorkStore(Path(conf.results_dir), machine, empty, benchmarks, counter)
             work, done.interrupted = _work((base, head), counts, kept, judge, request.by)
-        store = Store(Path(conf.results_dir), machine, empty, benchmarks, commits)
+        store = Store(Path(conf.results_dir), machine, empty, benchmarks, (base.commit, head.commit))
         rounds = Rounds({case: store.pairs(base.commit, head.commit, case) for case in cases})
         recorded = sum(map(len, rounds.pairs.values()))
         schedule = PairSchedule(rounds, partial(judge.still_open, work=work), request.budget)
@@ -102,11 +108,13 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
             keep = partial(store.keep_pair, base.commit, head.commit)
             with variable_set(epoch_seconds.VARIABLE, "1"):
                 done = measure(bench, schedule, keep, request.budget, before_group=watch.before_round)
+        for side in (base, head):
+            side.require_unchanged()
         if not done.interrupted:
             schedule.require_one_round(done.seconds, request.budget)
         verdict = judge.verdict(rounds, work)
         if not request.same:
-            verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head)))
+            verdict = replace(verdict, moved=(*verdict.moved, *dependencies(base, head), *built_otherwise(base, head)))
         if request.run_counters and not request.same:
             verdict, done.interrupted = _with_counters(conf, (base, head), benchmarks, store, verdict, rounds, done)
     context = Context(
@@ -119,6 +127,8 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         budget=request.budget,
         recorded=recorded,
         interrupted=done.interrupted,
+        base_build=base.build_said,
+        head_build=head.build_said,
         canary=watch.seen,
         calibration=known,
     )

@@ -35,7 +35,7 @@ class Context:
     #: Names as typed.
     base: str
     head: str
-    #: Full object names.
+    #: Full object names; of builds that are no commit's, digests.
     base_commit: str
     head_commit: str
     machine: str
@@ -46,6 +46,9 @@ class Context:
     #: Rounds of single benchmarks that were there before.
     recorded: int
     interrupted: bool = False
+    #: What a build is and what proves that, where it stands for a commit.
+    base_build: str | None = None
+    head_build: str | None = None
     #: What the machine was like before; None where nobody looked.
     canary: Canary | None = None
     #: How good verdicts of this machine are; None where nobody knows.
@@ -54,7 +57,7 @@ class Context:
 
 def headline(verdict: Verdict, context: Context) -> str:
     """Return the one line for the whole."""
-    who = f"{context.head} ({context.head_commit[:8]}) against {context.base} ({context.base_commit[:8]})"
+    who = f"{_who(context, 'head')} against {_who(context, 'base')}"
     if not verdict.judged:
         return f"COULD NOT MEASURE {who}: {_why(verdict)}"
     several = [
@@ -65,6 +68,12 @@ def headline(verdict: Verdict, context: Context) -> str:
     counted = ", ".join(f"{count} {word}" for word, count in verdict.counts.items() if count)
     together = f"; together: {', '.join(several)}" if several else ""
     return f"{verdict.word.upper()} by {_and(verdict.by)}: {who} on {context.machine}: {counted}{together}"
+
+
+def _who(context: Context, side: str) -> str:
+    """Return what was measured, and what proves that it was."""
+    name, commit, build = (getattr(context, f"{side}{field}") for field in ("", "_commit", "_build"))
+    return str(build or f"{name} ({commit[:8]})")
 
 
 def text(verdict: Verdict, context: Context) -> str:
@@ -97,6 +106,7 @@ def as_json(verdict: Verdict, context: Context) -> str:
         "counter": verdict.counter,
         "headline": headline(verdict, context),
         **{name: getattr(context, name) for name in ("base", "head", "base_commit", "head_commit", "machine")},
+        **{name: getattr(context, name) for name in ("base_build", "head_build")},
         **{name: getattr(context, name) for name in ("seconds", "budget", "recorded", "interrupted")},
         "counts": {str(word): count for word, count in verdict.counts.items()},
         "rows": [asdict(row) for row in verdict.rows],

@@ -45,7 +45,7 @@ def site_packages(environment):
 def certify(environment):
     """Certify what an environment holds as tiledbsoma 1.0.0 of commit aaaa."""
     wheel = environment.parent / "tiledbsoma-1.0.0-py3-none-any.whl"
-    found = certificate.certify(site_packages(environment), "a" * 40, "release", "1.0.0", wheel)
+    found = {"commit": "a" * 40, **certificate.certify(site_packages(environment), wheel)}
     (environment / certificate.CERTIFICATE).write_text(json.dumps(found))
 
 

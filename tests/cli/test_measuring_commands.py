@@ -1,6 +1,7 @@
 """Commands that measure commits, as typed: what is refused before anything is made."""
 
 import pytest
+from wheels import wheel_of
 
 from alb_core.base.errors import AlbError
 from alb_core.cli.main import main
@@ -36,6 +37,10 @@ def test_what_is_no_percentage_is_refused(words):
         ("verdict", ["--threshold", "none"], "--threshold 'none'"),
         ("verdict", ["-b", "(", "main", "HEAD"], "-b '(' is no regular expression"),
         ("verdict", ["a", "b", "c"], "unexpected extra argument"),
+        ("verdict", ["--head-wheel", "none.whl"], "--head-wheel none.whl: there is no such file"),
+        ("verdict", ["main", "--base-env", "none"], "--base-env none has no bin/python"),
+        ("verdict", ["--head-wheel", "x", "--head-env", "y"], "are both given"),
+        ("verdict", ["main", "HEAD", "--head-wheel", "WHEEL"], "commit 'HEAD' is too many beside wheel tiledbsoma-1.0"),
         ("bisect", ["a"], "Missing argument 'BAD'"),
         ("bisect", ["a", "b"], "Missing option '-b'"),
         ("bisect", ["a", "b", "-b", "("], "-b '(' is no regular expression"),
@@ -57,8 +62,10 @@ def test_what_is_no_percentage_is_refused(words):
 )
 def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, capsys, command, words, said):
     monkeypatch.setenv("ALB_DATA", str(tmp_path / "data"))
+    wheel = tmp_path / "tiledbsoma-1.0-py3-none-any.whl"
+    wheel.write_bytes(wheel_of("tiledbsoma", "1.0"))
     with pytest.raises(SystemExit) as ended:
-        main([command, *words])
+        main([command, *(str(wheel) if word == "WHEEL" else word for word in words)])
     lines = capsys.readouterr().err.splitlines()
     assert ended.value.code == 2 and len(lines) == 1 and said in lines[0], lines
     assert not (tmp_path / "data").exists()

@@ -64,6 +64,13 @@ def test_what_is_kept_is_there_again_and_in_asvs_results(results):
     assert values[0] == 990 and math.isnan(values[2])
 
 
+def test_work_of_a_build_that_is_no_commit_stays_apart(results, data):
+    digest = "d" * 64
+    store(results).keep(digest, {TABLE: work(1000)}, 2.0)
+    assert [each.instructions for each in store(results).of(digest).works[TABLE]] == [1000]
+    assert not list(results.rglob(f"{digest[:8]}*")) and len(list(data.rglob(f"{digest[:8]}*"))) == 2
+
+
 def test_what_failed_is_counted_again(results):
     store(results).keep(BASE, {TABLE: Outcome(failed="killed"), CSR: work(5)}, 2.0)
     assert TABLE not in store(results).of(BASE).works and CSR in store(results).of(BASE).works

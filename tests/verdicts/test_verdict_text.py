@@ -44,6 +44,13 @@ def test_text_ends_with_one_line_for_the_whole(worse):
     assert "a counter moved: read.Read.track_tiles('table', 64): 7 -> 9" in lines
 
 
+def test_a_build_is_named_with_what_proves_it(worse):
+    said = "wheel x.whl (sha256 dddddddddddd, not proven to be a commit)"
+    build = context(head="wheel x.whl", head_commit="d" * 64, head_build=said)
+    assert f": {said} against main (aaaaaaaa) on m" in verdict_text.text(worse, build).splitlines()[-1]
+    assert json.loads(verdict_text.as_json(worse, build))["head_build"] == said
+
+
 def test_markdown_is_a_table_under_the_line_for_the_whole(worse):
     lines = verdict_text.markdown(worse, context(interrupted=True)).splitlines()
     assert lines[0].startswith("### WORSE by time and memory: HEAD (bbbbbbbb)") and lines[2].startswith("| benchmark")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import parse_wheel_filename
 
@@ -92,18 +94,27 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     """
     if (environment / _UNFINISHED).exists():
         raise AlbError(f"{environment} is half installed: repeat the command, which makes it anew")
-    before = environment / certificate.CERTIFICATE
-    surplus = {item.name for release in releases_lock.load() for item in release.companions}
-    if before.is_file():
-        held = certificate.certificate(environment)
-        surplus |= {*held.get("companions", {}), *held.get("checkouts", {})}
-    before.unlink(missing_ok=True)
     install_stack(environment)
     build, own, beside = make(commit, environment)
     if sha256_of(wheel) != sha256_of(own):
         # asv keeps a wheel by its commit alone, and this one was built anew: with another TileDB, for one.
         print(f"alb: {wheel} is not the wheel of {commit}: taking {own}", file=sys.stderr, flush=True)
         wheel = Path(shutil.copy2(own, wheel))
+    found = put(environment, wheel, beside)
+    if build.made is not None and build.made.tiledb:
+        found["packages"][TILEDB] = build.made.tiledb
+    certificate.save(environment, {**found, "commit": commit, "kind": build.kind, "base": build.base})
+    cache.trim()
+
+
+def put(environment: Path, wheel: Path, beside: Sequence[Companion]) -> dict[str, Any]:
+    """Install a wheel and its companions over the common stack; return a certificate that names no commit yet."""
+    before = environment / certificate.CERTIFICATE
+    surplus = {item.name for release in releases_lock.load() for item in release.companions}
+    if before.is_file():
+        held = certificate.certificate(environment)
+        surplus |= {*held.get("companions", {}), *held.get("checkouts", {})}
+    before.unlink(missing_ok=True)
     local, certified = local_packages.wheels(environment)
     surplus -= {*(item.name for item in beside), *certified}
     # pip takes a second to find that there is nothing to remove.
@@ -120,15 +131,12 @@ def install(commit: str, environment: Path, wheel: Path) -> None:
     exact = ["--no-deps", "--no-index", "--force-reinstall"]
     _pip(environment, "install", *exact, str(wheel), *map(str, wheels), *map(str, local))
     local_packages.warn(environment, certified)
-    found = certificate.certify(site_packages(environment), commit, build.kind, build.base, wheel)
+    found = certificate.certify(site_packages(environment), wheel)
     found["companions"] = {item.name: item.version for item in beside}
     found["companion_wheels"] = [path.name for path in [*wheels, *local]]
     found["checkouts"] = certified
-    if build.made is not None and build.made.tiledb:
-        found["packages"][TILEDB] = build.made.tiledb
     found["packages"] = local_packages.versions(certified, found["packages"])
-    certificate.save(environment, found)
-    cache.trim()
+    return found
 
 
 def has_given_tiledb(environment: Path) -> bool:

@@ -26,13 +26,15 @@ from asv.results import Results, get_filename
 from asv.runner import BenchmarkResult
 
 from alb_core.base.errors import AlbError
+from alb_core.base.paths import given_root
+from alb_core.commits.builds.given import is_digest
 from alb_core.rounds.cases import BenchmarkCase, Kind
 from alb_core.rounds.pairs import Pair
 from alb_core.rounds.results import carried_versions
 from alb_core.rounds.schedules import TurnResult
 
 _ENTRY = re.compile(
-    r"<(?P<label>verdict [0-9a-f]{40}|campaign) (?P<benchmark>\S+?)-(?P<index>\d+) (?P<session>\d+) "
+    r"<(?P<label>verdict (?:[0-9a-f]{40}|[0-9a-f]{64})|campaign) (?P<benchmark>\S+?)-(?P<index>\d+) (?P<session>\d+) "
     r"(?P<offset>\d+)\+(?P<count>\d+)x(?P<size>\d+) (?P<digest>[0-9a-f]{12})>"
 )
 
@@ -85,12 +87,17 @@ class _Segment:
         return [tuple(mine[at : at + self.size]) for at in range(0, len(mine), self.size)]
 
 
+def place_of(results: Path, commit: str) -> Path:
+    """Return the directory of a commit's results; those of a build that is no commit's are apart."""
+    return given_root() if is_digest(commit) else results
+
+
 class CommitResults:
     """asv's results of one commit in one environment on one machine, and the rounds that stand in them."""
 
     def __init__(self, results: Path, machine: str, empty: Results, benchmarks: Mapping[str, dict[str, Any]]) -> None:
-        self._root, self._machine, self._benchmarks = results, machine, benchmarks
-        self.path = results / get_filename(empty.params["machine"], empty.commit_hash, empty.env_name)
+        self._root, self._machine, self._benchmarks = place_of(results, empty.commit_hash), machine, benchmarks
+        self.path = self._root / get_filename(empty.params["machine"], empty.commit_hash, empty.env_name)
         self._damaged = False
         self._results = self._load(empty)
 

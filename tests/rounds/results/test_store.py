@@ -63,6 +63,14 @@ def test_what_a_round_took_is_that_of_both_sides_on_the_average(results):
     assert store(results, head=BASE).seconds(CASES[0]) == pytest.approx(7.0)
 
 
+def test_rounds_of_a_build_that_is_no_commit_stay_apart(results, data):
+    digest = "d" * 64
+    store(results, head=digest).add(CASES[0], pair(0), NOW, 1.0)
+    assert store(results, head=digest).pairs(CASES[0]) == [pair(0)] and store(results).pairs(CASES[0]) == []
+    assert [path.name for path in results.rglob("*-env.json")] == [f"{BASE[:8]}-env.json"]
+    assert [path.name for path in data.rglob("*.json")] == [f"{digest[:8]}-env.json"]
+
+
 def test_asv_sees_what_it_would_have_written(results):
     kept = store(results)
     for n in range(4):
