@@ -179,7 +179,7 @@ def test_a_commit_that_cannot_be_built_is_named_and_recorded_as_failed(small, br
     once = ("--attribute", "rounds=1", "--attribute", "repeat=1", "--bench", CASE[1])
     done = small.run("asv", "run", f"HASHFILE:{hashes}", *once, TILEDB_PATH=str(tmp_path))
     assert f"commit {native} cannot be built (source)" in said(done)
-    assert f"TileDB (missing: TILEDB_PATH={tmp_path} has no include/tiledb)" in said(done)
+    assert f"(missing: TILEDB_PATH={tmp_path} has no include/tiledb)" in said(done)
     assert "2.3.0" not in small.results_file(native).read_text()
     assert json.loads(small.results_file(readme).read_text())["requirements"]["tiledbsoma"] == "2.3.0"
     assert {found["kind"] for found in small.certificates("env")} == {"release"}
