@@ -118,6 +118,8 @@ def test_the_navigation_stays_one_line_over_a_long_name(page, width):
     try:
         shown.wait_for(f"$('#title').text() == '{BENCHMARK}'")
         assert shown.evaluate("$('#nav').outerHeight()") < 56, "where asv's pages begin"
+        last = shown.evaluate("$('#nav-li-trust')[0].getBoundingClientRect().right")
+        assert last <= width, "every page can be reached"
     finally:
         shown.tell("Emulation.clearDeviceMetricsOverride")
 
@@ -129,6 +131,22 @@ def test_the_regressions_name_the_step(site, page):
     assert all(BENCHMARK in row and site.commits[STEP][0][:8] in row for row in found)
     factors = "$('#regressions-body table tbody tr').toArray().map(row => parseFloat($(row).find('td').eq(3).text()))"
     assert all(factor == pytest.approx(2, abs=0.01) for factor in shown.evaluate(factors))
+
+
+def test_the_steps_name_what_changed_and_lead_to_the_changes(site, page):
+    shown = page("index.html#/regressions")
+    shown.wait_for("$('#alb-to-steps a').length")
+    shown.evaluate("$('#alb-to-steps a')[0].click()")
+    rows = "$('#alb-steps-body tbody tr').toArray().map(row => row.innerText)"
+    found = shown.wait_for(f"{rows}.length && {rows}")
+    before, commit = (site.commits[number][0] for number in (STEP - 1, STEP))
+    assert all(BENCHMARK in row and commit[:8] in row and "+100 %" in row for row in found)
+    links = "$('#alb-steps-body tbody td:first-child a').toArray().map(link => link.href)"
+    address = f"https://github.com/single-cell-data/TileDB-SOMA/compare/{before}...{commit}"
+    assert set(shown.evaluate(links)) == {address}
+    shown.evaluate("$('#alb-steps-body td.alb-broken a')[0].click()")
+    series = "$('#main-graph').data('plot').getData().length"
+    assert shown.wait_for(f"$('#main-graph').data('plot') && {series}") == 1, "the line of the case"
 
 
 SPEED = "index.html#/speed?benchmark=data_loader.DataLoader"
@@ -145,7 +163,7 @@ def drawn(shown):
 def test_the_navigation_leads_to_both_pages_and_back(page):
     shown = page("index.html")
     shown.wait_for("$('#summarygrid-display .benchmark-text').length")
-    for name, label in (("speed", "Speed and memory"), ("trust", "Verdicts and loaders")):
+    for name, label in (("speed", "Speed and memory"), ("steps", "Steps"), ("trust", "Loaders and verdicts")):
         assert shown.evaluate(f"$('#nav-li-{name} a').text()") == label
         shown.evaluate(f"$('#nav-li-{name} a')[0].click()")
         visible = "$('body > div:visible').toArray().map(one => one.id).filter(id => id.endsWith('-display'))"

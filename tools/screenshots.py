@@ -18,8 +18,8 @@ from alb_core.base.paths import suite_root
 PAGES = {
     "grid": ("index.html", "$('#summarygrid-display canvas').length"),
     "graph": ("index.html#{benchmark}", "$('#main-graph').data('plot')"),
-    "list": ("index.html#/summarylist", "$('#summarylist-body tr').length"),
     "regressions": ("index.html#/regressions", "$('#regressions-body').children().length"),
+    "steps": ("index.html#/steps", "$('#alb-steps-body tr').length"),
     "speed": ("index.html#/speed", "$('#alb-speed-table tr').length"),
     "trust": ("index.html#/trust", "$('#alb-trust-body').children().length"),
 }

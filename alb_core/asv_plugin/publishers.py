@@ -14,6 +14,7 @@ from typing import Any
 from asv.config import Config
 from asv.console import log
 from asv.publishing import OutputPublisher
+from asv.results import iter_results
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import write_atomically
@@ -56,12 +57,37 @@ class DrawnCases(OutputPublisher):  # type: ignore[misc]
         _written(write)
 
 
+class StepsPage(OutputPublisher):  # type: ignore[misc]
+    """Every change of a figure over all commits, better and worse."""
+
+    name = "steps"
+    button_label = "Steps"
+    order = 11
+    description = "Releases at which time, memory or work changed"
+
+    @classmethod
+    def publish(cls, conf: Config, repo: Any, benchmarks: Any, graphs: Any, revisions: Mapping[str, int]) -> None:
+        """Write the page's files; where that fails, say so and leave the site without the page."""
+        from alb_core.site import added_pages, steps
+
+        def write() -> None:
+            site, results = Path(conf.html_dir), Path(conf.results_dir)
+            added_pages.add(site)
+            tags = {commit: tag for tag, commit in repo.get_tags().items()}
+            names = {commit: tags.get(commit, commit) for commit, _ in sorted(revisions.items(), key=lambda it: it[1])}
+            lines = steps.shown(iter_results(conf.results_dir), benchmarks_of(origin(results)), benchmarks, names)
+            found = steps.by_graphs(graphs, benchmarks, revisions, conf.regressions_thresholds)
+            steps.write(site, origin(results), lines, found)
+
+        _written(write)
+
+
 class SpeedPage(OutputPublisher):  # type: ignore[misc]
     """Speed against memory."""
 
     name = "speed"
     button_label = "Speed and memory"
-    order = 11
+    order = 12
     description = "Samples per second against peak memory, release by release"
 
     @classmethod
@@ -90,7 +116,7 @@ class TrustPage(OutputPublisher):  # type: ignore[misc]
 
     name = "trust"
     button_label = "Verdicts and loaders"
-    order = 12
+    order = 13
     description = "How often verdicts are wrong, and loaders side by side"
 
     @classmethod

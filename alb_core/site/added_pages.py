@@ -11,7 +11,7 @@ from alb_core.base.paths import scripts_root
 from alb_core.site.site_directory import read_index
 
 #: The pages, by the name that stands in their address, as asv's navigation calls them.
-PAGES = {"speed": "Speed and memory", "trust": "Verdicts and loaders"}
+PAGES = {"steps": "Steps", "speed": "Speed and memory", "trust": "Loaders and verdicts"}
 
 #: Directory of all that is added, within the site.
 PLACE = "alb"
