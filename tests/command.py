@@ -18,7 +18,7 @@ from tiny import Tiny, write_tiny
 
 from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.main import main
-from alb_core.datasets.manifest import Manifest, fingerprint, save
+from alb_core.datasets.manifest import Manifest, bytes_digest, fingerprint, save
 
 #: Where the programs that tests run lie.
 TESTS = Path(__file__).parent
@@ -82,7 +82,7 @@ def dataset(path: Path, spec: Mapping[str, Any] | None = None, **tiny: Any) -> T
         x_bytes=1,
         files=files,
         files_digest=digest,
-        bytes_digest="0" * 64,
+        bytes_digest=bytes_digest(path),
     )
     save(path, manifest)
     return made

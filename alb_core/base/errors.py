@@ -11,6 +11,22 @@ class AlbError(Exception):
     exit_status = 2
 
 
+class ArgumentError(AlbError):
+    """What a caller gave is wrong, whatever the data are."""
+
+
+class NotFoundError(AlbError):
+    """There is no experiment, or nothing of that name in it."""
+
+
+class ReadError(AlbError):
+    """What is there cannot be read, now or at all."""
+
+
+class DamagedDataError(AlbError):
+    """A dataset is not what was written."""
+
+
 class WrongResultError(AlbError):
     """What was read is not what the data holds: the input was good, and there is nothing to be recorded."""
 

@@ -9,7 +9,8 @@ from typing import Any
 from alb_core.base import certificate
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import datasets_root
-from alb_core.datasets.manifest import Manifest, quick_check
+from alb_core.datasets.guard import guard
+from alb_core.datasets.manifest import Manifest
 
 #: Audit events by which Python code would reach another host; local sockets (AF_UNIX) do not raise the first two.
 _NETWORK_EVENTS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.connect", "socket.sendto"}
@@ -18,7 +19,7 @@ _NETWORK_EVENTS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.connect
 @cache
 def ready(dataset: str) -> Manifest:
     """Prove that this process may measure a dataset, once a process; return the dataset's manifest."""
-    manifest = quick_check(datasets_root() / dataset)
+    manifest = guard(datasets_root() / dataset)
     certificate.require_commit()
     stay_offline()
     return manifest

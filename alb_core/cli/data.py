@@ -36,18 +36,30 @@ def make_command(name: str, replace: bool, **options: int | str | None) -> None:
 @click.option("--capacity", type=int, default=RowLayout.capacity, show_default=True, help="Non-zeros read together.")
 @click.option("--fragments", type=int, default=RowLayout.fragments, show_default=True, help="Fragments of X.")
 @click.option("--replace", is_flag=True, help="Make it again if it is there.")
+@click.option("--measurement", default="RNA", show_default=True, help="Which becomes RNA of the copy.")
+@click.option("--layer", default="raw", show_default=True, help="Which X becomes X/raw of the copy.")
 @s3_options
 def retile_command(
-    source: str, name: str, capacity: int, fragments: int, replace: bool, region: str | None, tiledb: tuple[str, ...]
+    source: str,
+    name: str,
+    capacity: int,
+    fragments: int,
+    replace: bool,
+    region: str | None,
+    tiledb: tuple[str, ...],
+    measurement: str,
+    layer: str,
 ) -> None:
     """Copy SRC, a dataset or any SOMA experiment, into the dataset DST, laid out for shuffled reads of rows.
 
-    SRC is the name of a dataset, a path, or s3://. Obs, var, and every layer of X of the measurement RNA are kept.
+    SRC is the name of a dataset, a path, or s3://. Obs, var, and every layer of X of one measurement are kept.
     """
     layout, config = RowLayout(capacity, fragments), tiledb_config(region, tiledb)
     from alb_core.datasets.retile.retile import retile
 
-    retile(source, name, layout, report=click.echo, replace=replace, config=config)
+    retile(
+        source, name, layout, report=click.echo, replace=replace, config=config, measurement=measurement, layer=layer
+    )
 
 
 @data.command(name="list")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +19,8 @@ from alb_core.loader import block_spec
 from alb_core.sweeps import data_loader as data_loader_module
 from alb_core.sweeps import provenance, records
 
-#: By the number of ``-s``.
-_METHOD_BY_FLAGS = ("np.array", "scipy.coo", "scipy.csr")
+#: All of them unless some are chosen; each but the first by as many ``-s``.
+_METHODS_OF_FIELD = ("np.array", "scipy.coo", "scipy.csr")
 
 #: Columns of a record that ``-M`` may fill, besides new ones; all others are measured.
 _FREE = ("host", "instance_id", "instance_type", "user", "machine", "hardware", "dataset")
@@ -36,7 +38,23 @@ _COLUMNS: Mapping[str, int] = {
 }
 
 
-@click.command("data-loader")
+#: A block spec that a shell splits into words.
+_SPLIT = re.compile(r"[\d_]+ ?/ ?(\[ ?[\d_]+ ?, ?[\d_]+ ?\]|[\d_]+)")
+
+
+class _Quoting(click.Command):
+    """Tells who types a block spec with spaces that the shell has split it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, unless some of them are what is left of a spec."""
+        for at, n in itertools.product(range(len(args)), (2, 3, 4)):
+            spec = re.sub("^(-b|--block-spec=)", "", " ".join(args[at : at + n]))
+            if len(args) >= at + n and _SPLIT.fullmatch(spec):
+                raise AlbError(f"the shell has split a block spec into words: quote it, -b '{spec}' or -b \"$b\"")
+        return super().parse_args(ctx, args)
+
+
+@click.command("data-loader", cls=_Quoting)
 @click.argument("uri")
 @click.option(
     "-b",
@@ -48,8 +66,10 @@ _COLUMNS: Mapping[str, int] = {
     metavar="SPEC",
     help="Cut of a block, repeatable: 2048x64, '131072 / 2048', '131072 / [1,2048]', 64.",
 )
-@click.option("-s", "--scipy", count=True, help="Method: none np.array, -s scipy.coo, -ss scipy.csr.")
-@click.option("-m", "--methods", metavar="A,B", help="Methods by name, or by prefixes that fit one name alone.")
+@click.option("-s", "--scipy", count=True, help="Method scipy.coo alone; -ss: scipy.csr alone.")
+@click.option(
+    "-m", "--methods", metavar="A,B", help="Methods by name, or by prefixes.  [default: np.array,scipy.coo,scipy.csr]"
+)
 @click.option("--shuffle", type=click.Choice(["none", "block", "global"]), default="block", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What orders are drawn from.")
 @click.option("-e", "--epochs", type=click.IntRange(1), default=1, show_default=True)
@@ -118,7 +138,7 @@ def data_loader(
     ]
     extra = _metadata(metadata)
     config = tiledb_config(region, tiledb)
-    source = located(uri)
+    source = located(uri, config)
     settings = data_loader_module.SweepSettings(
         uri=uri, location=source.location, cuda=not no_cuda, collect_every=gc_freq, config=config, **given
     )
@@ -147,9 +167,9 @@ def data_loader(
 def _methods(flags: int, names: str | None) -> list[str]:
     """Names of methods from ``-s`` and ``-m``."""
     if names is None:
-        if flags >= len(_METHOD_BY_FLAGS):
+        if flags >= len(_METHODS_OF_FIELD):
             raise AlbError(f"-s is given {flags} times, expected 2 at most: -s is scipy.coo, -ss scipy.csr")
-        return [_METHOD_BY_FLAGS[flags]]
+        return [_METHODS_OF_FIELD[flags]] if flags else list(_METHODS_OF_FIELD)
     if flags:
         raise AlbError(f"-s and -m {names} both choose the method: give one of them")
     processes.preload()  # this import takes seconds, and those of the processes to come as many

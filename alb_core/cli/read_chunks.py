@@ -50,7 +50,7 @@ def read_chunks(
     if shuffle >= len(_SHUFFLES):
         raise AlbError(f"-s is given {shuffle} times, expected 2 at most: -s shuffles inside chunks, -ss all rows")
     config = tiledb_config(region, tiledb)
-    source = located(uri)
+    source = located(uri, config)
     settings = read_chunks_module.ReadSettings(
         location=source.location, shuffle=_SHUFFLES[shuffle], config=config, **given
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from alb_core.base.checksum import Totals
+from alb_core.datasets.bucket import guarded
 from alb_core.datasets.find import location
-from alb_core.datasets.manifest import Manifest, manifest_at, origin
+from alb_core.datasets.manifest import Manifest, origin
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ExperimentSource:
         }
 
 
-def located(uri: str) -> ExperimentSource:
-    """Find the experiment that a word of the command line means."""
+def located(uri: str, config: Mapping[str, str] | None = None) -> ExperimentSource:
+    """Find the experiment that a word of the command line means; refuse a dataset that is not what was written."""
     place = location(uri)
-    return ExperimentSource(uri, place, None if "://" in place else manifest_at(Path(place)))
+    return ExperimentSource(uri, place, guarded(place, config or {}))

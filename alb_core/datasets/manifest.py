@@ -11,7 +11,7 @@ import hashlib
 import os
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from alb_core.base.checksum import Totals
 from alb_core.base.documents import DamagedDocumentError, Format
-from alb_core.base.errors import AlbError
+from alb_core.base.errors import AlbError, DamagedDataError
 from alb_core.base.files import sha256_of, staged_directory
 from alb_core.base.paths import data_root
 from alb_core.datasets.spec import KNOWN, CensusSlice, RowLayout, Spec
@@ -113,9 +113,9 @@ def quick_check(path: Path) -> Manifest:
     return manifest
 
 
-def manifest_at(path: Path) -> Manifest | None:
-    """Manifest of a directory that may be a dataset of this project or any other experiment; None if it has none."""
-    return quick_check(path) if (path / MANIFEST_NAME).is_file() else None
+def parsed(content: Any) -> Manifest:
+    """Manifest that some decoded JSON holds; ValueError says what is wrong with it."""
+    return _FORMAT.parse(content)
 
 
 def origin(manifest: Manifest) -> tuple[str, str, Mapping[str, Any]] | None:
@@ -171,16 +171,32 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def fingerprint(path: Path) -> tuple[int, str]:
     """Return the number of files below ``path``, without the manifest, and the SHA-256 over their names and sizes."""
-    entries = sorted((name, size) for name, size in _files(path) if name != MANIFEST_NAME)
-    lines = "".join(f"{name}\0{size}\n" for name, size in entries)
-    return len(entries), hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    entries = [(name, size) for name, size in _files(path) if name != MANIFEST_NAME]
+    return len(entries), digest_of_sizes(entries)
+
+
+def digest_of_sizes(entries: Iterable[tuple[str, int]]) -> str:
+    """Return the SHA-256 over names and sizes of files."""
+    return _digest(f"{name}\0{size}\n" for name, size in sorted(entries))
 
 
 def bytes_digest(path: Path) -> str:
     """Return the SHA-256 over the names and the bytes of all files below ``path``, without the manifest."""
-    names = sorted(name for name, _ in _files(path) if name != MANIFEST_NAME)
-    lines = "".join(f"{name}\0{sha256_of(path / name)}\n" for name in names)
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest_of_digests({name: sha256_of(path / name) for name in file_names(path)})
+
+
+def digest_of_digests(digests: Mapping[str, str]) -> str:
+    """Return the SHA-256 over the names of files and the SHA-256 of each."""
+    return _digest(f"{name}\0{digests[name]}\n" for name in sorted(digests))
+
+
+def file_names(path: Path) -> list[str]:
+    """Names of all files below ``path``, relative with forward slashes, without the manifest."""
+    return [name for name, _ in _files(path) if name != MANIFEST_NAME]
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def size_on_disk(path: Path) -> int:
@@ -188,10 +204,10 @@ def size_on_disk(path: Path) -> int:
     return sum(size for _, size in _files(path))
 
 
-def refusal(path: Path, reason: str, content: Mapping[str, Any] | None = None) -> AlbError:
+def refusal(path: Path, reason: str, content: Mapping[str, Any] | None = None) -> DamagedDataError:
     """Build the error that refuses a dataset; ``content``, its manifest, gives the command that repairs it."""
     replace = "-f" if _is_download(content) else "--replace"
-    return AlbError(f"dataset {path.name} {reason}: {_command(path, content)} {replace} makes it again")
+    return DamagedDataError(f"dataset {path.name} {reason}: {_command(path, content)} {replace} makes it again")
 
 
 def _is_download(content: Mapping[str, Any] | None) -> bool:
@@ -206,6 +222,9 @@ def _command(path: Path, content: Mapping[str, Any] | None) -> str:
         try:
             layout = RowLayout(**{field.name: spec[field.name] for field in fields(RowLayout)}).options()
             source = shlex.quote(spec["source"])
+            layout += "".join(
+                f" --{name} {shlex.quote(spec[name])}" for name in ("measurement", "layer") if name in spec
+            )
         except (AlbError, KeyError, TypeError):
             source, layout = "SRC", ""
         return f"alb data retile {source} {shlex.quote(name)}{layout}"

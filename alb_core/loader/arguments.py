@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from alb_core.base.errors import AlbError
+from alb_core.base.errors import ArgumentError
 from alb_core.loader import experiment, order
 from alb_core.loader.block_pipeline import METHODS
 from alb_core.loader.pipelines import METHOD_NAMES
@@ -24,20 +25,31 @@ _LEAST = {
     "soma_buffer_size": 1,
     "max_memory": 1,
 }
+_OPTIONAL = ("n_samples", "py_buffer_size", "soma_buffer_size", "max_memory")
 
 
 def require(given: Mapping[str, Any]) -> None:
     """Refuse wrong arguments."""
-    faults = []
+    faults = [
+        f"{name} is {given[name]!r}, expected text"
+        for name in ("method", "shuffle", "measurement", "layer")
+        if not isinstance(given[name], str)
+    ]
+    if not isinstance(given["uri"], (str, os.PathLike)):
+        faults.append(f"uri is {given['uri']!r}, expected a path or a URI")
+    if not isinstance(given["config"], (Mapping, type(None))):
+        faults.append(f"config is {given['config']!r}, expected options of TileDB by name")
+    if faults:
+        raise ArgumentError("; ".join(faults))
     method, shuffle = given["method"], given["shuffle"]
     if method not in METHOD_NAMES:
         faults.append(f"method is {method!r}, expected one of {', '.join(METHOD_NAMES)}")
     if shuffle not in order.BLOCK_SHUFFLES:
         faults.append(f"shuffle is {shuffle!r}, expected one of {', '.join(order.BLOCK_SHUFFLES)}")
     faults += [
-        f"{name} is {given[name]}, expected {least} or more"
+        f"{name} is {given[name]!r}, expected {least} or more"
         for name, least in _LEAST.items()
-        if given[name] is not None and given[name] < least
+        if not (given[name] is None and name in _OPTIONAL) and (not is_whole(given[name]) or given[name] < least)
     ]
     for name, asked in (("max_memory", given["max_memory"] is not None), ("sparse", given["sparse"])):
         if asked and method in METHODS:
@@ -48,12 +60,22 @@ def require(given: Mapping[str, Any]) -> None:
         faults += experiment.faults(name, given[f"{name}_joinids"], given[f"{name}_query"])
     faults += _of_columns(given) + _of_weights(given) + ranks.faults(given["rank"], given["world_size"])
     if faults:
-        raise AlbError("; ".join(faults))
+        raise ArgumentError("; ".join(faults))
+
+
+def is_whole(number: Any) -> bool:
+    """Whether it is a whole number, Python's or numpy's."""
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
 
 
 def _of_columns(given: Mapping[str, Any]) -> list[str]:
-    names = ("obs_columns", "obs_codes")
-    faults = [f"{name} is {given[name]!r}, expected a list of names" for name in names if isinstance(given[name], str)]
+    faults = [
+        f"{name} is {given[name]!r}, expected a list of names"
+        for name in ("obs_columns", "obs_codes")
+        if not isinstance(given[name], Sequence | np.ndarray)
+        or isinstance(given[name], str)
+        or not all(isinstance(column, str) for column in given[name])
+    ]
     if faults:
         return faults
     if "soma_joinid" in given["obs_codes"]:
@@ -68,7 +90,10 @@ def _of_weights(given: Mapping[str, Any]) -> list[str]:
         return [] if given["n_samples"] is None else [f"n_samples is {given['n_samples']}, expected weights with it"]
     if isinstance(weights, str):
         return []
-    array = np.asarray(weights)
+    try:
+        array = np.asarray(weights)
+    except ValueError:  # lists of several lengths
+        return [f"weights is a {type(weights).__name__}, expected a number for each row, or a column of obs"]
     if array.ndim == 1 and np.issubdtype(array.dtype, np.number) and not np.iscomplexobj(array):
         return []
     return [f"weights is {array.dtype} of shape {array.shape}, expected a number for each row, or a column of obs"]

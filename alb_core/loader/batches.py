@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import torch
+from torch.utils.data._utils.collate import default_collate_fn_map
+
+from alb_core.base.errors import ArgumentError
 
 #: What the loader yields: X, float32, shape (rows, vars), dense or CSR; obs, a table with a row for each row of X.
 Batch = tuple[torch.Tensor, pa.Table]
+
+
+def _refuse_to_collate(*_: Any, **__: Any) -> None:
+    raise ArgumentError("the loader makes whole batches: DataLoader(loader, batch_size=None)")
+
+
+# What a DataLoader with a batch size of its own would do with obs, which it has no way to join.
+default_collate_fn_map[pa.Table] = _refuse_to_collate
 
 
 def recut(pieces: Iterator[Batch], sizes: Iterator[int]) -> Iterator[Batch]:

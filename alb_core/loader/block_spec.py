@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from alb_core.base.errors import AlbError
+import numpy as np
+
+from alb_core.base.errors import AlbError, ArgumentError
 
 _NUMBER = r"(\d+(?:_\d+)*)"
 _ONE_CHUNK = re.compile(_NUMBER, re.ASCII)
@@ -86,7 +89,7 @@ def parse(text: str) -> list[BlockSpec]:
         return [_divided(_number(match[1], text), _number(match[2], text), text)]
     if match := _BLOCK_BY_RANGE.fullmatch(stripped):
         block_size, first, last = (_number(match[i], text) for i in (1, 2, 3))
-        return [_divided(block_size, chunks, text) for chunks in _doublings(first, last, text)]
+        return [_divided(block_size, chunks, text) for chunks in _doublings(block_size, first, last, text)]
     raise AlbError(
         f"block spec {text!r}, expected '2048x64' (2,048 chunks of 64 rows), '131072 / 2048' (131,072 rows in "
         "2,048 chunks), '131072 / [1,2048]' (a range of them) or '64' (one chunk of 64 rows)"
@@ -107,6 +110,15 @@ def parse_one(text: str) -> BlockSpec:
     return specs[0]
 
 
+def as_spec(given: Any) -> BlockSpec:
+    """Block spec that a user gave: one, its text, or the rows of a chunk alone."""
+    if isinstance(given, BlockSpec):
+        return given
+    if isinstance(given, bool) or not isinstance(given, (str, int, np.integer)):
+        raise ArgumentError(f"spec is {given!r}, expected a block spec, such as '512x64'")
+    return parse_one(str(given))
+
+
 def _number(digits: str, text: str) -> int:
     # int() refuses very long texts with an error of its own; 19 digits hold any int64.
     if len(digits.replace("_", "").lstrip("0")) > len(str(_MAX_ROWS)):
@@ -121,16 +133,28 @@ def _divided(block_size: int, chunks: int, text: str) -> BlockSpec:
     chunk_size, rest = divmod(block_size, chunks)
     if rest:
         raise AlbError(
-            f"block spec {text!r}: {block_size} rows do not divide evenly into {chunks} chunks ({rest} left over)"
+            f"block spec {text!r}: {block_size} rows do not divide evenly into {chunks} chunks ({rest} left over), "
+            f"expected as many as divide them{_nearest(block_size, 1, chunks, '{}')}"
         )
     return BlockSpec(chunk_size, chunks)
 
 
-def _doublings(first: int, last: int, text: str) -> list[int]:
+def _nearest(block_size: int, first: int, wanted: int, form: str) -> str:
+    """Say which specs there would be: the nearest doublings of ``first`` chunks that divide the block evenly."""
+    doublings = [first << i for i in range(_MAX_ROWS.bit_length()) if block_size % (first << i) == 0]
+    near = [max((n for n in doublings if n <= wanted), default=0), min((n for n in doublings if n > wanted), default=0)]
+    found = " or ".join(f"'{block_size} / {form.format(n)}'" for n in near if n)
+    return f", such as {found}" if found else ""
+
+
+def _doublings(block_size: int, first: int, last: int, text: str) -> list[int]:
     """``first``, twice that, and so on to ``last``; descending when ``last`` is the smaller."""
     low, high = sorted((first, last))
     ratio, rest = divmod(high, low)
     if rest or ratio.bit_count() != 1:
-        raise AlbError(f"block spec {text!r}: the range ends {first} and {last}, expected a power of two between them")
+        raise AlbError(
+            f"block spec {text!r}: the range ends {first} and {last}, expected a power of two between them"
+            f"{_nearest(block_size, low, high, f'[{low},{{}}]')}"
+        )
     ascending = [low << i for i in range(ratio.bit_length())]
     return ascending if first <= last else ascending[::-1]

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import IterableDataset, get_worker_info
 
-from alb_core.base.errors import AlbError
+from alb_core.base.errors import AlbError, ArgumentError
 from alb_core.loader import arguments, experiment
 from alb_core.loader.batches import Batch, recut
-from alb_core.loader.block_spec import BlockSpec
+from alb_core.loader.block_spec import BlockSpec, as_spec
 from alb_core.loader.experiment import ExperimentQuery, OpenExperiment, Selection
 from alb_core.loader.order import Block
 from alb_core.loader.pipelines import LoaderSettings, Pipeline
@@ -61,7 +61,7 @@ class SomaLoader(IterableDataset[Batch]):
     uri
         Path or URI of the experiment. It is opened at the first need, in the process that iterates.
     spec
-        Cut of a block.
+        Cut of a block, as ``parse_one`` gives it, or as text such as ``512x64``.
     method
         ``np.array``, ``scipy.coo`` or ``scipy.csr``, which read a block whole and convert it, or ``numba``, which packs
         it as it is read.
@@ -126,7 +126,7 @@ class SomaLoader(IterableDataset[Batch]):
     def __init__(
         self,
         uri: str | os.PathLike[str],
-        spec: BlockSpec,
+        spec: BlockSpec | str | int,
         *,
         method: str = "scipy.csr",
         shuffle: str = "block",
@@ -157,7 +157,7 @@ class SomaLoader(IterableDataset[Batch]):
         arguments.require(locals())
         super().__init__()
         self.uri = str(uri)
-        self.spec = spec
+        self.spec = spec = as_spec(spec)
         self.shuffle = shuffle
         self.seed = seed
         self.batch_size = batch_size
@@ -191,8 +191,6 @@ class SomaLoader(IterableDataset[Batch]):
         self._next = Place(0)
         self._place = self._next
         self._forget()
-
-    # -- open and close ------------------------------------------------------------------------------------------
 
     def open(self) -> Self:
         """Open the experiment now, and find out rows and columns, so that no epoch pays for it.
@@ -262,8 +260,6 @@ class SomaLoader(IterableDataset[Batch]):
         """Hold nothing that belongs to a process (``_PROCESS``)."""
         self._opened, self._planned, self._idle, self._running = None, None, [], weakref.WeakSet()
 
-    # -- what it holds -------------------------------------------------------------------------------------------
-
     @property
     def obs_joinids(self) -> Int64:
         """Joinids of the rows, int64, unshuffled; opens the experiment."""
@@ -295,6 +291,10 @@ class SomaLoader(IterableDataset[Batch]):
         """Batches of an epoch, as many on every rank; without a DataLoader's workers."""
         return len(self._plan().batches)
 
+    def __len__(self) -> int:
+        """Batches of an epoch, for progress bars and schedules (:attr:`n_batches`)."""
+        return self.n_batches
+
     @property
     def categories(self) -> dict[str, tuple[Any, ...]]:
         """What the codes of each column of ``obs_codes`` stand for: value ``i`` for code ``i``."""
@@ -305,18 +305,16 @@ class SomaLoader(IterableDataset[Batch]):
         """Rank and world size: those given, else those that ``torch.distributed`` says now."""
         return self._share or ranks.current()
 
-    # -- epochs --------------------------------------------------------------------------------------------------
-
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch the next iteration is, 0 or more; those after it count on from there.
 
         Raises
         ------
         AlbError
-            If it is negative.
+            If it is not.
         """
-        if epoch < 0:
-            raise AlbError(f"epoch is {epoch}, expected 0 or more")
+        if not arguments.is_whole(epoch) or epoch < 0:
+            raise ArgumentError(f"epoch is {epoch!r}, expected 0 or more")
         # A place to go on from, in this very epoch, stays.
         if epoch != self._next.epoch:
             self._next = Place(epoch)

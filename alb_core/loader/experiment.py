@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from alb_core.base.errors import AlbError
+from alb_core.base.errors import AlbError, NotFoundError
 from alb_core.loader import soma
 from alb_core.loader.prefetch import threads_running, wait_for_threads
 from alb_core.loader.training import codes, drawing
@@ -41,7 +42,10 @@ class Selection:
             if len(unknown):
                 raise AlbError(f"{self.dataframe} has no soma_joinid {unknown[:5].tolist()} ({len(unknown)} in all)")
         if self.query is None:
-            return soma.joinids(dataframe) if self.joinids is None else self.joinids
+            rows = soma.joinids(dataframe) if self.joinids is None else self.joinids
+            if not len(rows):
+                raise AlbError(f"{self.dataframe} of {uri} has no rows, expected one at least")
+            return rows
         found = self._found(dataframe, uri)
         selected = found if self.joinids is None else self.joinids[np.isin(self.joinids, found)]
         if not len(selected):
@@ -68,7 +72,10 @@ def faults(name: str, joinids: npt.ArrayLike | None, query: str | None) -> list[
         found.append(f"{name}_query is {query!r}, expected a TileDB value filter")
     if joinids is None:
         return found
-    ids = np.asarray(joinids)
+    try:
+        ids = np.asarray(joinids)
+    except ValueError:  # lists of several lengths
+        return [*found, f"{name}_joinids is a {type(joinids).__name__}, expected one or more whole numbers"]
     if ids.ndim != 1 or len(ids) == 0 or not np.issubdtype(ids.dtype, np.integer):
         return [*found, f"{name}_joinids is {ids.dtype} of shape {ids.shape}, expected one or more whole numbers"]
     repeated = len(ids) - len(np.unique(ids))
@@ -135,8 +142,9 @@ class OpenExperiment:
         self, uri: str, query: ExperimentQuery, options: Mapping[str, Any], result: QueryResult | None = None
     ) -> None:
         self.pid = os.getpid()
+        self._uri = uri
         self._obs_columns = (*query.obs_columns, *query.obs_codes)
-        with contextlib.ExitStack() as stack:
+        with soma.named_errors(uri), contextlib.ExitStack() as stack:
             experiment = stack.enter_context(soma.open_experiment(uri, **options))
             measurement, self._x = soma.sparse_x(experiment, query.measurement, query.layer, uri)
             self._obs = experiment.obs
@@ -144,20 +152,25 @@ class OpenExperiment:
             missing = [name for name in (*self._obs_columns, *balanced) if name not in self._obs.keys()]  # noqa: SIM118
             if missing:
                 names = ", ".join(self._obs.keys())
-                raise AlbError(f"obs of {uri} has no column {', '.join(missing)}, expected some of: {names}")
-            self.result = result or _selected(self._obs, measurement.var, query, uri)
+                raise NotFoundError(f"obs of {uri} has no column {', '.join(missing)}, expected some of: {names}")
+            self._held = soma.whole_table(self._obs, self._obs_columns)
+            self.result = result or _selected(self._obs, measurement.var, self._x, query, uri)
             self.rows, self.columns = self.result.rows, self.result.columns
-            # Ascending, as TileDB stores them; the pipeline puts columns into the order asked for.
-            self._read_columns = None if self.result.all_columns else soma.as_coords(np.sort(self.result.columns))
+            # Ascending, as TileDB stores them; the pipeline puts columns into the order asked for. Columns of X that
+            # var has not are left out.
+            everything = self.result.all_columns and len(self.columns) == self._x.shape[1]
+            self._read_columns = None if everything else soma.as_coords(np.sort(self.columns))
             self._stack = stack.pop_all()
 
     def table(self, joinids: Int64) -> pa.Table:
         """Entries of X in some rows, ascending joinids, and the selected columns."""
-        return soma.read_table(self._x, joinids, self._read_columns)
+        with soma.named_errors(self._uri):
+            return soma.read_table(self._x, joinids, self._read_columns)
 
     def tables(self, joinids: Int64) -> Iterator[pa.Table]:
         """Return the same a buffer at a time (:func:`alb_core.loader.soma.tables`)."""
-        yield from soma.tables(self._x, joinids, self._read_columns)
+        with soma.named_errors(self._uri):
+            yield from soma.tables(self._x, joinids, self._read_columns)
 
     def obs(self, joinids: Int64) -> pa.Table:
         """Rows of obs, in the order of the joinids, which may repeat."""
@@ -167,8 +180,9 @@ class OpenExperiment:
         return self._encoded(distinct).take(places)
 
     def _encoded(self, joinids: Int64) -> pa.Table:
-        table = soma.read_dataframe(self._obs, joinids, self._obs_columns)
-        return codes.encode(table, self.result.categories)
+        with soma.named_errors(self._uri):
+            table = soma.read_dataframe(self._obs, joinids, self._obs_columns, self._held)
+            return codes.encode(table, self.result.categories)
 
     def close(self) -> None:
         """Close the experiment, in the process that opened it, once nothing reads any more.
@@ -181,8 +195,35 @@ class OpenExperiment:
         self._stack.close()
 
 
-def _selected(obs: Any, var: Any, query: ExperimentQuery, uri: str) -> QueryResult:
-    rows = query.obs.of(obs, uri)
+def require_inside(x: Any, dimension: int, joinids: Int64, uri: str) -> None:
+    """Refuse rows or columns beyond the shape of X, as where cells were added and X was not resized."""
+    name, length = ("obs", "var")[dimension], int(x.shape[dimension])
+    beyond = joinids[joinids >= length]
+    if len(beyond):
+        raise AlbError(
+            f"{name} of {uri} has soma_joinid {beyond[0]} ({len(beyond)} such in all), and the shape of X ends at "
+            f"{length}: resize X, or leave them out"
+        )
+
+
+def _require_type(x: Any, query: ExperimentQuery, uri: str) -> None:
+    """Warn of values that float32 may not hold; refuse what are no numbers."""
+    kind = x.schema.field("soma_data").type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise AlbError(f"X layer {query.layer!r} of {uri} holds {kind}, expected numbers")
+    if kind.bit_width > (16 if pa.types.is_integer(kind) else 32):
+        warnings.warn(
+            f"X layer {query.layer!r} of {uri} holds {kind}, and batches float32: whole numbers above 16,777,216 and "
+            "other values that float32 has not are rounded",
+            stacklevel=2,
+        )
+
+
+def _selected(obs: Any, var: Any, x: Any, query: ExperimentQuery, uri: str) -> QueryResult:
+    _require_type(x, query, uri)
+    rows, columns = query.obs.of(obs, uri), query.var.of(var, uri)
+    require_inside(x, 0, rows, uri)
+    require_inside(x, 1, columns, uri)
     sample = None
     if query.weights is not None:
         weights = query.weights
@@ -193,7 +234,7 @@ def _selected(obs: Any, var: Any, query: ExperimentQuery, uri: str) -> QueryResu
         sample = Sample(weights, query.n_samples or len(rows))
     return QueryResult(
         rows,
-        query.var.of(var, uri),
+        columns,
         len(rows) if sample is None else sample.n_samples,
         query.var.joinids is None and query.var.query is None,
         codes.categories_of(obs, query.obs_codes, rows),

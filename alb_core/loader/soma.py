@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import tiledbsoma
 
-from alb_core.base.errors import AlbError, one_line
+from alb_core.base import memory
+from alb_core.base.errors import AlbError, NotFoundError, ReadError, one_line
 
 Int64 = npt.NDArray[np.int64]
 
@@ -41,14 +42,36 @@ def open_experiment(
     context = tiledbsoma.SOMATileDBContext(tiledb_config=options)
     try:
         experiment = tiledbsoma.Experiment.open(uri, context=context)
-    except (tiledbsoma.DoesNotExistError, tiledbsoma.SOMAError, TypeError) as error:
-        hint = ", or bucket, region or credentials are wrong" if str(uri).startswith("s3://") else ""
-        raise AlbError(f"no SOMA experiment at {uri}{hint}: {one_line(error)}") from error
+    # Releases refuse what they cannot open with errors of many kinds.
+    except Exception as error:
+        if memory.is_exhaustion(error):
+            raise
+        raise NotFoundError(f"no SOMA experiment at {uri}{_hint(uri)}: {one_line(error)}") from error
     with experiment:
         # Releases up to 1.14 open any group as an experiment.
         if "obs" not in experiment or "ms" not in experiment:
-            raise AlbError(f"no SOMA experiment at {uri}: it has no obs or no ms")
+            raise NotFoundError(f"no SOMA experiment at {uri}: it has no obs or no ms")
         yield experiment
+
+
+def _hint(uri: str) -> str:
+    if uri.startswith("s3://"):
+        return ", or bucket, region or credentials are wrong"
+    marks = [mark for mark in "#?" if mark in uri]
+    return f", or TileDB cannot find it for the {marks[0]!r} in its path, so move it to another" if marks else ""
+
+
+@contextmanager
+def named_errors(uri: str) -> Iterator[None]:
+    """Say which experiment could not be read where the libraries below say only what went wrong."""
+    try:
+        yield
+    except AlbError:
+        raise
+    except Exception as error:
+        if memory.is_exhaustion(error):
+            raise
+        raise ReadError(f"reading {uri} failed: {one_line(error)}") from error
 
 
 def sparse_x(experiment: Any, measurement: str, layer: str, uri: str) -> tuple[Any, Any]:
@@ -64,13 +87,18 @@ def _member(collection: Any, name: str, what: str, uri: str) -> Any:
     try:
         return collection[name]
     except KeyError as error:
-        raise AlbError(f"{uri} has no {what} {name!r}, expected one of {', '.join(collection)}") from error
+        raise NotFoundError(f"{uri} has no {what} {name!r}, expected one of {', '.join(collection)}") from error
 
 
 def joinids(dataframe: Any, value_filter: str | None = None) -> Int64:
     """All ``soma_joinid`` of obs or var, or those for which a filter holds, ascending, int64, shape (rows,)."""
     table = dataframe.read(column_names=["soma_joinid"], value_filter=value_filter).concat()
-    return np.sort(table.column("soma_joinid").to_numpy())
+    found = np.sort(table.column("soma_joinid").to_numpy())
+    if tuple(dataframe.index_column_names) != ("soma_joinid",):
+        again = found[1:][found[1:] == found[:-1]]
+        if len(again):
+            raise AlbError(f"{dataframe.uri} has soma_joinid {again[0]} more than once, expected each once")
+    return found
 
 
 def as_coords(ids: Int64) -> slice | Int64:
@@ -90,13 +118,26 @@ def tables(x: Any, obs_joinids: Int64, var_joinids: slice | Int64 | None) -> Any
     return x.read(coords=(as_coords(obs_joinids), _var_coords(var_joinids))).tables()
 
 
-def read_dataframe(dataframe: Any, ids: Int64, columns: Sequence[str]) -> pa.Table:
-    """Rows of obs or var, in the order of their joinids as given."""
+def whole_table(dataframe: Any, columns: Sequence[str]) -> pa.Table | None:
+    """Columns of all rows, to be held, where the dataframe has no index by which a few rows are found; else None."""
+    if not columns or "soma_joinid" in dataframe.index_column_names:
+        return None
+    return dataframe.read(column_names=["soma_joinid", *columns]).concat()
+
+
+def read_dataframe(dataframe: Any, ids: Int64, columns: Sequence[str], held: pa.Table | None = None) -> pa.Table:
+    """Rows of obs or var, in the order of their joinids as given; ``held`` is its whole table, if that was read."""
     names = ["soma_joinid", *(name for name in columns if name != "soma_joinid")]
     if names == ["soma_joinid"]:
         return pa.table({"soma_joinid": ids})
     ascending = np.sort(ids)
-    table = dataframe.read(coords=(as_coords(ascending),), column_names=names).concat()
+    held = whole_table(dataframe, names[1:]) if held is None else held
+    if held is None:
+        before = list(dataframe.index_column_names).index("soma_joinid")
+        coords = (*[slice(None)] * before, as_coords(ascending))
+        table = dataframe.read(coords=coords, column_names=names).concat()
+    else:
+        table = held.filter(pa.array(np.isin(held.column("soma_joinid").to_numpy(), ascending)))
     found = table.column("soma_joinid").to_numpy()
     found_order = np.argsort(found)
     if not np.array_equal(found[found_order], ascending):

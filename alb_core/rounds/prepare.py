@@ -15,7 +15,7 @@ from alb_core.commits.builds.bridge import HOST_PYTHON
 from alb_core.commits.history.active import uncommitted
 from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.datasets.copies.copies import ensure_copy
-from alb_core.datasets.manifest import quick_check
+from alb_core.datasets.manifest import load
 from alb_core.datasets.synthetic.make import ensure as ensure_dataset
 from alb_core.rounds import asv_patches, selections
 
@@ -54,7 +54,7 @@ def ready() -> None:
     """Make the dataset and the history where they are missing, and say what of the history is not measured."""
     path, *_ = [ensure_dataset(name) for name in (*DATASETS, *selections.current().datasets)]
     for form in COPIES:
-        ensure_copy(path, quick_check(path), form)
+        ensure_copy(path, load(path), form)
     _warn_of_uncommitted(ensure_history())
 
 

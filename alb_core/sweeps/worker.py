@@ -17,11 +17,12 @@ from tqdm import tqdm
 
 from alb_core.base import memory
 from alb_core.base.checksum import Totals
-from alb_core.base.errors import AlbError, WrongResultError, one_line
+from alb_core.base.errors import WrongResultError
 from alb_core.cases import chunk_readers, io_counts
 from alb_core.cases.consume import EpochResult, run_epoch
 from alb_core.loader import order, soma
 from alb_core.loader.dataset import SomaLoader
+from alb_core.loader.experiment import Selection, require_inside
 from alb_core.sweeps import read_chunks
 from alb_core.sweeps.data_loader import Configuration, SweepEpoch, SweepSettings, SweepStart
 
@@ -33,7 +34,7 @@ def epochs(
     settings: SweepSettings, configuration: Configuration, numbers: Sequence[int], expected: Totals | None
 ) -> Iterator[SweepStart | SweepEpoch]:
     """Run the epochs of these numbers with one configuration; yields a :class:`SweepStart`, then each epoch."""
-    with _one_line_warnings(str(configuration)), _named_errors(settings.location):
+    with _one_line_warnings(str(configuration)), soma.named_errors(settings.location):
         loader = SomaLoader(
             settings.location,
             configuration.spec,
@@ -85,7 +86,7 @@ def chunks(
 ) -> Iterator[read_chunks.ReadSize | read_chunks.ReaderPass | str]:
     """Let one reader read all rows; yields how much there is, then the pass, or why the release cannot do it."""
     name, location = f"read_{reader}", settings.location
-    with _one_line_warnings(name), _named_errors(location), ExitStack() as stack:
+    with _one_line_warnings(name), soma.named_errors(location), ExitStack() as stack:
         experiment = stack.enter_context(
             soma.open_experiment(
                 location,
@@ -95,7 +96,9 @@ def chunks(
             )
         )
         measurement, x = soma.sparse_x(experiment, settings.measurement, settings.layer, location)
-        rows, columns = soma.joinids(experiment.obs), soma.joinids(measurement.var)
+        rows = Selection("obs").of(experiment.obs, location)
+        columns = Selection("var").of(measurement.var, location)
+        require_inside(x, 0, rows, location)
         first_columns = columns[: settings.n_vars]
         yield read_chunks.ReadSize(len(rows), len(first_columns), len(columns), int(x.nnz))
         try:
@@ -177,16 +180,3 @@ def _one_line_warnings(what: str) -> Iterator[None]:
         warnings.simplefilter("once", UserWarning)
         warnings.showwarning = lambda message, *_, **__: print(f"alb: {what}: {message}", file=sys.stderr, flush=True)
         yield
-
-
-@contextmanager
-def _named_errors(location: str) -> Iterator[None]:
-    """Say which experiment could not be read where TileDB says only what went wrong."""
-    try:
-        yield
-    except AlbError:
-        raise
-    except (tiledbsoma.SOMAError, RuntimeError, OSError) as error:
-        if memory.is_exhaustion(error):
-            raise
-        raise AlbError(f"reading {location} failed: {one_line(error)}") from error

@@ -48,6 +48,6 @@ def test_a_missing_dataset_stops_everything(tmp_path, monkeypatch):
 
 def test_outside_of_asv_nothing_is_measured(tmp_path, monkeypatch):
     monkeypatch.delenv("ASV_COMMIT", raising=False)
-    monkeypatch.setattr(preflight, "quick_check", lambda path: None)
+    monkeypatch.setattr(preflight, "guard", lambda path: None)
     with pytest.raises(AlbError, match="run by asv"):
         preflight.ready("anything")

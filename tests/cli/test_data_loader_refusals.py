@@ -16,8 +16,10 @@ from alb_core.base.paths import DATA_VARIABLE
     ("words", "said"),
     [
         ("-b 1x", "block spec '1x', expected '2048x64'"),
-        ("-b 131072/3", "do not divide evenly"),
-        ("-b 8/[1,3]", "expected a power of two between them"),
+        ("-b 131072/3", "(2 left over), expected as many as divide them, such as '131072 / 2' or '131072 / 4'"),
+        ("-b 8/[1,3]", "expected a power of two between them, such as '8 / [1,2]' or '8 / [1,4]'"),
+        ("-e5 -b8192 / [1, 512]", "the shell has split a block spec into words: quote it, -b '8192 / [1, 512]' or"),
+        ("-b 8192 / 4", "quote it, -b '8192 / 4'"),
         ("-b 0", "expected whole numbers of 1 or more"),
         ("-b -4", "block spec '-4'"),
         ("-m nothing", "method 'nothing' is unknown, expected one of np.array, scipy.coo, scipy.csr"),
@@ -58,6 +60,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
         ("{tried}/obs", "no SOMA experiment at {tried}/obs: "),
         ("{tried}/ms", "no SOMA experiment at {tried}/ms: "),
         ("{tried}/ms/RNA/X/raw", "no SOMA experiment at {tried}/ms/RNA/X/raw: "),
+        ("no rows", "obs of {uri} has no rows, expected one at least"),
         ("dense", "X layer 'raw' of {uri} is a DenseNDArray, expected a SparseNDArray"),
         ("named", "{uri} has no X layer 'raw', expected one of normal"),
         ("s3://", "s3:// names no bucket, expected s3://BUCKET/PATH"),
@@ -72,6 +75,8 @@ def test_what_is_no_experiment_is_one_line(
     uri = kind.format(tmp=tmp_path, tried=tried.uri, file=tmp_path / "file")
     if kind == "dense":
         uri = write_tables(other, joinids(20), joinids(5), np.ones((20, 5), np.float32))
+    elif kind == "no rows":
+        uri = write_tables(other, joinids(0), joinids(5), coordinates([], [], []))
     elif kind == "named":
         uri = write_tables(other, joinids(20), joinids(5), coordinates([1], [2], [3]), "normal")
     said = said.format(tmp=tmp_path, tried=tried.uri, file=tmp_path / "file", uri=uri)

@@ -10,6 +10,7 @@ from tiny import Tiny, write_tiny
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import DATA_VARIABLE
 from alb_core.cli.source import located
+from alb_core.datasets import bucket
 from alb_core.sweeps import records
 
 SLICE = {
@@ -74,7 +75,8 @@ def test_an_experiment_of_somebody_else(root: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["s3://bucket/some/place", "s3://bucket/some/place/", "tiledb://me/place"])
-def test_a_uri_stays_a_uri(word: str) -> None:
+def test_a_uri_stays_a_uri(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "guard", lambda place, config: None)
     source = located(word)
     assert (source.uri, source.location, source.manifest) == (word, word.rstrip("/"), None)
     assert source.columns()["dataset"] == "place"

@@ -16,9 +16,10 @@ from slices import FEW, N_VARS, content, downloaded, nothing_counts, slice_of
 
 from alb_core.base.errors import AlbError
 from alb_core.datasets import obs_var_reader
+from alb_core.datasets.bucket import guarded
 from alb_core.datasets.census.download import download
 from alb_core.datasets.find import dataset_path, list_datasets
-from alb_core.datasets.manifest import X_PATH, Manifest, load, manifest_at, quick_check
+from alb_core.datasets.manifest import X_PATH, Manifest, load, quick_check
 from alb_core.datasets.spec import CensusSlice
 from alb_core.datasets.verify import verify
 from alb_core.datasets.writer.environment import writing_release
@@ -92,8 +93,8 @@ def test_downloads_are_found_by_name_and_by_path(
     monkeypatch.chdir(writable)
     assert dataset_path("./mine") == dataset_path("../data/mine/") == path
     assert dataset_path("other") == writable / "soma" / "other"
-    assert verify("mine") == verify(str(path)) == manifest_at(path)
-    assert manifest_at(writable / "soma" / "other") is None
+    assert verify("mine") == verify(str(path)) == guarded(str(path), {})
+    assert guarded(str(writable / "soma" / "other"), {}) is None
     assert [(row.name, row.cells, row.state) for row in list_datasets()][-1] == ("mine", load(path).n_obs, "ready")
     (path / "obs" / "stray").touch()
     repair = rf"alb download -s 1 -e 3 -c {ONE} -v 60 -u {census.uri} -n mine -f makes it again$"

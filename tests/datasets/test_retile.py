@@ -16,7 +16,7 @@ from command import ALB, environment
 from making import gone, leftovers, silent, writer_at
 from s3 import S3
 from slices import content
-from tiny import Tiny, coordinates, write_tables, write_tiny
+from tiny import Tiny, coordinates, joinids, write_tables, write_tiny
 
 from alb_core.base.errors import AlbError
 from alb_core.datasets.find import list_datasets
@@ -115,6 +115,30 @@ def test_any_experiment_is_copied_whole(writable: Path, tmp_path: Path) -> None:
             read = x.read().tables().concat()
             assert read.schema.field("soma_data").type == table.schema.field("soma_data").type
             assert read.sort_by("soma_dim_0").to_pydict() == table.sort_by("soma_dim_0").to_pydict()
+
+
+def test_another_measurement_and_layer(writable: Path, tmp_path: Path) -> None:
+    """As tiledbsoma.io makes of an h5ad: X/data. The copy has it where benchmarks look, and says how to repeat it."""
+    path = write_tables(
+        tmp_path / "mine",
+        joinids(2),
+        joinids(3),
+        coordinates([1], [2], [5]),
+        "data",
+        {"raw": coordinates([0], [0], [1])},
+    )
+    with tiledbsoma.Experiment.open(path, "w") as experiment:
+        experiment.ms.set("peaks", tiledbsoma.Measurement.open(f"{path}/ms/RNA"), use_relative_uri=True)
+    lines: list[str] = []
+    copy = retile(path, "copy", report=lines.append, measurement="peaks", layer="data")
+    assert verify("copy") == copy and copy.x_sum == 5
+    assert lines[1:3] == [
+        "X/data of measurement peaks becomes X/raw of RNA",
+        "left out, since a dataset has no place for it: ms/RNA, ms/peaks/X/raw",
+    ]
+    (writable / "soma" / "copy" / "more").write_bytes(b"")
+    with pytest.raises(AlbError, match=r"alb data retile .* copy --measurement peaks --layer data --replace makes it"):
+        verify("copy")
 
 
 def test_an_experiment_on_s3(writable: Path, tiny_without_gaps: Tiny, s3_server: S3) -> None:

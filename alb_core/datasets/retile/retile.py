@@ -26,12 +26,11 @@ from tqdm import tqdm
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked
 from alb_core.base.paths import data_root, datasets_root
+from alb_core.datasets.bucket import guarded
 from alb_core.datasets.find import location
 from alb_core.datasets.manifest import (
     RETILED,
-    X_PATH,
     Manifest,
-    manifest_at,
     origin,
     refusal,
     replacing,
@@ -40,7 +39,7 @@ from alb_core.datasets.manifest import (
     write_manifest,
 )
 from alb_core.datasets.obs_var_reader import TableReader
-from alb_core.datasets.retile.source import SourceExperiment, SourceLayer, opened
+from alb_core.datasets.retile.source import MEASUREMENT, RAW, SourceExperiment, SourceLayer, opened
 from alb_core.datasets.retry import Retry
 from alb_core.datasets.spec import KNOWN, RowLayout, checked_name
 from alb_core.datasets.verify import prove
@@ -60,6 +59,8 @@ def retile(
     report: Callable[[str], None],
     replace: bool = False,
     config: Mapping[str, str] | None = None,
+    measurement: str = MEASUREMENT,
+    layer: str = RAW,
     retry: Retry | None = None,
 ) -> Manifest:
     """Copy an experiment into a dataset for shuffled row reads; one process does it, others wait.
@@ -71,11 +72,12 @@ def retile(
     uri = location(source)
     _require_another(uri, path, source)
     _require_free(name)
-    manifest = None if "://" in uri else manifest_at(Path(uri))
+    manifest = guarded(uri, config or {})
+    chosen = {} if (measurement, layer) == (MEASUREMENT, RAW) else {"measurement": measurement, "layer": layer}
     retry = retry or Retry()
     with ExitStack() as stack:
         _require_missing(path, replace)
-        experiment = stack.enter_context(opened(uri, config or {}))
+        experiment = stack.enter_context(opened(uri, config or {}, measurement, layer))
         layout.require_fitting(len(experiment.obs.joinids))
         ensure_writer()
         stack.enter_context(locked(path.parent / f".{name}.lock", f"making dataset {name}"))
@@ -83,13 +85,15 @@ def retile(
         _require_missing(path, replace)
         _require_room(path.parent, name, uri, experiment)
         report(f"retiling {source} to {path}: {_description(experiment, layout)}")
+        if chosen:
+            report(f"X/{layer} of measurement {measurement} becomes X/{RAW} of {MEASUREMENT}")
         if experiment.left_out:
             report(f"left out, since a dataset has no place for it: {', '.join(experiment.left_out)}")
         started = time.monotonic()
         with replacing(path) as stage:
-            made = _write(stage, name, uri if "://" in uri else _word(uri), manifest, experiment, layout, retry)
-            if manifest is not None:
-                _require_same(Path(uri), manifest, made)
+            made = _write(stage, name, uri if "://" in uri else _word(uri), manifest, experiment, layout, chosen, retry)
+            if manifest is not None and not chosen:
+                _require_same(uri, manifest, made)
             try:
                 prove(stage, made)
             except AlbError as error:
@@ -123,8 +127,7 @@ def _require_room(root: Path, name: str, uri: str, experiment: SourceExperiment)
     if "://" in uri:
         needed = sum(layer.entries for layer in experiment.layers) * _ENTRY_BYTES * _SURPLUS
     else:
-        parts = [Path(uri, "obs"), Path(uri, X_PATH.parents[1], "var")]
-        parts += [Path(uri, X_PATH.parent, layer.name) for layer in experiment.layers]
+        parts = [Path(part.removeprefix("file://")) for part in experiment.places]
         needed = sum(size_on_disk(part) for part in parts if part.is_dir()) * _SURPLUS
     free = shutil.disk_usage(root).free
     if needed > free:
@@ -157,6 +160,7 @@ def _write(
     manifest: Manifest | None,
     experiment: SourceExperiment,
     layout: RowLayout,
+    chosen: Mapping[str, str],
     retry: Retry,
 ) -> Manifest:
     """Write the experiment and its manifest into an empty directory."""
@@ -190,6 +194,7 @@ def _write(
         "source": source,
         "origin": None if first is None else dict(zip(("name", "kind", "spec"), first, strict=True)),
         **layout.as_json(),
+        **chosen,
         "layers": {layer.name: layer.totals.checksum for layer in experiment.layers},
     }
     return write_manifest(
@@ -208,9 +213,10 @@ def _write(
     )
 
 
-def _require_same(path: Path, manifest: Manifest, made: Manifest) -> None:
+def _require_same(uri: str, manifest: Manifest, made: Manifest) -> None:
     """Refuse a source that is not what its own manifest says."""
     for field in ("nnz", "x_sum", "x_checksum", "obs_checksum", "var_checksum"):
         found, expected = getattr(made, field), getattr(manifest, field)
         if found != expected:
-            raise refusal(path, f"has {field} {found}, its manifest says {expected}", asdict(manifest))
+            reason = f"has {field} {found}, its manifest says {expected}"
+            raise AlbError(f"dataset {uri} {reason}") if "://" in uri else refusal(Path(uri), reason, asdict(manifest))

@@ -21,6 +21,7 @@ from alb_core.loader.soma import open_experiment, sparse_x
 
 Int64 = npt.NDArray[np.int64]
 
+#: What a dataset calls the measurement and the layer that are chosen of its source.
 MEASUREMENT, RAW = "RNA", "raw"
 
 #: Non-zeros of a batch for the writer.
@@ -79,28 +80,36 @@ class SourceExperiment:
     layers: tuple[SourceLayer, ...]
     #: Names of the other members.
     left_out: tuple[str, ...]
+    #: Where obs, var and the layers lie.
+    places: tuple[str, ...]
 
 
 @contextmanager
-def opened(uri: str, config: Mapping[str, str]) -> Iterator[SourceExperiment]:
-    """Open an experiment, to be copied."""
+def opened(
+    uri: str, config: Mapping[str, str], measurement: str = MEASUREMENT, layer: str = RAW
+) -> Iterator[SourceExperiment]:
+    """Open an experiment, to be copied: the layer becomes ``raw`` of the copy, the measurement its ``RNA``."""
     with open_experiment(uri, config={**BOUNDED, **config}) as experiment:
-        rna, _ = sparse_x(experiment, MEASUREMENT, RAW, uri)
+        rna, _ = sparse_x(experiment, measurement, layer, uri)
         for name, parent in (("obs", experiment), ("var", rna)):
             if name not in parent:
-                raise AlbError(f"{uri} has no {name}, expected an experiment with obs and ms/{MEASUREMENT}/var")
+                raise AlbError(f"{uri} has no {name}, expected an experiment with obs and ms/{measurement}/var")
         with with_smaller_buffers(experiment.obs, config) as obs, with_smaller_buffers(rna.var, config) as var:
             tables = TableReader(obs, "obs"), TableReader(var, "var")
             layers = []
-            for name in sorted(rna.X, key=lambda name: (name != RAW, name)):
-                x = sparse_x(experiment, MEASUREMENT, name, uri)[1]
-                layer = SourceLayer(x, name, tables[0].joinids, tables[1].joinids)
-                if not (pa.types.is_integer(layer.type) or pa.types.is_floating(layer.type)):
-                    raise AlbError(f"X layer {name!r} of {uri} holds {layer.type}, expected integers or floats")
-                layers.append(layer)
+            # Another layer that is called raw would have the place of the one that was chosen.
+            kept = [layer, *sorted(name for name in rna.X if name not in (layer, RAW))]
+            for name in kept:
+                x = sparse_x(experiment, measurement, name, uri)[1]
+                one = SourceLayer(x, RAW if name == layer else name, tables[0].joinids, tables[1].joinids)
+                if not (pa.types.is_integer(one.type) or pa.types.is_floating(one.type)):
+                    raise AlbError(f"X layer {name!r} of {uri} holds {one.type}, expected integers or floats")
+                layers.append(one)
             left_out = [
                 *sorted(set(experiment) - {"obs", "ms"}),
-                *(f"ms/{name}" for name in sorted(set(experiment.ms) - {MEASUREMENT})),
-                *(f"ms/{MEASUREMENT}/{name}" for name in sorted(set(rna) - {"var", "X"})),
+                *(f"ms/{name}" for name in sorted(set(experiment.ms) - {measurement})),
+                *(f"ms/{measurement}/X/{name}" for name in sorted(set(rna.X) - set(kept))),
+                *(f"ms/{measurement}/{name}" for name in sorted(set(rna) - {"var", "X"})),
             ]
-            yield SourceExperiment(*tables, tuple(layers), tuple(left_out))
+            places = (experiment.obs.uri, rna.var.uri, *(rna.X[name].uri for name in kept))
+            yield SourceExperiment(*tables, tuple(layers), tuple(left_out), places)

@@ -18,6 +18,7 @@ from alb_core.base.files import locked
 from alb_core.base.paths import datasets_root
 from alb_core.base.pythons import measured
 from alb_core.datasets.content import table_checksum
+from alb_core.datasets.guard import guard
 from alb_core.datasets.manifest import Manifest, quick_check, refusal, replacing, summary, write_manifest
 from alb_core.datasets.spec import KNOWN, Spec, checked_name, differences, resolved
 from alb_core.datasets.synthetic.cells import Population
@@ -31,7 +32,7 @@ def ensure(name: str) -> Path:
     path = datasets_root() / checked_name(name)
     if not path.exists():
         make(name, resolved(name), report=lambda line: print(f"alb: {line}", file=sys.stderr, flush=True))
-    _require_readable(path, quick_check(path))
+    _require_readable(path, guard(path))
     return path
 
 

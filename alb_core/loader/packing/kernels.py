@@ -10,6 +10,8 @@ The kernels are compiled by numba and release Python's lock: packing, unpacking 
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from typing import Any
 
 import numba
@@ -35,8 +37,23 @@ LARGEST = 1 + 4 + 4 + 1 + 4
 UNKNOWN_ROW = -1
 UNKNOWN_COLUMN = -2
 
-#: Decorator: compiled once, kept on disk, without Python's lock.
-kernel = numba.njit(nogil=True, cache=True, boundscheck=False)
+
+def kernel(function: Any) -> Any:
+    """Decorator: compiled once, kept on disk, without Python's lock."""
+    try:
+        return numba.njit(nogil=True, cache=True, boundscheck=False)(function)
+    except RuntimeError:  # no place for a cache
+        _mention_no_cache()
+        return numba.njit(nogil=True, boundscheck=False)(function)
+
+
+@cache
+def _mention_no_cache() -> None:
+    warnings.warn(
+        "the kernels of method numba are compiled anew in this process, which takes seconds: set NUMBA_CACHE_DIR to a "
+        "directory that may be written to",
+        stacklevel=3,
+    )
 
 
 @kernel
@@ -139,7 +156,7 @@ def pack(
                     at += 1
                 else:
                     pool[page, at] = _JUMP
-                    _put32(pool[page], at + 1, in_batch)  # type: ignore[arg-type]
+                    _put32(pool[page], at + 1, in_batch)
                     _put32(pool[page], at + 5, column)
                     at += 9
                     at_row = in_batch

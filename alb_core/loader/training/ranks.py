@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch.distributed
 
 from alb_core.base.errors import AlbError
@@ -45,6 +46,8 @@ def faults(rank: int | None, world_size: int | None) -> list[str]:
         return []
     if rank is None or world_size is None:
         return [f"rank is {rank} and world_size {world_size}, expected both or neither"]
+    if not all(isinstance(number, (int, np.integer)) for number in (rank, world_size)):
+        return [f"rank is {rank!r} and world_size {world_size!r}, expected whole numbers"]
     if world_size < 1:
         return [f"world_size is {world_size}, expected 1 or more"]
     return [] if 0 <= rank < world_size else [f"rank is {rank}, expected 0 to {world_size - 1}"]
