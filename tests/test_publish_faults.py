@@ -1,6 +1,7 @@
 """What `asv publish` and `asv preview` do where not all is as it should be; nothing is ever removed."""
 
 import json
+import resource
 import socket
 import subprocess
 
@@ -118,6 +119,23 @@ def test_a_branch_of_pages_is_made_of_the_same_site(site):
     refused = site.asv("gh-pages", "--no-push", **named)
     assert refused.returncode == 2 and "Move it away, or choose another directory with --html-dir" in lines(refused)[-1]
     assert (site.root / "html" / "thesis.tex").exists() and not list(site.root.glob(".html.*"))
+
+
+@pytest.mark.parametrize("room", [pytest.param(100, marks=pytest.mark.nightly), 20_000])
+def test_a_full_disk_is_one_line_and_keeps_the_site(site, room):
+    """The first level ends what asv reads from, the second the copy of its template."""
+    (site.root / "full").mkdir(exist_ok=True)
+    (site.root / "full" / "asv.js").write_text("a site")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        done = site.asv("publish", "--html-dir", "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert "cannot write" in lines(done)[-1] and "File too large" in lines(done)[-1]
+    assert (site.root / "full" / "asv.js").read_text() == "a site"
+    assert not list(site.root.glob(".full.*")) and not list((site.data / "scratch").iterdir())
 
 
 def test_a_taken_port_is_said_and_the_next_one_is_free(capsys):

@@ -32,7 +32,7 @@ from asv.repo import get_repo
 
 from alb_core.asv_plugin import publishers
 from alb_core.base.errors import AlbError
-from alb_core.base.files import locked
+from alb_core.base.files import full_disk, locked
 from alb_core.base.paths import data_root, environment_roots
 from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.rounds import asv_patches, prepare, selections
@@ -73,6 +73,13 @@ def _placed(function: Within) -> Within:
             return function(conf, args, run)
         except AlbError as error:
             print(f"alb: {error}", file=sys.stderr)
+            sys.exit(2)
+        except OSError as error:
+            # asv copies and writes what it publishes without a look at the disk.
+            reason = full_disk(error)
+            if reason is None:
+                raise
+            print(f"alb: {reason}: make room, and repeat the command", file=sys.stderr)
             sys.exit(2)
 
     return placed

@@ -6,7 +6,6 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from tqdm import tqdm
 
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
-from alb_core.base.files import write_atomically
+from alb_core.base.files import scratch_directory, write_atomically
 from alb_core.cli.source import located
 from alb_core.datasets.find import dataset_path
 from alb_core.loader import order
@@ -82,8 +81,8 @@ def compare_loaders(
     source = located(str(dataset_path(dataset.removeprefix("file://"))))
     workload = LoaderWorkload(dataset, source.location, chunk_size=chunk_size, block_size=block_size, **given)
     processes.preload()  # imports take seconds, beside what is looked at meanwhile
-    with TemporaryDirectory(prefix="alb-compare-") as place:
-        session = Session(Path(place), number=rounds, timeout_seconds=patience, bars=progress_bars, say=_say)
+    with scratch_directory("compare") as place:
+        session = Session(place, number=rounds, timeout_seconds=patience, bars=progress_bars, say=_say)
         n_rows = session.open(source.location, source.manifest)
         _note_few_blocks(order.n_blocks(n_rows, spec))
         about = {"dataset": dataset, "n_rows": n_rows, "rounds": rounds}

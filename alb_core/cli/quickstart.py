@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 from asv.config import Config
 
 from alb_core.base.errors import AlbError
+from alb_core.base.files import scratch_directory
 from alb_core.base.paths import suite_root
 from alb_core.base.processes import Program
 from alb_core.commits.builds.wheels import installable
@@ -43,12 +43,12 @@ def quickstart() -> None:
     oldest, *_, newest = installable(releases_lock.load())
     _say(f"3/4 measuring tiledb-soma {oldest.version} and {newest.version} (short form)")
     machine = machines.settle(Path(conf.results_dir), None)
-    with tempfile.NamedTemporaryFile("w", suffix=".hashes") as hashes:
-        hashes.write(f"{oldest.commit}\n{newest.commit}\n")
-        hashes.flush()
+    with scratch_directory("quickstart") as place:
+        hashes = place / "hashes"
+        hashes.write_text(f"{oldest.commit}\n{newest.commit}\n")
         selection = [word for pattern in SHORT_FORM for word in ("--bench", pattern)]
         once = ["--attribute", "rounds=1", "--attribute", "repeat=1", "--skip-existing-successful"]
-        _asv("run", f"HASHFILE:{hashes.name}", "--machine", machine, *selection, *once)
+        _asv("run", f"HASHFILE:{hashes}", "--machine", machine, *selection, *once)
     _say("4/4 publishing")
     _asv("publish")
     found = commits_table.rows(conf, machine, [oldest.commit, newest.commit])

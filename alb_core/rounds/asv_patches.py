@@ -5,8 +5,8 @@ tests/rounds/test_asv_patches.py fails where a new asv has not what is patched, 
 
 from __future__ import annotations
 
+import os
 import sys
-import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from asv import results as results_module
+from asv import util
 from asv.commands import Command
 from asv.config import Config
 from asv.results import Results, get_filename
 
-from alb_core.base.errors import AlbError
-from alb_core.base.files import ensure_directory
+from alb_core.base.files import written_beside
 from alb_core.rounds.results import carried_versions
 from alb_core.rounds.results.machines import BESIDE_RESULTS
 from alb_core.rounds.results.resolved_versions import of_another_build, resolved
 from alb_core.rounds.results.store import set_aside
 
 _ADD_RESULT, _LOAD, _LOAD_DATA, _SAVE = Results.add_result, Results.load, Results.load_data, Results.save
-_ITER_RESULTS_PATHS = results_module.iter_results_paths
+_ITER_RESULTS_PATHS, _WRITE_JSON = results_module.iter_results_paths, util.write_json
 
 
 def install() -> None:
@@ -35,6 +35,8 @@ def install() -> None:
     results_module.iter_results_paths = _iter_results_paths
     # asv drops what it has of an earlier version, though the version may be the same in part.
     Results.add_result = _add_result
+    # asv writes in place: results, benchmarks.json and machine.json would be half there where it is killed meanwhile.
+    util.write_json = _write_json
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def versions_saved(*environments: Path) -> Iterator[None]:
 
     def save(self: Results, result_dir: str) -> None:
         self._requirements = {**self._requirements, **resolved(environments, self.commit_hash)}
-        _save_atomically(self, Path(result_dir))
+        _SAVE(self, result_dir)
 
     def load_data(self: Results, result_dir: str) -> None:
         path = Path(result_dir) / get_filename(self.params["machine"], self.commit_hash, self.env_name)
@@ -109,14 +111,7 @@ def _add_result(self: Results, benchmark: dict[str, Any], *args: Any, **options:
     return _ADD_RESULT(self, benchmark, *args, **options)
 
 
-def _save_atomically(results: Results, directory: Path) -> None:
-    """Write a results file, or leave what was there: asv writes in place, and may be killed meanwhile."""
-    name = get_filename(results.params["machine"], results.commit_hash, results.env_name)
-    place = directory / name
-    ensure_directory(place.parent)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".results-", dir=directory.parent) as stage:
-            _SAVE(results, stage)
-            (Path(stage) / name).replace(place)
-    except OSError as error:
-        raise AlbError(f"cannot write {place}: {error.strerror}; what it held stays") from error
+def _write_json(path: str, data: Any, api_version: int | None = None, compact: bool = False) -> None:
+    # What is a link in a user's home stays one.
+    with written_beside(Path(os.path.realpath(path)), durable=False) as stage:
+        _WRITE_JSON(str(stage), data, api_version, compact)

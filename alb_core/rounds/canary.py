@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from alb_core.base.errors import AlbError, one_line
+from alb_core.base.files import scratch_directory
 from alb_core.base.processes import run
 from alb_core.rounds import pairs
 
@@ -95,8 +94,8 @@ def work(seconds: float) -> dict[str, list[float]]:
 
     values = np.random.default_rng(0).random(_CELLS)
     times: dict[str, list[float]] = {"numpy": [], "read": []}
-    with tempfile.TemporaryDirectory(prefix="alb-canary-") as place:
-        uri = str(Path(place) / "array")
+    with scratch_directory("canary") as place:
+        uri = str(place / "array")
         column = np.arange(_CELLS, dtype=np.int64)
         with tiledbsoma.SparseNDArray.create(uri, type=pa.float64(), shape=(_CELLS,)) as array:
             array.write(pa.table({"soma_dim_0": column, "soma_data": values}))

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -7,7 +8,16 @@ import time
 import pytest
 
 from alb_core.base.errors import AlbError
-from alb_core.base.files import ensure_directory, locked, sha256_of, staged_directory, write_atomically
+from alb_core.base.files import (
+    ensure_directory,
+    full_disk,
+    locked,
+    scratch_directory,
+    sha256_of,
+    staged_directory,
+    write_atomically,
+    written_beside,
+)
 
 CONTEXT = multiprocessing.get_context("fork")
 
@@ -66,6 +76,56 @@ def test_what_a_killed_process_left_counts_as_nothing_and_goes(tmp_path):
     with staged_directory(tmp_path / "place") as stage:
         (stage / "y").write_text("y")
     assert [path.name for path in tmp_path.rglob("*")] == ["place", "y"]
+
+
+@pytest.mark.parametrize("kind", ["file", "scratch"])
+def test_what_a_killed_process_held_goes_with_the_next_and_what_a_live_one_holds_stays(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("ALB_DATA", str(tmp_path))
+    held = {"file": lambda: written_beside(tmp_path / "file"), "scratch": lambda: scratch_directory("trial")}[kind]
+    program = {
+        "file": "files.written_beside(pathlib.Path(sys.argv[1]) / 'file')",
+        "scratch": "files.scratch_directory('trial')",
+    }[kind]
+    root = tmp_path / "scratch" if kind == "scratch" else tmp_path
+
+    def killed():
+        words = f"import os, pathlib, sys; from alb_core.base import files\nwith {program}: os.kill(os.getpid(), 9)"
+        subprocess.run([sys.executable, "-c", words, str(tmp_path)], check=False)
+
+    with held() as mine:
+        killed()
+        [left] = set(root.iterdir()) - {mine}
+        with held() as another:
+            assert set(root.iterdir()) == {mine, another} and not left.exists()
+    assert [path.name for path in root.iterdir()] == (["file"] if kind == "file" else [])
+
+
+def test_many_processes_write_one_file_and_take_nothing_from_one_another(tmp_path):
+    program = (
+        "import pathlib, sys; from alb_core.base.files import write_atomically\n"
+        "for _ in range(100): write_atomically(pathlib.Path(sys.argv[1]), sys.argv[2].encode() * 1000)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "file"), name]) for name in "abc"]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert (tmp_path / "file").read_text() in {name * 1000 for name in "abc"}
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_has_no_locks_is_written_and_nothing_is_swept(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("alb_core.base.files.fcntl.flock", none)
+    (tmp_path / ".file.partial-other").write_text("")
+    write_atomically(tmp_path / "file", b"x")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", ".file.partial-other"}
+
+
+def test_a_lack_of_room_is_told_from_other_faults(tmp_path):
+    assert full_disk(OSError(28, "No space left on device", "a/b")) == "cannot write a/b: No space left on device"
+    copied = shutil.Error([("from", "to", "[Errno 28] No space left on device")])
+    assert "cannot write to: " in full_disk(copied)
+    assert full_disk(shutil.Error([("from", "to", "denied")])) is full_disk(PermissionError(13, "denied")) is None
 
 
 # -- locks -------------------------------------------------------------------------------------------------------------

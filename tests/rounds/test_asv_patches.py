@@ -1,13 +1,17 @@
 """asv still has what is patched in it, and what is used of it that it does not promise."""
 
 import inspect
+import json
 from argparse import Namespace
 
 import pytest
 from asv import results as results_module
+from asv import util
+from asv.benchmarks import Benchmarks
 from asv.commands import Command
 from asv.commands.show import Show
 from asv.environment import Environment
+from asv.machine import Machine, MachineCollection
 from asv.results import Results
 from recorded import BASE, blank
 
@@ -28,6 +32,7 @@ def test_what_is_patched_has_the_signature_that_the_patch_expects():
     assert parameters(asv_patches._LOAD) == ["path", "machine_name"]
     assert parameters(asv_patches._LOAD_DATA) == ["self", "result_dir"]
     assert parameters(asv_patches._ADD_RESULT)[:3] == ["self", "benchmark", "result"]
+    assert parameters(asv_patches._WRITE_JSON) == ["path", "data", "api_version", "compact"]
     assert parameters(Command.run_from_conf_args) == ["conf", "args"]
     assert "machine_name" in parameters(results_module.iter_results_for_machine)
 
@@ -36,8 +41,22 @@ def test_asv_calls_what_is_patched_by_the_name_that_is_patched():
     for caller in (results_module.iter_results, results_module.iter_results_for_machine_and_hash):
         assert "iter_results_paths" in caller.__code__.co_names and "Results" in caller.__code__.co_names
     assert "run_from_conf_args" in Command.run_from_args.__code__.co_names
+    for caller in (Results.save, Machine.save, Benchmarks.save, MachineCollection.save):
+        assert "write_json" in caller.__code__.co_names, caller
     assert "load" in Results.load_data.__code__.co_names
     assert "plugin_manager" in inspect.getsource(Command.run_from_args), "after the command is chosen"
+
+
+def test_what_asv_writes_is_whole_or_as_before_and_a_link_stays_a_link(tmp_path, monkeypatch):
+    asv_patches.install()
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    link.symlink_to(real)
+    util.write_json(str(link), {"b": 1, "a": 2}, 1)
+    before = real.read_text()
+    assert link.is_symlink() and json.loads(before) == {"a": 2, "b": 1, "version": 1}
+    with pytest.raises(TypeError):
+        util.write_json(str(link), {"a": object()}, 1)
+    assert real.read_text() == before and {path.name for path in tmp_path.iterdir()} == {"real.json", "link.json"}
 
 
 @pytest.mark.parametrize("name", [*carried_versions.BY_NAME, "_requirements"])

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from alb_core.base import certificate
 from alb_core.base.environments import pip
 from alb_core.base.errors import AlbError
-from alb_core.base.files import locked, staged_directory
+from alb_core.base.files import locked, scratch_directory, staged_directory
 from alb_core.base.paths import wheels_root
 from alb_core.base.processes import run
 from alb_core.commits.builds.cache import mark_used
@@ -152,12 +151,12 @@ def _wheel(project: LocalProject, home: Path, found: Checkout, environment: Path
 
 def _build(project: LocalProject, home: Path, found: Checkout, environment: Path, stage: Path) -> None:
     """Build from a copy: a build in place would leave its traces in the user's checkout."""
-    with tempfile.TemporaryDirectory(prefix="alb-checkout-") as name:
+    with scratch_directory("checkout") as copy:
         for file in _files(home):
-            (Path(name) / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(home / file, Path(name) / file)
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(home / file, copy / file)
         # Both take their version from git, which the copy is outside of.
         variables = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": found.version}
         variables.pop("PYTHONPATH", None)
-        words = ["wheel", "--no-deps", "--wheel-dir", str(stage), name]
+        words = ["wheel", "--no-deps", "--wheel-dir", str(stage), str(copy)]
         pip(environment / "bin" / "python", words, f"cannot build {project.name} of {home}", env=variables)

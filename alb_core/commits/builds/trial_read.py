@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
+from alb_core.base.files import scratch_directory
 from alb_core.base.paths import suite_root
 from alb_core.base.processes import NoEndError, run
 
@@ -41,8 +41,8 @@ TIMEOUT = 120
 
 def trial_read(python: Path, wheels: Sequence[Path]) -> str | None:
     """Import a wheel in a throw-away place, and read with it."""
-    with tempfile.TemporaryDirectory(prefix="alb-trial-") as name:
-        place, scratch = Path(name) / "site", Path(name) / "data"
+    with scratch_directory("trial") as directory:
+        place, scratch = directory / "site", directory / "data"
         scratch.mkdir()
         try:
             for wheel in wheels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 from tqdm import tqdm
 
 from alb_core.base.errors import AlbError
+from alb_core.base.files import scratch_directory
 from alb_core.base.paths import suite_root
 from alb_core.base.pythons import measured, pythons
 from alb_core.commits.history.git import create, git
@@ -85,8 +85,7 @@ def with_commits(standing: list[Release], fresh: list[Release], cache: Path) -> 
         return []
     everything = [*standing, *fresh]
     sdists = fetch({"tiledbsoma": [release.sdist for release in everything]}, cache)
-    with tempfile.TemporaryDirectory() as name:
-        stage = Path(name)
+    with scratch_directory("releases") as stage:
         create(stage, zip(everything, sdists, strict=True))
         return [
             replace(

@@ -8,16 +8,18 @@ stand in the user's own file as well.
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asv import util
 from asv.machine import Machine, MachineCollection
 
 from alb_core.base.documents import Format
 from alb_core.base.errors import AlbError
+from alb_core.base.files import write_atomically
 
 #: What must agree for a computer to be the one that a name belongs to, or of its very kind. The operating system's
 #: version is recorded and not compared: updates keep the hardware.
@@ -62,13 +64,8 @@ def this_computer() -> dict[str, str]:
 def registered(results: Path, name: str) -> dict[str, str] | None:
     """Return the hardware that a name belongs to: as committed with its results, else as this user's asv knows it."""
     beside = results / name / "machine.json"
-    home = Path(MachineCollection.get_machine_file_path())
-    for path, entry in ((beside, None), (home, name)):
-        content = _FORMAT.read(path) or {}
-        found: dict[str, str] | None = content if entry is None else content.get(entry)
-        if found:
-            return found
-    return None
+    found: dict[str, str] | None = _FORMAT.read(beside) or _known().get(name)
+    return found or None
 
 
 def why_not_here(results: Path, name: str, owner: dict[str, str], here: dict[str, str]) -> str:
@@ -77,7 +74,7 @@ def why_not_here(results: Path, name: str, owner: dict[str, str], here: dict[str
     if found:
         return f"is another computer ({'; '.join(found)})"
     home = Path(MachineCollection.get_machine_file_path())
-    if (results / name / "machine.json").exists() and name not in (_FORMAT.read(home) or {}):
+    if (results / name / "machine.json").exists() and name not in _known():
         return f"has results, and {home} does not say that they are of this computer"
     return ""
 
@@ -137,14 +134,16 @@ def claim(results: Path, name: str) -> None:
     check_name(name)
     here = this_computer()
     _register(name, here)
-    if (results / name / "machine.json").exists():
-        machine = Machine.load(machine_name=name)
-        machine.save(str(results))
+    beside = results / name / "machine.json"
+    if beside.exists():
+        _write(beside, {"machine": name, **here, "version": Machine.api_version})
 
 
 def default_name() -> str:
     """Return the name that asv takes without ``--machine``: the only one it knows, else the computer's own."""
-    known = _FORMAT.find(Path(MachineCollection.get_machine_file_path())) or {}
+    known: dict[str, Any] = {}
+    with suppress(AlbError):
+        known = _known()
     own: str = Machine.get_unique_machine_name()
     names = [key for key in known if key != "version"]
     return names[0] if len(names) == 1 and own not in names else own
@@ -189,9 +188,19 @@ def _same(field: str, one: str, other: str) -> bool:
 
 def _register(name: str, hardware: dict[str, str]) -> None:
     entry = {"machine": name, **hardware}
-    if (_FORMAT.find(Path(MachineCollection.get_machine_file_path())) or {}).get(name) == entry:
-        return
-    try:
-        MachineCollection.save(name, entry)
-    except (OSError, util.UserError) as error:
-        raise AlbError(f"cannot write {MachineCollection.get_machine_file_path()}: {error}") from error
+    home = Path(MachineCollection.get_machine_file_path())
+    known = _known()
+    if known.get(name) != entry:
+        _write(home, {**known, name: entry, "version": MachineCollection.api_version})
+
+
+def _known() -> dict[str, Any]:
+    """Machines that this user's asv knows, and the version of the file."""
+    home = Path(MachineCollection.get_machine_file_path())
+    # A full disk left it so, before it was written beside its place.
+    return {} if home.exists() and not home.stat().st_size else _FORMAT.read(home) or {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Write a file as asv does, whole or not at all; what is a link in a user's home stays one."""
+    write_atomically(path.resolve(), json.dumps(content, indent=4, sort_keys=True).encode())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from asv.results import Results
 from asv.util import UserError, load_json, write_json
 
 from alb_core.base.errors import AlbError, one_line
+from alb_core.base.files import scratch_directory
 from alb_core.rounds.results import shared
 from alb_core.rounds.results.carried_versions import carry, same
 from alb_core.rounds.results.machines import BESIDE_RESULTS
@@ -72,12 +72,9 @@ class Examined:
 @contextmanager
 def drawn_alone(results: Path, examined: Examined) -> Iterator[Path]:
     """Make a results directory of what is drawn of the valid files; it lasts for the block."""
-    with tempfile.TemporaryDirectory(prefix="alb-results-") as place:
-        try:
-            _fill(Path(place), results, examined)
-        except OSError as error:
-            raise AlbError(f"cannot write {place}: {error.strerror}; free some space, or set TMPDIR") from error
-        yield Path(place)
+    with scratch_directory("results") as place:
+        _fill(place, results, examined)
+        yield place
 
 
 def _fill(place: Path, results: Path, examined: Examined) -> None:

@@ -1,4 +1,5 @@
 import json
+import resource
 
 import pytest
 from asv.machine import MachineCollection
@@ -45,6 +46,24 @@ def test_the_first_use_registers_and_asks_nothing(tmp_path, home, capsys):
     before = home.read_bytes()
     machines.settle(tmp_path / "results", "lab-2")
     assert capsys.readouterr().err == "" and home.read_bytes() == before
+
+
+def test_a_full_disk_keeps_both_files_and_an_empty_one_counts_as_none(tmp_path, home):
+    home.write_text("")
+    assert machines.registered(tmp_path, "lab") is None
+    beside = committed(tmp_path, "lab")
+    machines.claim(tmp_path, "lab")
+    before = home.read_bytes(), beside.read_bytes()
+    assert json.loads(before[0])["lab"] and before[1] == before[1].rstrip()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        for name in ("lab", "new"):
+            with pytest.raises(AlbError, match="File too large"):
+                machines.claim(tmp_path, name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (home.read_bytes(), beside.read_bytes()) == before
 
 
 @pytest.mark.parametrize("kept", ["results", "home"])

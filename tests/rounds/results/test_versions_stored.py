@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 import pytest
-from asv import util
 from asv.results import Results
 from recorded import BASE, MACHINE, blank
 
@@ -46,17 +45,17 @@ def test_a_commit_that_was_not_installed_has_none(tmp_path):
 
 
 def test_a_write_that_is_cut_short_keeps_what_was_there(tmp_path, monkeypatch):
+    asv_patches.install()
     with asv_patches.versions_saved(tmp_path / "env"):
         blank(BASE).save(str(tmp_path / "results"))
         [path] = (tmp_path / "results").glob("m/*.json")
         before = path.read_bytes()
 
         def cut(path, *rest, **named):
-            Path(path).parent.mkdir()
             Path(path).write_text("{")
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(util, "write_json", cut)
+        monkeypatch.setattr(asv_patches, "_WRITE_JSON", cut)
         with pytest.raises(AlbError, match="No space left on device; what it held stays"):
             blank(BASE).save(str(tmp_path / "results"))
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
