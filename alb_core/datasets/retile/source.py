@@ -40,22 +40,29 @@ class SourceLayer:
         self.totals = ExactTotals()
 
     def batches(self, retry: Retry, advance: Callable[[int], object]) -> Iterator[pa.RecordBatch]:
-        """Read all of it, by row and column; ``advance`` takes the number of entries as they are read."""
-        self.totals = ExactTotals()
+        """Read all of it, by row and column; ``advance`` takes the number of entries as they are read.
+
+        Zeros that are stored are left out: epochs, which are held against the copy's manifest, count none.
+        """
+        self.totals, zeros = ExactTotals(), 0
         schema = pa.schema([("soma_dim_0", pa.int64()), ("soma_dim_1", pa.int64()), ("soma_data", self.type)])
         height, width = (int(length) for length in self._x.shape)
         reader = RowReader(self._x, min(int(self._var[-1]) + 1, width), retry, MAX_NNZ)
         for joinids, rows, columns, values in reader.batches(self._obs[self._obs < height]):
+            if not (stored := values != 0).all():
+                zeros += len(values) - int(stored.sum())
+                rows, columns, values = rows[stored], columns[stored], values[stored]
             for start in range(0, len(values), _BATCH_NNZ):
                 part = slice(start, start + _BATCH_NNZ)
                 coordinates = joinids[rows[part]], columns[part].astype(np.int64), values[part]
                 self._add(*coordinates)
                 yield pa.RecordBatch.from_arrays([pa.array(column) for column in coordinates], schema=schema)
                 advance(len(coordinates[0]))
-        if self.totals.nnz != self.entries:
+        found = self.totals.nnz + zeros
+        if found != self.entries:
             raise AlbError(
-                f"{self._x.uri} holds {self.entries:,} entries, of which {self.totals.nnz:,} have rows in obs and var: "
-                "a dataset holds no others"
+                f"{self._x.uri} holds {self.entries:,} entries, of which {found:,} have rows in obs and var: a dataset "
+                "holds no others"
             )
 
     def _add(self, rows: Int64, columns: Int64, values: npt.NDArray[Any]) -> None:
