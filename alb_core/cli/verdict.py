@@ -29,6 +29,7 @@ def _build_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("base", required=False)
 @click.argument("head", required=False)
 @_build_options
+@click.option("--build", type=click.Choice(["both"]), help="Compile both commits here, also where a release has them.")
 @by_option
 @budget_option(default="10m", help="Time to measure by the clock, counts apart: 90s, 10m, 1h.")
 @bench_option
@@ -46,6 +47,7 @@ def verdict(
     base_env: Path | None,
     head_wheel: Path | None,
     head_env: Path | None,
+    build: str | None,
     by: str,
     budget: float,
     patterns: tuple[str, ...],
@@ -77,6 +79,7 @@ def verdict(
         base=base,
         head=head,
         builds=builds,
+        from_source=build == "both",
         by=by,
         budget=budget,
         patterns=patterns or VERDICT.patterns,

@@ -13,7 +13,7 @@ import copy
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asv import util
@@ -27,6 +27,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import campaign_root, environment_roots
 from alb_core.commits.builds import compilers, given
 from alb_core.commits.builds.given import GivenBuild
+from alb_core.commits.builds.install import make
 from alb_core.commits.history.releases_lock import Release
 from alb_core.rounds.asv_environment import StackEnvironment
 from alb_core.rounds.page_cache import libraries
@@ -203,7 +204,18 @@ def dependencies(base: InstalledCommit, head: InstalledCommit) -> list[str]:
 def built_otherwise(base: InstalledCommit, head: InstalledCommit) -> list[str]:
     """Say which libraries two commits have from other compilers, or with other flags; a sentence or none."""
     said = compilers.differences(*(compilers.built(libraries(each.environment.path)) for each in (base, head)))
-    return [f"{said}; --build both builds both commits here, alike"] if said else []
+    offer = "; --build both compiles commits here, alike"
+    return [said + offer * any(each.build_said is None for each in (base, head))] if said else []
+
+
+def compiled_here(conf: Config, name: str, commit: str) -> GivenBuild:
+    """Compile a commit, though a release may have its libraries; it is measured, and kept, like a build of a user."""
+    [environment] = environments_of(conf, environment_roots()[:1])
+    try:
+        _, wheel, _ = make(commit, environment.path, from_source=True)
+    except AlbError as error:
+        raise CouldNotMeasureError(f"{name} ({commit[:8]}) cannot be compiled: {error}") from error
+    return replace(given.of_wheel(wheel, "--build both"), name=f"{name} compiled here", commit=commit)
 
 
 def release_root(release: Release) -> Path:

@@ -23,7 +23,14 @@ from alb_core.commits.builds.given import GivenBuild
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.installed_commits import InstalledCommit, base_and_head, built_otherwise, commits_of, dependencies
+from alb_core.rounds.installed_commits import (
+    InstalledCommit,
+    base_and_head,
+    built_otherwise,
+    commits_of,
+    compiled_here,
+    dependencies,
+)
 from alb_core.rounds.measure import MeasuringSummary, measure
 from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import Rounds
@@ -62,6 +69,8 @@ class VerdictRequest:
     machine: str | None = None
     #: Builds that stand for BASE and HEAD, whatever the names.
     builds: tuple[GivenBuild | None, GivenBuild | None] = (None, None)
+    #: Whether commits are compiled here, though releases may have their libraries.
+    from_source: bool = False
     #: Whether a commit may be measured against itself.
     same: bool = False
     run_canary: bool = True
@@ -83,7 +92,13 @@ def run(request: VerdictRequest) -> tuple[Verdict, Context]:
         if (wanted[0] == wanted[1]) is not request.same:
             raise _unlike(names, wanted)
         counter = counter_for(request.by)
-        base, head = base_and_head(conf, repo, names, wanted, request.builds)
+        builds = list(request.builds)
+        if request.from_source:
+            builds = [
+                build or compiled_here(conf, name, commit)
+                for build, name, commit in zip(builds, names, wanted, strict=True)
+            ]
+        base, head = base_and_head(conf, repo, names, wanted, builds)
         benchmarks = discovered(conf, repo, head)
         counts = counted(conf, benchmarks, request.patterns, counter.kind) if counter else {}
         cases = [] if request.by == "work" else matched(conf, benchmarks, request.patterns)

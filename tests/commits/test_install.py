@@ -170,6 +170,22 @@ def test_a_tiledb_of_this_machine_is_part_of_what_is_built(
 
 
 @needs_compiler
+def test_a_release_is_compiled_where_that_is_asked_for(toy_history, environment, tiledb, capsys):
+    released, _, _ = install.make(toy_history.release, environment)
+    python = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
+    made = [install.make(commit, environment, from_source=True) for commit in (toy_history.release, python)]
+    assert [found.base for found, _, _ in made] == [f"source build of {toy_history.release}"] * 2
+    assert [install.make(commit, environment, from_source=True)[1] for commit in (toy_history.release, python)] == [
+        wheel for _, wheel, _ in made
+    ]
+    assert capsys.readouterr().err.count("from source") == 1
+    # Who does not ask gets the release's, as before.
+    assert released.kind == install.make(toy_history.release, environment)[0].kind == "release"
+    assert install.make(python, environment)[0].base == "1.7.3"
+    assert install.plan(python, from_source=True).made is not None
+
+
+@needs_compiler
 def test_an_overlay_that_is_damaged_is_made_again_the_same(toy_history, environment, tmp_path, capsys):
     commit = toy_history.commit(tree(python=toy.PYTHON + "x = 1\n"))
     one = install.place_wheel(commit, tmp_path / "one", environment)

@@ -1,12 +1,14 @@
 """Builds that stand for BASE or HEAD, in environments that hold them."""
 
 import pytest
+from wheels import wheel_of
 
 from alb_core.base import certificate
+from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of
 from alb_core.commits.builds import given
 from alb_core.rounds import installed_commits
-from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head
+from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, compiled_here
 
 BUILDS = [given.GivenBuild(f"wheel {n}", None, n * 64, "", "1.0", ()) for n in "ab"]
 
@@ -48,7 +50,7 @@ def installs(tmp_path, library, monkeypatch):
         certificate.save(place, {"commit": build.digest, "given": build.digest, "outside": outside})
         return build.digest
 
-    monkeypatch.setattr(installed_commits, "environments_of", lambda conf, roots: environments)
+    monkeypatch.setattr(installed_commits, "environments_of", lambda conf, roots: environments[: len(roots)])
     monkeypatch.setattr(given, "install", install)
     return done
 
@@ -80,3 +82,18 @@ def test_what_an_environment_holds_stays_where_it_is(installs):
     # Against itself it is in both.
     base, head = sides(BUILDS[1], BUILDS[1])
     assert base.environment is not head.environment and installs[2:] == [("wheel b", "duo")]
+
+
+def test_what_is_compiled_here_is_named_with_its_commit(installs, tmp_path, monkeypatch):
+    wheel = tmp_path / "tiledbsoma-1.0-py3-none-any.whl"
+    wheel.write_bytes(wheel_of("tiledbsoma", "1.0"))
+    monkeypatch.setattr(installed_commits, "make", lambda commit, place, from_source: (from_source, wheel, ()))
+    _, head = sides("c" * 40, compiled_here(None, "HEAD", "d" * 40))
+    assert head.build_said == f"HEAD compiled here (sha256 {sha256_of(wheel)[:12]}, of commit dddddddd)"
+
+    def fails(commit, place, from_source):
+        raise AlbError("no compiler")
+
+    monkeypatch.setattr(installed_commits, "make", fails)
+    with pytest.raises(CouldNotMeasureError, match=r"HEAD \(dddddddd\) cannot be compiled: no compiler"):
+        compiled_here(None, "HEAD", "d" * 40)

@@ -49,19 +49,19 @@ _STACK_MARKER, _UNFINISHED = "alb-stack.sha256", "alb-unfinished"
 TILEDB = "libtiledb"
 
 
-def plan(commit: str) -> BuildPlan:
+def plan(commit: str, from_source: bool = False) -> BuildPlan:
     """Decide how a commit of the history is built."""
-    with Planner(history_root()) as planner:
+    with Planner(history_root(), from_source) as planner:
         return planner.plan(commit)
 
 
-def make(commit: str, environment: Path) -> tuple[BuildPlan, Path, tuple[Companion, ...]]:
+def make(commit: str, environment: Path, from_source: bool = False) -> tuple[BuildPlan, Path, tuple[Companion, ...]]:
     """Bring the wheel of a commit into the cache, built where it is not there yet.
 
     Two processes that want the same native sources wait for one another, so that one builds.
     """
     while True:
-        found = plan(commit)
+        found = plan(commit, from_source)
         if found.kind == "release" and found.release is not None:
             return found, own_wheel(found.release), found.release.companions
         if found.made is not None:
@@ -69,7 +69,7 @@ def make(commit: str, environment: Path) -> tuple[BuildPlan, Path, tuple[Compani
                 return found, found.made.path, found.made.companions
             continue
         lock_file = cache.place_of(found.package.native).with_name(f".native-{found.package.native[:20]}.lock")
-        with locked(lock_file, f"it builds {commit[:10]}"), Planner(history_root()) as planner:
+        with locked(lock_file, f"it builds {commit[:10]}"), Planner(history_root(), from_source) as planner:
             found = planner.plan(commit)
             if found.made is None and found.kind != "release":
                 _make(planner, found, environment)

@@ -55,9 +55,12 @@ class BuildPlan:
 
 
 class Planner:
-    """Decides how commits of a repository are built; a context manager, because it reads the repository."""
+    """Decides how commits of a repository are built; a context manager, because it reads the repository.
 
-    def __init__(self, repository: Path) -> None:
+    ``from_source`` takes libraries of no release: what it plans is compiled here, or stands over what is.
+    """
+
+    def __init__(self, repository: Path, from_source: bool = False) -> None:
         self.repository = repository
         self.objects = Objects(repository)
         self.packages = Packages(self.objects)
@@ -68,6 +71,10 @@ class Planner:
         self._foreign = {version: known[version] for version in known.keys() - {item.version for item in usable}}
         self._asked: dict[tuple[str, ...], tuple[str, str]] = {}
         self._made = cache.cached_builds()
+        self._released = {known.native for _, known in self._fitting}
+        self._from_source = from_source
+        if from_source:
+            self._fitting, self._made = [], [made for made in self._made if made.compiled]
         #: What source builds are linked with; None where their build scripts download it.
         self.tiledb = local_tiledb.given()
         # What a range brings, as its plans are carried out one after another.
@@ -102,7 +109,7 @@ class Planner:
             if known.key == package.key:
                 return self._of_release(commit, package, release)
         for made in self._made:
-            if made.package == self.build_key(package, made.compiled):
+            if made.package == self.build_key(package, made.compiled) and not self._unasked(package, made):
                 return _again(commit, package, made)
         if package.key in self._first:
             why = f"its package equals that of {self._first[package.key][:10]}, which comes before it here"
@@ -115,10 +122,18 @@ class Planner:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def build_key(self, package: Package, compiled: bool) -> str:
-        """Key under which a build is kept; a TileDB of this machine is part of libraries that are compiled here."""
-        if not compiled or self.tiledb is None:
+        """Key under which a build is kept; a TileDB of this machine is part of libraries that are compiled here.
+
+        Libraries that are compiled though a release has them stand beside an overlay over that release's.
+        """
+        if not compiled or (self.tiledb is None and package.native not in self._released):
             return package.key
         return hashlib.sha256(f"{package.key} {self.native_key(package)}".encode()).hexdigest()
+
+    def _unasked(self, package: Package, made: CachedBuild) -> bool:
+        """Whether a build was compiled for ``from_source`` alone: a release has libraries that carry the package."""
+        carried = package.native in self._released and self.unfit(package) is None
+        return made.compiled and carried and not self._from_source
 
     def unfit(self, package: Package, libraries: CachedBuild | None = None) -> str | None:
         """Return why libraries do not carry a package, where a trial read found that out.
@@ -178,7 +193,9 @@ class Planner:
             for version in self._foreign
             if self._foreign[version].native == package.native
         ]
-        why = "; ".join(tried) or "its native sources are no release's"
+        why = "; ".join(tried) or (
+            "--build both takes no release's libraries" if self._from_source else "its native sources are no release's"
+        )
         if self.unknown:
             why += f" (not compared with {', '.join(self.unknown)}: neither cached nor to be had)"
         said, contradiction = self._requirements(package)
