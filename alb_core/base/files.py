@@ -105,7 +105,7 @@ def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
         finally:
             os.close(held)
     except OSError as error:
-        raise AlbError(f"cannot write {path}: {error.strerror or error}; what it held stays") from error
+        raise AlbError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

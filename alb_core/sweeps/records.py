@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,6 +95,10 @@ COLUMNS: Mapping[str, pa.DataType] = {**FIELD_COLUMNS, **OWN_COLUMNS}
 NEEDED = ("n_rows", "elapsed", "max_mem", "epoch", "chunk_method", "batch_size", "chunks_per_block", "block_size")
 
 
+#: Where a file keeps the digest of its table.
+_DIGEST = b"alb_digest"
+
+
 def default_path() -> Path:
     """Where records go by default."""
     return own_place("records") / "epochs.parquet"
@@ -103,12 +108,19 @@ def load(path: Path) -> pa.Table:
     """Read a table of records, of this project or of others."""
     try:
         # Not read_table: that would take a directory, and the names of directories for columns.
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        written = (table.schema.metadata or {}).get(_DIGEST)
+        whole = written is None or written == _digest(table)
     except FileNotFoundError as error:
         raise AlbError(f"no records at {path}: `alb data-loader` writes them") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except Exception as error:  # a damaged file makes Arrow fail in many ways
         reason = one_line(error)
         raise AlbError(f"{path} is no parquet file, or another program is writing it: {reason}") from error
+    if not whole:
+        raise AlbError(
+            f"{path} is not as it was written: restore it. A program that changes it on purpose writes the table after "
+            "replace_schema_metadata(None)"
+        )
     missing = [name for name in NEEDED if name not in table.column_names]
     if missing:
         raise AlbError(f"{path} is no table of epoch records: it has no column {', '.join(missing)}")
@@ -129,9 +141,10 @@ def append(path: Path, records: Sequence[Mapping[str, Any]]) -> int:
     added = as_table(records)
     with locked(path.with_name(f".{path.name}.lock"), f"appending to {path}"):
         table = _joined(path, added)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_atomically(path, sink.getvalue().to_pybytes())
+        # Its digest is that of what a reader sees: some types come back as others.
+        seen = pq.read_table(pa.BufferReader(_written(table)))
+        marked = table.replace_schema_metadata({**(table.schema.metadata or {}), _DIGEST: _digest(seen)})
+        write_atomically(path, _written(marked))
     return int(table.num_rows)
 
 
@@ -157,6 +170,24 @@ def samples_per_second(table: pa.Table) -> pa.ChunkedArray:
     elapsed = table.column("elapsed")
     timed = pc.if_else(pc.greater(elapsed, 0.0), elapsed, None)
     return pc.divide(table.column("n_rows").cast(pa.float64()), timed)
+
+
+def _written(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _digest(table: pa.Table) -> bytes:
+    """Digest of a table's names, types and values; page checksums cover the values alone."""
+    digest = hashlib.sha256()
+    for field, column in zip(table.schema, table.columns, strict=True):
+        try:
+            texts = column.cast(pa.string()).to_pylist()
+        except pa.ArrowNotImplementedError:  # lists and such, in columns of others
+            texts = [None if value is None else repr(value) for value in column.to_pylist()]
+        digest.update(repr((field.name, str(field.type), texts)).encode())
+    return digest.hexdigest().encode()
 
 
 def _joined(path: Path, added: pa.Table) -> pa.Table:

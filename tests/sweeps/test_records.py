@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import textwrap
@@ -308,3 +309,36 @@ def test_a_full_disk_is_told_and_the_file_stays(tmp_path: Path) -> None:
     assert done.stdout == f"cannot write {path}: File too large\n"
     assert path.read_bytes() == before
     assert {item.name for item in tmp_path.iterdir()} == {path.name, f".{path.name}.lock"}
+
+
+def test_a_flipped_bit_is_refused_in_one_line_or_changes_nothing(tmp_path):
+    """In half of 200 tries the values, in the others what describes them."""
+    path = tmp_path / "epochs.parquet"
+    records.append(path, [{**RECORD, "epoch": number, "host": "somewhere", "other": "x"} for number in range(9)])
+    whole, table = path.read_bytes(), records.load(path)
+    chance = random.Random(0)
+    refused = 0
+    for number in range(200):
+        at = chance.randrange(len(whole)) if number % 2 else chance.randrange(len(whole) // 2, len(whole))
+        changed = bytearray(whole)
+        changed[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        try:
+            assert records.load(path).equals(table), at
+        except AlbError as error:
+            assert "\n" not in str(error) and str(path) in str(error)
+            refused += 1
+    assert refused > 50
+    path.write_bytes(whole)
+    assert records.append(path, [RECORD]) == 10, "a table that holds columns of others is whole"
+
+
+def test_a_table_that_another_program_wrote_has_no_digest_or_is_refused(tmp_path):
+    path = tmp_path / "epochs.parquet"
+    records.append(path, [RECORD, {**RECORD, "epoch": 1}])
+    fewer = pq.read_table(path).slice(1)
+    pq.write_table(fewer, path)
+    with pytest.raises(AlbError, match="replace_schema_metadata"):
+        records.load(path)
+    pq.write_table(fewer.replace_schema_metadata(None), path)
+    assert records.load(path)["epoch"].to_pylist() == [1]
