@@ -34,6 +34,7 @@ from alb_core.asv_plugin import publishers
 from alb_core.base.errors import AlbError
 from alb_core.base.files import full_disk, locked
 from alb_core.base.paths import data_root, environment_roots
+from alb_core.commits.builds.install import plan
 from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.rounds import asv_patches, prepare, selections
 from alb_core.rounds.asv_environment import StackEnvironment
@@ -116,12 +117,17 @@ def _comparing(conf: Config, args: Namespace, run: Runner) -> Any:
             f"{names[0]} and {names[1]} are one commit ({head_commit[:8]}): `alb history use PATH` names your "
             "checkout of tiledb-soma, whose HEAD is compared then"
         )
+    sides = (("BASE", names[0], base_commit), ("HEAD", names[1], head_commit))
+    for label, name, commit in sides:
+        found = plan(commit)
+        if not found.possible:
+            raise AlbError(f"{label} {name} ({commit[:8]}) cannot be built ({found.kind}): {found.why}")
 
     def built() -> Any:
         found = get_environments(conf, args.env_spec)
         for environment in (each for each in found if isinstance(each, StackEnvironment)):
             environment.create()
-            for label, name, commit in (("BASE", names[0], base_commit), ("HEAD", names[1], head_commit)):
+            for label, name, commit in sides:
                 try:
                     environment.build(commit)
                 except AlbError as error:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,13 +55,25 @@ def executable(python: Python) -> str | None:
     return next((str(place) for place in places if _runs(place, python)), None)
 
 
+def include(python: Python) -> Path:
+    """Return where the headers of a Python that is here lie, if they are installed."""
+    found = executable(python)
+    if found is None or found == sys.executable:
+        return Path(sysconfig.get_path("include"))
+    return Path(_said(found, "import sysconfig; print(sysconfig.get_path('include'))"))
+
+
 def _runs(place: Path, python: Python) -> bool:
     """Whether there is such a Python; what a version manager leaves on PATH may stand for one that is not there."""
     if not os.access(place, os.X_OK):
         return False
-    command = [str(place), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    return _said(str(place), "import sys; print('%d.%d' % sys.version_info[:2])") == str(python)
+
+
+def _said(program: str, code: str) -> str:
+    """Return what code prints in a Python; nothing where it does not run."""
+    command = [program, "-I", "-c", code]
     try:
-        said: str = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return said.strip() == str(python)
+        return ""

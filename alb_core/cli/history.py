@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ import click
 from alb_core.base.documents import Format
 from alb_core.cli.machines import results_root
 from alb_core.cli.options import answer_alone, bench_option, by_option, say, threshold_option
-from alb_core.commits.builds import cache
+from alb_core.commits.builds import cache, needs
 from alb_core.commits.builds import plan as plan_module
+from alb_core.commits.builds.needs import Need
 from alb_core.commits.builds.plan import Planner
 from alb_core.commits.history import active, releases, releases_lock
 from alb_core.commits.history.active import ActiveHistory
 from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Packages
+from alb_core.rounds.measuring_needs import measuring_needs
 from alb_core.rounds.results import machines
 
 
@@ -111,14 +115,22 @@ def update() -> None:
 @history.command()
 @click.argument("words", metavar="[RANGE]", default="HEAD")
 @click.option("--count", is_flag=True, help="Say how many commits of each kind there are, and no more.")
-def plan(words: str, count: bool) -> None:
+@click.option("--needs", "lacking", is_flag=True, help="Say what this machine lacks to build and measure them.")
+def plan(words: str, count: bool, lacking: bool) -> None:
     """Say how each commit of RANGE would be built, and why, a line each, oldest first.
 
-    RANGE is as git takes it (main~20..main), along first parents; a single name is that commit alone.
+    RANGE is as git takes it (main~20..main), along first parents; a single name is that commit alone. `--needs` lists
+    what is missing for all of them, each with the command that brings it here.
     """
     root = active.require()
     with Planner(root) as planner:
         found = planner.plan_all(plan_module.commits_of(root, words))
+        if lacking:
+            compiled = [item.commit for item in found if item.kind == "source"]
+            wanted = [need for each in compiled for need in needs.needs(planner.objects, each, planner.layout(each))]
+            for line in _missing([*wanted, *measuring_needs()], len(found)):
+                click.echo(line)
+            return
     if count:
         counted = Counter(item.kind for item in found)
         click.echo(", ".join(f"{counted[kind]} {kind}" for kind in plan_module.KINDS) + f", {len(found)} commits")
@@ -156,6 +168,24 @@ def prune(most: str | None) -> None:
     click.echo(f"{len(removed)} removed; the cache holds {cache.size() / 2**30:.2f} GiB, limit {limit / 2**30:g} GiB")
 
 
+def _managers() -> list[str]:
+    """Return the package managers of this machine."""
+    return [name for name in ("apt", "dnf", "brew") if shutil.which(name)]
+
+
+def _missing(wanted: Sequence[Need], commits: int) -> list[str]:
+    """Say once what is missing, and how many source builds want it, each with a command of this machine."""
+    lines, managers = [], _managers()
+    asked = Counter(need.name for need in wanted if not need.here)
+    for need in {need.name: need for need in wanted if not need.here}.values():
+        by = f" ({asked[need.name]} source builds)" if asked[need.name] > 1 else ""
+        lines.append(f"missing  {need.name}{by}: {need.said}")
+        here = [name for name in need.commands if name in {"pip", *managers}]
+        others = [] if managers else list(need.commands)
+        lines += [f"         {need.commands[name]}" for name in (here[:1] or others)]
+    return lines or [f"nothing is missing to build and measure {commits} commits"]
+
+
 _RESULT = Format(dict[str, Any], "result of asv")
 
 
@@ -179,5 +209,7 @@ def _say(shown: ActiveHistory) -> None:
     click.echo(f"history  {shown.path} ({shown.kind})")
     click.echo(f"main     {shown.main or 'none: `asv continuous main HEAD` needs a branch of that name'}")
     click.echo(f"HEAD     {shown.head or 'none'} ({shown.branch}, {shown.commits} commits)")
-    for name in shown.uncommitted:
+    for name in shown.uncommitted[:10]:
         click.echo(f"         not committed, so not measured: {name}")
+    if shown.uncommitted[10:]:
+        click.echo(f"         and {len(shown.uncommitted) - 10} more")

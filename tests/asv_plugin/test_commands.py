@@ -103,6 +103,7 @@ def compared(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "create", lambda: None)
     monkeypatch.setattr(environment, "build", lambda commit: done.append(f"build {commit}"))
     monkeypatch.setattr(commands, "get_environments", lambda *_: [environment])
+    monkeypatch.setattr(commands, "plan", lambda commit: SimpleNamespace(possible=True))
     monkeypatch.setattr(commands, "_measuring", lambda conf, args, run: run())
     monkeypatch.setenv(HISTORY_VARIABLE, conf.repo)
 
@@ -128,6 +129,11 @@ def test_continuous_builds_both_before_it_measures(compared, monkeypatch):
     with pytest.raises(AlbError, match=f"BASE main~1: {base} cannot be built"):
         compared.compare("main~1", "HEAD")
     assert compared.done == []
+    # What a plan finds out is said before anything is made.
+    monkeypatch.setattr(commands, "plan", lambda commit: SimpleNamespace(possible=False, kind="source", why="no cmake"))
+    monkeypatch.setattr(commands, "_measuring", None)
+    with pytest.raises(AlbError, match=rf"BASE main~1 \({base[:8]}\) cannot be built \(source\): no cmake"):
+        compared.compare("main~1", "HEAD")
 
 
 def test_continuous_refuses_a_commit_against_itself(compared):

@@ -39,3 +39,9 @@ def test_the_first_that_is_here_is_measured(path, monkeypatch):
     assert choose() == (3, 97)
     program(path[0], "python3.98", "echo 3.98")
     assert choose() == (3, 98) and str(choose()) == "3.98" and choose().tag == "cp398"
+
+
+def test_headers_are_those_of_the_python_that_is_measured(path):
+    line = 'case "$3" in *include*) echo /its/include;; *) echo 3.98;; esac'
+    program(path[0], "python3.98", line)
+    assert str(pythons.include(Python(3, 98))) == "/its/include"

@@ -77,6 +77,35 @@ def test_plan_is_a_line_for_each_commit(alb, own):
     assert alb("plan", "--count", "start..main")[1] == "0 release, 0 same, 1 overlay, 1 source, 2 commits\n"
 
 
+def test_what_the_machine_lacks_is_said_once_with_its_command(alb, own, tmp_path, monkeypatch):
+    import alb_core.cli.history as command
+    from alb_core.commits.builds.needs import Need
+
+    managers = {"apt": "apt install c", "dnf": "dnf install c", "pip": "pip install c"}
+    lacking = [Need("git", True, "here"), Need("c", False, "no c", managers), Need("d", False, "set D", {"brew": "b"})]
+    monkeypatch.setattr(command.needs, "needs", lambda *_: lacking)
+    monkeypatch.setattr(command, "measuring_needs", lambda: [Need("valgrind", False, "slower", {"dnf": "dnf v"})])
+    monkeypatch.setattr(command, "_managers", lambda: ["dnf"])
+    alb("use", str(own.path))
+    own.git("switch", "-q", "main")
+    own.commit(tree(library=LIBRARY + "// other\n"))
+    status, out, err = alb("plan", "--needs", "HEAD~3..HEAD")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "missing  c (2 source builds): no c",
+        "         dnf install c",
+        "missing  d (2 source builds): set D",
+        "missing  valgrind: slower",
+        "         dnf v",
+    ]
+    # Of another system all are said.
+    monkeypatch.setattr(command, "_managers", list)
+    assert "         b" in alb("plan", "--needs", "HEAD")[1].splitlines()
+    lacking[1:] = []
+    monkeypatch.setattr(command, "measuring_needs", list)
+    assert alb("plan", "--needs", "HEAD")[1] == "nothing is missing to build and measure 1 commits\n"
+
+
 def test_commits_are_full_hashes_and_new_ones_those_since_the_last_result(alb, own, tmp_path, monkeypatch):
     import alb_core.cli.history as command
 

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from packaging.utils import canonicalize_name
 
+from alb_core.base.pythons import include, measured
 from alb_core.commits.builds import local_tiledb
 from alb_core.commits.history.build_script import build_requires
 from alb_core.commits.history.git import Objects
@@ -152,9 +152,10 @@ def _cannot_compile(command: tuple[str, ...], header: str) -> str | None:
 
 
 def _python() -> Need:
-    here = (Path(sysconfig.get_path("include")) / "Python.h").is_file()
-    commands = {"apt": "apt install python3-dev", "dnf": "dnf install python3-devel"}
-    return Need("Python's headers", here, "of this Python" if here else "Python.h of this Python", commands)
+    python = measured()
+    here = (include(python) / "Python.h").is_file()
+    commands = {"apt": f"apt install python{python}-dev", "dnf": f"dnf install python{python}-devel"}
+    return Need("Python's headers", here, f"of Python {python}" if here else f"Python.h of Python {python}", commands)
 
 
 def _make() -> Need:
