@@ -14,7 +14,8 @@ import click
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
 from alb_core.cli.options import one_of, pairs, s3_options, say, tiledb_config
-from alb_core.cli.source import ExperimentSource, located
+from alb_core.cli.source import PUBLIC, ExperimentSource, located, sliced
+from alb_core.datasets.spec import COLLECTION
 from alb_core.loader import block_spec
 from alb_core.sweeps import data_loader as data_loader_module
 from alb_core.sweeps import provenance, records
@@ -24,6 +25,9 @@ _METHODS_OF_FIELD = ("np.array", "scipy.coo", "scipy.csr")
 
 #: Columns of a record that ``-M`` may fill, besides new ones; all others are measured.
 _FREE = ("host", "instance_id", "instance_type", "user", "machine", "hardware", "dataset")
+
+#: Columns that a sweep must share with the one that it goes on with, besides its settings.
+_SAME = ("hostname", "sha", "tiledbsoma_version", "collection_id", "start_idx", "end_idx")
 
 _COLUMNS: Mapping[str, int] = {
     "block spec": 14,
@@ -96,6 +100,12 @@ class _Quoting(click.Command):
 @click.option("-S", "--soma-buffer-size", type=click.IntRange(1), default=2**30, show_default=True, help="Bytes.")
 @click.option("--measurement", default="RNA", show_default=True)
 @click.option("--layer", default="raw", show_default=True, help="Which X.")
+@click.option(
+    *("--slice", "part"),
+    metavar="START:END",
+    help="URI is a Census: read these source datasets of a collection, as 2:7, and the first 20,000 vars, in place.",
+)
+@click.option("--collection-id", "collection", default=COLLECTION, show_default=True, help="Of --slice.")
 @s3_options
 @click.option("-M", "--metadata", multiple=True, metavar="KEY=VALUE", help="A column of every record, repeatable.")
 @click.option(
@@ -116,6 +126,8 @@ def data_loader(
     epochs: int,
     no_cuda: bool,
     gc_freq: int,
+    part: str | None,
+    collection: str,
     region: str | None,
     tiledb: tuple[str, ...],
     metadata: tuple[str, ...],
@@ -138,9 +150,18 @@ def data_loader(
     ]
     extra = _metadata(metadata)
     config = tiledb_config(region, tiledb)
-    source = located(uri, config)
+    if part is not None:
+        config = {**PUBLIC, **config}
+    source = located(uri, config) if part is None else sliced(uri, part, collection, config)
     settings = data_loader_module.SweepSettings(
-        uri=uri, location=source.location, cuda=not no_cuda, collect_every=gc_freq, config=config, **given
+        uri=uri,
+        location=source.location,
+        rows=source.rows,
+        vars=source.columns_read,
+        cuda=not no_cuda,
+        collect_every=gc_freq,
+        config=config,
+        **given,
     )
     path = path or records.default_path()
     path = path / records.default_path().name if path.is_dir() else path
@@ -209,7 +230,7 @@ def _resumed(
     epochs: int,
 ) -> set[data_loader_module.Key]:
     """Return what the sweep to go on with has measured; its start becomes that of the records to come."""
-    same = {**settings.columns(), **{name: shared[name] for name in ("hostname", "sha", "tiledbsoma_version")}}
+    same = {**settings.columns(), **{name: shared[name] for name in _SAME}}
     began, done = data_loader_module.interrupted(records.load(path), same, configurations, epochs)
     if began is None:
         say(f"nothing to go on with: {path} has no sweep of {settings.uri} with these settings and versions")

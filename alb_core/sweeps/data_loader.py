@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,6 +48,9 @@ class SweepSettings:
     config: Mapping[str, str] = field(default_factory=dict)
     measurement: str = "RNA"
     layer: str = "raw"
+    #: Rows and columns, joinids; None for all.
+    rows: npt.NDArray[np.int64] | None = None
+    vars: npt.NDArray[np.int64] | None = None
     #: No progress bar.
     quiet: bool = False
 

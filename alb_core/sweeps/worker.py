@@ -44,6 +44,8 @@ def epochs(
             batch_size=settings.batch_size,
             measurement=settings.measurement,
             layer=settings.layer,
+            obs_joinids=settings.rows,
+            var_joinids=settings.vars,
             py_buffer_size=settings.py_buffer_size,
             soma_buffer_size=settings.soma_buffer_size,
             config=settings.config,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from census import ONE, Census
 from command import SMALL, alb
 from s3 import S3
 from terminal import on_a_terminal
@@ -172,6 +173,15 @@ def test_another_layer(load: Any, tmp_path: Path) -> None:
     uri = write_tables(tmp_path / "other", joinids(300), joinids(9), coordinates([1, 299], [0, 8], [2, 3]), "normal")
     status, [row], *_ = load("-b", "4x16", "-m", "np", "--layer", "normal", "-B", "50", uri=uri)
     assert (status, row["nnz"], row["layer"], row["uri"], row["dataset"]) == (0, 2, "normal", uri, "other")
+
+
+def test_a_slice_of_a_census_in_place(load: Any, census: Census) -> None:
+    words = ("-b", "4x16", "-B", "50", "-F", "-m", "np", "--tiledb", "vfs.s3.region=us-east-1")
+    status, [row], *_ = load(*words, "--slice", "1:3", "--collection-id", ONE, uri=census.uri)
+    rows = np.flatnonzero(np.isin(census.dataset_of, ["d2", "d3"]))
+    assert (status, row["n_rows"], row["nnz"]) == (0, len(rows), np.count_nonzero(census.x[rows]))
+    assert (row["uri"], row["dataset"], row["census_uri"]) == (census.uri, "census-benchmark_1:3", census.uri)
+    assert (row["start_idx"], row["end_idx"]) == (1, 3)
 
 
 def test_an_experiment_on_s3(s3_server: S3, load: Any, tried: Tiny) -> None:

@@ -38,6 +38,8 @@ from alb_core.base.paths import DATA_VARIABLE
         ("-D --resume", "-D records nothing: leave out --resume"),
         ("--layer normalized", "has no X layer 'normalized', expected one of raw"),
         ("--measurement ATAC", "has no measurement 'ATAC', expected one of RNA"),
+        ("--slice 2-7", "--slice '2-7': expected the first of the source datasets and the last plus 1, such as 2:7"),
+        ("--slice 7:2", "--end is 2, expected more than --start, which is 7"),
         ("again", "unexpected extra argument"),
         ("-d {file}", "is no parquet file, or another program is writing it"),
         ("-d {file}/epochs.parquet", "cannot write {file}/epochs.parquet: {file} is no directory"),
