@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,37 @@ def _hardware(results: Path, name: str) -> str | None:
     return describe({field: str(owner.get(field) or "") for field in ("cpu", "num_cpu", "ram", "arch")})
 
 
+#: Columns of the table of verdicts, and of that of loaders, in words; those that are nowhere filled are left out.
+MEANINGS = {
+    "false alarms": "verdicts of equal commits that said worse or better",
+    "finds": "verdicts of a change of this size that found it: apart, which share no round, with their 95 % interval; "
+    "and of rounds drawn anew, which have none",
+    "visible": "the smallest change that a verdict shows in 95 of 100",
+    "step": "runs of one commit differ by less in 99 of 100: smaller steps are none in asv's list",
+    "threshold": "smaller changes are called none",
+    "setting": "its own defaults, or the best that was found for it",
+    "cells/s": "median of the rounds, the first batch counted",
+    "range": "slowest and fastest round",
+    "after first": "cells/s after the first batch",
+    "first batch": "seconds until it is there",
+    "peak memory": "of all processes of the loader",
+    "waiting": "part of the time in which the consumer waited",
+    "shuffle": "how well sources are mixed in a batch, 100 % is a perfect shuffle",
+    "of raw read": "speed, as part of reading the same rows by tiledbsoma's tables() at its best",
+}
+
+
 def _calibration(known: Calibration | None) -> dict[str, Any] | None:
-    """Return a calibration as texts: a table of benchmarks, the whole first."""
+    """Return a calibration as a figure, and as texts: a table of benchmarks, the whole first."""
     if known is None:
         return None
+    # altair takes a second to import, which asv's other commands do without.
+    from alb_core.figures import found
+
     everything = {"the verdict as a whole": known.whole, **known.benchmarks}
     sizes = list(dict.fromkeys(size for one in everything.values() for size in one.power))
     head = ["benchmark", "false alarms", *(f"finds {size}" for size in sizes), "visible", "step", "threshold"]
+    points = list(_points(known))
     return {
         "measured": known.measured[:10],
         "commit": known.commit,
@@ -72,7 +96,43 @@ def _calibration(known: Calibration | None) -> dict[str, Any] | None:
         "rounds": known.rounds,
         "verdict_rounds": known.verdict_rounds,
         "canary": ", ".join(f"{part} {100 * spread:.0f} %" for part, spread in known.canary.items()),
-        "table": [head, *(_row(name, one, sizes) for name, one in everything.items())],
+        "figure": found.curves(points) if points else None,
+        **_table([head, *(_row(name, one, sizes) for name, one in everything.items())]),
+    }
+
+
+def _points(known: Calibration) -> Iterator[dict[str, Any]]:
+    """Shares that were found, by size, of the whole and of each case; a share of memory is no size of a change."""
+    clock = f"by the clock, in {known.budget / 60:.3g} minutes"
+    for case, one in {"": known.whole, **known.benchmarks}.items():
+        drawn = {"0%": one.resampled_false_alarms, **one.resampled_power}
+        for size, apart in {"0%": one.false_alarms, **one.power}.items():
+            if "peakmem_" not in case:
+                yield from _point(clock, case, size, apart, drawn.get(size, Rate(0, 0)))
+    if known.work is not None:
+        counter = f"by work, counted by {known.work.counter}"
+        for case, counted in {"": known.work.whole, **known.work.cases}.items():
+            native = {size.removesuffix(" native"): one for size, one in counted.found.items() if "native" in size}
+            for size, rate in {"0%": counted.false_alarms, **native}.items():
+                yield from _point(counter, case, size, rate, Rate(0, 0))
+
+
+def _point(by: str, case: str, size: str, apart: Rate, drawn: Rate) -> Iterator[dict[str, Any]]:
+    """Yield a point: of verdicts drawn anew where there are some, with the interval of those that share no round."""
+    share = apart.rate if drawn.rate is None else drawn.rate
+    if size.endswith("%") and share is not None:
+        point = {"by": by, "case": case, "size": float(size.removesuffix("%")), "share": share}
+        ends = dict(zip(("low", "high"), apart.interval, strict=True)) if apart.of else {}
+        yield {**point, **ends, "said": _rate(apart, drawn).replace("\n", "; ")}
+
+
+def _table(rows: list[list[str]], texts: int = 1) -> dict[str, Any]:
+    """Return a table without columns in which nothing stands, and what the others mean."""
+    kept = [at for at, cells in enumerate(zip(*rows, strict=True)) if at < texts or {*cells[1:]} - {"", "n/a"}]
+    names = dict.fromkeys("finds" if name.startswith("finds ") else name for name in (rows[0][at] for at in kept))
+    return {
+        "table": [[row[at] for at in kept] for row in rows],
+        "meanings": [[name, MEANINGS[name]] for name in names if name in MEANINGS],
     }
 
 
@@ -100,15 +160,24 @@ def _rate(apart: Rate, drawn: Rate) -> str:
 
 
 def _comparison(found: saved.Comparison) -> dict[str, Any]:
-    """Return a comparison as texts: the table that ``alb compare-loaders`` prints."""
+    """Return a comparison as figures, and as texts: the table that ``alb compare-loaders`` prints."""
+    from alb_core.peers.compare.figure import page_figures
+
     table, others = rows(found.outcomes)
-    workload = str(found.outcomes[0].contender.workload) if found.outcomes else found.dataset
+    workload = found.outcomes[0].contender.workload if found.outcomes else None
+    cells = (
+        f"all {found.n_rows:,} cells"
+        if workload is None or workload.rows is None
+        else (f"{min(workload.rows, found.n_rows):,} of {found.n_rows:,} cells")
+    )
     rounds = "1 round" if found.rounds == 1 else f"{found.rounds} rounds"
     return {
         "dataset": found.dataset,
-        "said": f"{workload}: {found.n_rows:,} rows, {rounds}",
+        # alb compare-loaders takes datasets on this machine alone.
+        "said": f"{workload or found.dataset}: {cells}, from local files, {rounds}",
         "measured": found.measured[:10],
         "texts": TEXTS,
-        "table": table,
+        "figures": page_figures(found.outcomes),
+        **_table(table, TEXTS),
         "others": others,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from alb_core.base.errors import AlbError
 from alb_core.figures.chart import styled
 from alb_core.figures.render import ways
 from alb_core.peers.compare.loaders import RAW
-from alb_core.peers.compare.results import Outcome
+from alb_core.peers.compare.results import Outcome, Run, fastest
 
 TITLE = "Cells per second against peak memory, loaders side by side"
 
@@ -32,6 +32,9 @@ _FIGURES = {
 }
 
 _WIDTH, _HEIGHT = 780, 480
+
+#: Colours of settings where the row names the loader.
+_KINDS = ["#8c959f", "#1f6feb", "#1a7f37"]
 
 
 def drawing(path: Path, outcomes: Sequence[Outcome], subtitle: str) -> bytes:
@@ -83,12 +86,59 @@ def _hover() -> str:
     return "{" + ", ".join(words + figures) + "}"
 
 
+def page_figures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Describe the figures of a page: speed against memory, then speed and first batch as dots with ranges."""
+    limit = fastest([outcome for outcome in outcomes if outcome.contender.peer == RAW])
+    loaders = [outcome for outcome in outcomes if outcome.contender.peer != RAW and outcome.is_measured]
+    if not loaders:
+        return []
+    loaders.sort(key=lambda one: -(one.middle(lambda run: run.rate) or 0.0))
+    against = _layers([*loaders, *([limit] if limit else [])], 400, 380, words=False)
+    panels = [
+        _dots(loaders, "Cells per second", lambda run: run.rate, limit),
+        _dots(loaders, "First batch (s)", lambda run: run.first_batch, None),
+    ]
+    return [styled(figure).to_dict() for figure in (against, alt.hconcat(*panels))]
+
+
+def _dots(loaders: Sequence[Outcome], title: str, figure: Callable[[Run], float], limit: Outcome | None) -> Any:
+    """Dots of medians with the range of the rounds, a row for each loader and setting."""
+    rows = []
+    for one in loaders:
+        low, high = one.extremes(figure) or (0.0, 0.0)
+        kind = one.contender.setting if one.contender.setting in ("default", "best") else "other"
+        rows.append({"name": str(one), "middle": one.middle(figure), "low": low, "high": high, "kind": kind})
+    base = alt.Chart(alt.InlineData(values=rows), width=165, height=380)
+    y = alt.Y("name:N").title(None).sort(list(map(str, loaders)))
+    y = y.axis(labelLimit=230) if limit is not None else y.axis(labels=False, ticks=False)
+    colour = alt.Color("kind:N").scale(domain=["default", "best", "other"], range=_KINDS).legend(None)
+    x = alt.X("middle:Q").title(title).scale(zero=True).axis(format=",~r", tickCount=5)
+    ranges = base.mark_rule(strokeWidth=2).encode(y=y, x="low:Q", x2="high:Q", color=colour)
+    hover = [alt.Tooltip("name:N", title="Loader")] + [
+        alt.Tooltip(f"{field}:Q", title=words, format=",.3r")
+        for field, words in (("middle", "Median"), ("low", "Least"), ("high", "Most"))
+    ]
+    found = ranges + base.mark_point(filled=True, size=90, opacity=1).encode(y=y, x=x, color=colour, tooltip=hover)
+    raw = limit.middle(lambda run: run.rate) if limit is not None else None
+    if raw is not None:
+        line = alt.Chart(alt.InlineData(values=[{"raw": raw}]))
+        found += line.mark_rule(strokeDash=[4, 3], color="#59636e").encode(x="raw:Q")
+    return found
+
+
 def _chart(outcomes: Sequence[Outcome], subtitle: str) -> alt.LayerChart:
+    title = alt.TitleParams(TITLE, subtitle=subtitle)
+    figure: alt.LayerChart = styled(_layers(outcomes, _WIDTH, _HEIGHT).properties(title=title))
+    return figure
+
+
+def _layers(outcomes: Sequence[Outcome], width: int, height: int, *, words: bool = True) -> alt.LayerChart:
     drawn = points(outcomes)
     if not drawn:
         raise AlbError("nothing to draw: no loader was measured")
-    base = alt.Chart(alt.InlineData(values=drawn, name="points"), width=_WIDTH, height=_HEIGHT)
-    names = list(dict.fromkeys(point["loader"] for point in drawn))
+    base = alt.Chart(alt.InlineData(values=drawn, name="points"), width=width, height=height)
+    # By name, so that a loader has one colour in all figures of a page.
+    names = sorted({point["loader"] for point in drawn}, key=str.lower)
     colour = alt.Color("loader:N").title("Loader").scale(domain=names, scheme="tableau10")
     kinds = ["default", "best", "other"]
     shape = alt.Shape("kind:N").title("Setting").scale(domain=kinds, range=["circle", "square", "triangle-up"])
@@ -100,10 +150,11 @@ def _chart(outcomes: Sequence[Outcome], subtitle: str) -> alt.LayerChart:
     marks = base.mark_point(filled=True, size=150, tooltip=alt.ExprRef(_hover())).encode(
         x=memory, y=speed, color=colour, shape=shape, opacity=seen
     )
-    words = base.mark_text(align="left", dx=9, dy=-7, fontSize=11).encode(
+    named = base.mark_text(align="left", dx=9, dy=-7, fontSize=11).encode(
         x=memory, y=speed, text="setting:N", color=colour, opacity=seen
     )
-    title = alt.TitleParams(TITLE, subtitle=subtitle)
     zoom = alt.selection_interval(name="zoom", bind="scales")
-    figure: alt.LayerChart = styled((ranges + marks.add_params(chosen, zoom) + words).properties(title=title))
+    figure: alt.LayerChart = ranges + marks.add_params(chosen, zoom)
+    if words:
+        figure += named
     return figure

@@ -32,6 +32,33 @@ $(document).ready(function() {
         return made;
     }
 
+    /* Scripts that draw, loaded once, when something is to be drawn. */
+    var loaded = null;
+    function drawing() {
+        if (loaded === null) {
+            loaded = $.Deferred();
+            var script = document.createElement('script');
+            script.src = 'alb/vega.js';
+            script.onload = function() { loaded.resolve(); };
+            script.onerror = function() { loaded.reject(); $.asv.ui.network_error(); };
+            document.head.appendChild(script);
+        }
+        return loaded;
+    }
+
+    /* Draw figures side by side, as far as there is room. */
+    function draw(specs, name) {
+        var box = $('<div class="alb-figures"/>');
+        $.each(specs, function(i, spec) {
+            var place = $('<div/>').appendTo(box)[0];
+            drawing().done(function() {
+                vegaEmbed(place, spec, {renderer: 'svg', downloadFileName: name,
+                                        actions: {export: true, source: false, compiled: false, editor: false}});
+            });
+        });
+        return box;
+    }
+
     $(window).on('hashchange', function() { $('.alb-display').hide(); });
-    $.alb = {page: page, load: load, table: table};
+    $.alb = {page: page, load: load, table: table, drawing: drawing, draw: draw};
 });

@@ -11,24 +11,11 @@ $(document).ready(function() {
     var TEXTS = ['release', 'chunk_method', 'block_spec', 'shuffle'];
 
     var figures = null;
-    /* Promises of what is loaded once: the scripts that draw, and each figure. */
-    var drawing = null;
+    /* Promises of what is loaded once: each figure. */
     var contents = {};
     /* What is shown: the figure's entry, its points and Vega's view. */
     var shown = null;
     var chosen = {};
-
-    function loaded_drawing() {
-        if (drawing === null) {
-            drawing = $.Deferred();
-            var script = document.createElement('script');
-            script.src = 'alb/vega.js';
-            script.onload = function() { drawing.resolve(); };
-            script.onerror = function() { drawing.reject(); $.asv.ui.network_error(); };
-            document.head.appendChild(script);
-        }
-        return drawing;
-    }
 
     function loaded_content(figure) {
         if (!contents[figure.file]) {
@@ -229,7 +216,7 @@ $(document).ready(function() {
         }
         var mine = shown = {figure: figure};
         navigate();
-        $.when(loaded_content(figure), loaded_drawing()).done(function(content) {
+        $.when(loaded_content(figure), $.alb.drawing()).done(function(content) {
             // Another one may have been chosen meanwhile.
             if (shown !== mine) {
                 return;

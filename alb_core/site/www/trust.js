@@ -1,6 +1,6 @@
 'use strict';
 
-/* What verdicts and loaders of each machine are worth. */
+/* Loaders side by side on each machine, and what its verdicts are worth. */
 $(document).ready(function() {
     var filled = false;
 
@@ -8,21 +8,33 @@ $(document).ready(function() {
         return $('<p class="alb-said"/>').text(text);
     }
 
+    /* A table under its figures, folded, with what its columns mean. */
+    function table(found, texts) {
+        var meanings = $('<dl class="alb-meanings"/>');
+        $.each(found.meanings, function(i, one) {
+            meanings.append($('<dt/>').text(one[0]), $('<dd/>').text(one[1]));
+        });
+        return $('<details/>').append('<summary>All figures, and what they mean</summary>',
+            $('<div class="alb-wide"/>').append($.alb.table(found.table[0], found.table.slice(1), texts)), meanings);
+    }
+
     function verdicts(machine) {
-        var found = $('<div class="alb-verdicts"/>').append('<h4>Verdicts</h4>');
+        var found = $('<div class="alb-verdicts"/>').append('<h4>Which changes verdicts find</h4>');
         var known = machine.calibration;
         if (!known) {
             return found.append(said(
                 'Not calibrated: how often verdicts of this machine are wrong is not known. `alb calibrate` finds out.'));
         }
         found.append(said(
-            'Measured ' + known.measured + ' on commit ' + known.commit.slice(0, 8) + ', in verdicts of ' + known.budget +
-            ', by ' + known.rounds + ' rounds of equal commits (a verdict has about ' + known.verdict_rounds + '). ' +
-            'False alarms are verdicts of equal commits that said worse or better. Counts of verdicts that share no ' +
-            'round, with the 95 % interval that follows from them; resampled ones share rounds, so they have none. ' +
-            'Visible is the smallest change that a verdict shows in 95 of 100; a step on this site is larger than what ' +
-            'runs of one commit differ by.' + (known.canary ? ' Spread of the canary meanwhile: ' + known.canary + '.' : '')));
-        return found.append($.alb.table(known.table[0], known.table.slice(1), 1));
+            'How many of so many verdicts found a change of known size, as calibrated ' + known.measured + ' on commit ' +
+            known.commit.slice(0, 8) + '. Thick: a verdict of all cases; bars are 95 % intervals of verdicts that share ' +
+            'no round. Thin: single cases. The clock had ' + known.rounds + ' rounds, of which a verdict of ' +
+            known.budget + ' has about ' + known.verdict_rounds + '.' +
+            (known.canary ? ' A fixed task varied meanwhile: ' + known.canary + '.' : '')));
+        if (known.figure) {
+            found.append($.alb.draw([known.figure], 'verdicts'));
+        }
+        return found.append(table(known, 1));
     }
 
     function loaders(machine) {
@@ -31,8 +43,13 @@ $(document).ready(function() {
             return found.append(said('No comparison is kept: `alb compare-loaders DATASET --keep` makes one.'));
         }
         $.each(machine.loaders, function(i, one) {
-            found.append(said(one.said + '. Measured ' + one.measured + '.'));
-            found.append($.alb.table(one.table[0], one.table.slice(1), one.texts));
+            found.append(said(one.said + '. Measured ' + one.measured + '. Marks are medians, bars the slowest and the ' +
+                'fastest round. Blue: at the best setting that was found, grey: at its defaults; dashed: reading the ' +
+                'same rows without a loader.'));
+            if (one.figures.length) {
+                found.append($.alb.draw(one.figures, 'loaders'));
+            }
+            found.append(table(one, one.texts));
             $.each(one.others, function(k, line) { found.append(said(line)); });
         });
         return found;
@@ -54,10 +71,10 @@ $(document).ready(function() {
                 $.each(machine.faults, function(k, line) {
                     body.append($('<div class="alert alert-danger"/>').text(line));
                 });
-                body.append(verdicts(machine)).append(loaders(machine));
+                body.append(loaders(machine)).append(verdicts(machine));
             });
         });
     }
 
-    $.alb.page('trust', 'Verdicts and loaders', show);
+    $.alb.page('trust', 'Loaders and verdicts', show);
 });
