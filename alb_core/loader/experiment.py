@@ -22,6 +22,9 @@ from alb_core.loader.training.drawing import Sample
 
 Int64 = npt.NDArray[np.int64]
 
+#: Columns of X between the first and the last of var, up to which those that var has not are read, and left out.
+_MAX_SPAN = 2**24
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -160,17 +163,31 @@ class OpenExperiment:
             # var has not are left out.
             everything = self.result.all_columns and len(self.columns) == self._x.shape[1]
             self._read_columns = None if everything else soma.as_coords(np.sort(self.columns))
+            self._is_column: npt.NDArray[np.bool_] | None = None
+            span = int(self.columns.max()) - int(self.columns.min()) + 1
+            if self.result.all_columns and len(self.columns) < span < _MAX_SPAN:
+                # Twice as fast as points; TileDB finds each of them.
+                self._read_columns = slice(int(self.columns.min()), int(self.columns.max()))
+                self._is_column = np.zeros(span, dtype=bool)
+                self._is_column[self.columns - self._read_columns.start] = True
             self._stack = stack.pop_all()
 
     def table(self, joinids: Int64) -> pa.Table:
         """Entries of X in some rows, ascending joinids, and the selected columns."""
         with soma.named_errors(self._uri):
-            return soma.read_table(self._x, joinids, self._read_columns)
+            return self._of_var(soma.read_table(self._x, joinids, self._read_columns))
 
     def tables(self, joinids: Int64) -> Iterator[pa.Table]:
         """Return the same a buffer at a time (:func:`alb_core.loader.soma.tables`)."""
         with soma.named_errors(self._uri):
-            yield from soma.tables(self._x, joinids, self._read_columns)
+            yield from map(self._of_var, soma.tables(self._x, joinids, self._read_columns))
+
+    def _of_var(self, table: pa.Table) -> pa.Table:
+        """Entries of a table in columns that var has."""
+        if self._is_column is None:
+            return table
+        known = self._is_column[table.column("soma_dim_1").to_numpy() - self.columns.min()]
+        return table if known.all() else table.filter(pa.array(known))
 
     def obs(self, joinids: Int64) -> pa.Table:
         """Rows of obs, in the order of the joinids, which may repeat."""
