@@ -35,10 +35,10 @@ from alb_core.base.errors import AlbError
 from alb_core.base.files import full_disk, locked
 from alb_core.base.paths import data_root, environment_roots
 from alb_core.commits.builds.install import plan
+from alb_core.commits.history.releases import commits_of
 from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.rounds import asv_patches, prepare, selections
 from alb_core.rounds.asv_environment import StackEnvironment
-from alb_core.rounds.installed_commits import commits_of
 from alb_core.rounds.results import machines, valid
 from alb_core.site.preview import free_port
 from alb_core.site.site_directory import place_of, require_site, staged
@@ -95,12 +95,12 @@ def _with_stack(spec: str) -> str:
 def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
     if not getattr(args, "bench", True):
         args.bench = list(selections.current().patterns)
+    machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     prepare.ready()
     prepare.steady()
     # Without samples `asv compare` has intervals alone, and a verdict's rounds would be dropped.
     if hasattr(args, "record_samples") and "--no-record-samples" not in sys.argv:
         args.record_samples = True
-    machines.settle(Path(conf.results_dir), getattr(args, "machine", None))
     # Two measurements at once would measure one another, and share one environment.
     with locked(data_root() / ".measuring.lock", "it measures"), asv_patches.versions_saved(*environment_roots()):
         return run()
@@ -109,9 +109,9 @@ def _measuring(conf: Config, args: Namespace, run: Runner) -> Any:
 def _comparing(conf: Config, args: Namespace, run: Runner) -> Any:
     """Compare two commits that can be built: asv would measure HEAD before it finds that BASE cannot."""
     ensure_history()
-    repo, head = get_repo(conf), args.branch or conf.branches[0]
+    head = args.branch or conf.branches[0]
     names = (args.base or f"{head}^", head)
-    base_commit, head_commit = commits_of(conf, repo, names)
+    base_commit, head_commit = commits_of(names)
     if base_commit == head_commit:
         raise AlbError(
             f"{names[0]} and {names[1]} are one commit ({head_commit[:8]}): `alb history use PATH` names your "

@@ -151,7 +151,7 @@ def commits(words: str, machine: str | None) -> None:
     """
     root = active.require()
     if words == "NEW":
-        words = _since_results(root, machine or machines.default_name())
+        words = _since_results(root, machines.default_name() if machine is None else machine)
     with Objects(root) as objects:
         for commit in plan_module.changing(Packages(objects), root, plan_module.commits_of(root, words)):
             click.echo(commit)

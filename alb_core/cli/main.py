@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -42,10 +43,21 @@ for command in _COMMANDS:
     cli.add_command(command)
 
 
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse words with nothing in them, as a shell makes of a variable that is not set."""
+    for before, word in zip(("alb", *words), words, strict=False):
+        if not word or re.fullmatch("--[a-z-]+=", word):
+            raise AlbError(
+                f"nothing stands after {word.rstrip('=') or before}, expected a value: is a variable not set?"
+            )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``alb`` and exit: 0 done, 1 found wanting, 2 bad input, 3 could not measure, 130 interrupted."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = cli.main(args=arguments, prog_name="alb", standalone_mode=False)
+        _refuse_empty(words)
+        status = cli.main(args=words, prog_name="alb", standalone_mode=False)
     except AlbError as error:
         print(f"alb: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -6,6 +6,7 @@ asv finds both classes by the names in asv.conf.json (``environment_type``, ``dv
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from asv.config import Config
 from asv.console import log
 from asv.plugins.git import Git
 from asv.plugins.virtualenv import Virtualenv
-from asv.repo import Repo
+from asv.repo import NoSuchNameError, Repo
 from asv.util import ProcessError
 
 from alb_core.base import die_with_parent
@@ -25,6 +26,7 @@ from alb_core.base.processes import run
 from alb_core.base.pythons import executable, pythons
 from alb_core.commits.builds import local_packages
 from alb_core.commits.builds.install import has_given_tiledb, install_stack, is_whole, make
+from alb_core.commits.history import git
 
 
 class StackEnvironment(Virtualenv):  # type: ignore[misc]
@@ -131,6 +133,18 @@ class GitObjects(Git):  # type: ignore[misc]
     """The history; builds read git's objects, as a working tree of each commit would cost seconds."""
 
     dvcs = "git-objects"
+
+    def _run_git(self, args: list[str], cwd: Any = True, **options: Any) -> Any:
+        """Run git as the suite does everywhere (:func:`alb_core.commits.history.git.options`)."""
+        given = git.variables(args[0], options.pop("env", os.environ))
+        return super()._run_git([*git.options(Path(self._path), args), *args], cwd=cwd, env=given, **options)
+
+    def get_hash_from_name(self, name: str | None) -> str:
+        """Return the one commit that a name stands for."""
+        found = git.tip(Path(self._path), name or self.get_branch_name())
+        if found is None:
+            raise NoSuchNameError(name)
+        return found
 
     def checkout(self, path: str, commit_hash: str) -> None:
         """Make the directory in which asv runs the build command, and nothing in it."""

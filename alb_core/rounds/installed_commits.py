@@ -19,7 +19,7 @@ from pathlib import Path
 from asv import util
 from asv.config import Config
 from asv.environment import get_environments
-from asv.repo import NoSuchNameError, Repo
+from asv.repo import Repo
 from tqdm.contrib.concurrent import thread_map
 
 from alb_core.base.certificate import PACKAGE, certificate
@@ -135,17 +135,6 @@ class InstalledBuild(InstalledCommit):
             except AlbError as error:
                 raise CouldNotMeasureError(f"{self.label} {self.name} cannot be installed: {error}") from error
         self.environment.hold(self.commit)
-
-
-def commits_of(conf: Config, repo: Repo, names: Sequence[str]) -> list[str]:
-    """Return the commits that names stand for."""
-    found = []
-    for name in names:
-        try:
-            found.append(str(repo.get_hash_from_name(name)))
-        except (NoSuchNameError, util.ProcessError) as error:
-            raise AlbError(f"{name!r} is no commit of {conf.repo}: expected a branch, a tag or a hash of it") from error
-    return found
 
 
 def base_and_head(

@@ -32,10 +32,11 @@ def session(name: str | None, roots: Iterable[Path]) -> Iterator[tuple[Config, R
         conf = Config.load("asv.conf.json")
         conf.results_dir = str(suite_root() / conf.results_dir)
         prepare.place(conf)
+        stop_like_interrupt()
+        # Before what takes minutes: a name may be another computer's.
+        machine = machines.settle(Path(conf.results_dir), name)
         prepare.ready()
         prepare.steady()
-        stop_like_interrupt()
-        machine = machines.settle(Path(conf.results_dir), name)
         Machine.load(machine_name=machine).save(conf.results_dir)
         with locked(data_root() / ".measuring.lock", "it measures"), asv_patches.versions_saved(*roots):
             yield conf, get_repo(conf), machine

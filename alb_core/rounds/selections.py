@@ -6,16 +6,19 @@ results by parameter, so what a smaller part leaves out stays as a larger one me
 
 from __future__ import annotations
 
+import ast
 import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from asv import util
 from asv.benchmarks import Benchmarks
 from asv.config import Config
 
 from alb_core.base.errors import AlbError
+from alb_core.base.paths import suite_root
 from alb_core.cases.instructions import MODULE
 from alb_core.rounds.cases import BenchmarkCase, Kind, kind_of
 from alb_core.rounds.work import work_cases
@@ -80,12 +83,32 @@ def current() -> Profile:
 
 
 def check(patterns: Sequence[str]) -> None:
-    """Refuse what is no regular expression."""
+    """Refuse what is no regular expression, and what no benchmark matches, as far as asv's list of them is whole."""
     for pattern in patterns:
         try:
             re.compile(pattern)
         except re.error as error:
             raise AlbError(f"-b {pattern!r} is no regular expression: {error}") from error
+    conf = Config.load(str(suite_root() / "asv.conf.json"))
+    conf.results_dir = str(suite_root() / conf.results_dir)
+    try:
+        listed = Benchmarks.load(conf)
+    except util.UserError:
+        return
+    if not any(name not in listed for name in _declared()):
+        require_some(matched(conf, listed, patterns), listed, patterns)
+
+
+def _declared() -> list[str]:
+    """Names of the benchmarks that classes have in the suite's source; running it needs the stack."""
+    return [
+        f"{path.stem}.{node.name}.{method.name}"
+        for path in (suite_root() / "benchmarks").glob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        for method in node.body
+        if isinstance(method, ast.FunctionDef) and re.match(r"(time|track|peakmem|mem|timeraw)_", method.name)
+    ]
 
 
 def selected(conf: Config, benchmarks: Benchmarks, patterns: Sequence[str]) -> list[BenchmarkCase]:

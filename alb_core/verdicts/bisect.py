@@ -21,12 +21,13 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import environment_roots, history_root
 from alb_core.base.processes import cpus
 from alb_core.commits.builds import plan
+from alb_core.commits.history import releases
 from alb_core.commits.history.git import Objects, git
 from alb_core.commits.history.package import Packages
 from alb_core.rounds import work
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import BenchmarkCase, Kind
-from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, commits_of, install_each
+from alb_core.rounds.installed_commits import CouldNotMeasureError, base_and_head, install_each
 from alb_core.rounds.measure import measure
 from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.pairs import MOST_ROUNDS, Rounds
@@ -86,9 +87,10 @@ class BisectResult:
 def run(request: BisectRequest) -> BisectResult | WorkBisectResult:
     """Find the first bad commits by what they do, or the first one by the clock."""
     check(request.patterns)
+    releases.commits_of((request.good, request.bad))
     counter = work.counter_for(request.by)
     with session(request.machine, environment_roots()) as (conf, repo, machine):
-        good, bad = commits_of(conf, repo, (request.good, request.bad))
+        good, bad = releases.commits_of((request.good, request.bad))
         chain = [good, *between(history_root(), (request.good, request.bad), good, bad)]
         _, last = base_and_head(conf, repo, (request.good, request.bad), (good, chain[-1]))
         benchmarks = discovered(conf, repo, last)

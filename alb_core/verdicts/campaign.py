@@ -139,7 +139,7 @@ def recorded_work(request: CampaignRequest) -> dict[str, dict[str, list[Work]]]:
 def require_recorded(request: CampaignRequest, found: Sequence[object]) -> None:
     """Refuse results in which nothing stands."""
     if not any(found):
-        machine = request.machine or machines.default_name()
+        machine = machines.default_name() if request.machine is None else request.machine
         raise AlbError(
             f"machine {machine} has no rounds or counts of a campaign: `alb campaign --machine {machine}` makes them"
         )
@@ -162,7 +162,7 @@ class _Recorded:
         conf = Config.load("asv.conf.json")
         conf.results_dir = str(suite_root() / conf.results_dir)
         prepare.place(conf)
-        machine = request.machine or machines.default_name()
+        machine = machines.default_name() if request.machine is None else request.machine
         machines.check_name(machine)
         # A damaged machine.json is refused now, as it would be by what measures.
         machines.registered(Path(conf.results_dir), machine)

@@ -20,6 +20,7 @@ from alb_core.base.processes import variable_set
 from alb_core.cases import epoch_seconds
 from alb_core.cases.counter import Counter
 from alb_core.commits.builds.given import GivenBuild
+from alb_core.commits.history import releases
 from alb_core.rounds import canary
 from alb_core.rounds.bench import Bench
 from alb_core.rounds.cases import BenchmarkCase, Kind
@@ -27,7 +28,6 @@ from alb_core.rounds.installed_commits import (
     InstalledCommit,
     base_and_head,
     built_otherwise,
-    commits_of,
     compiled_here,
     dependencies,
 )
@@ -82,11 +82,13 @@ class VerdictRequest:
 def run(request: VerdictRequest) -> tuple[Verdict, Context]:
     """Measure two commits side by side and judge them."""
     check(request.patterns)
+    named = zip((request.base, request.head), request.builds, strict=True)
+    releases.commits_of([name for name, build in named if build is None])
     with session(request.machine, environment_roots()) as (conf, repo, machine):
         known = calibration_file.load(Path(conf.results_dir), machine)
         names = (request.base, request.base if request.same and request.head == "HEAD" else request.head)
         wanted = [
-            commits_of(conf, repo, [name])[0] if build is None else build.digest
+            releases.commits_of([name])[0] if build is None else build.digest
             for name, build in zip(names, request.builds, strict=True)
         ]
         if (wanted[0] == wanted[1]) is not request.same:

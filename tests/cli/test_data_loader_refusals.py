@@ -67,7 +67,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
         ("named", "{uri} has no X layer 'raw', expected one of normal"),
         ("s3://", "s3:// names no bucket, expected s3://BUCKET/PATH"),
         ("what://is/this", "no SOMA experiment at what://is/this: "),
-        ("", "cannot name a dataset"),
+        ("", "nothing stands after data-loader"),
     ],
 )
 def test_what_is_no_experiment_is_one_line(

@@ -64,7 +64,7 @@ def test_a_commit_that_is_not_there_and_a_tree_that_is_not_tiledbsoma(repository
     first = repository.commit({"README.md": "else\n"})
     with pytest.raises(AlbError, match="holds no tiledbsoma: expected apis/python/src/tiledbsoma"):
         package(repository)
-    with pytest.raises(AlbError, match=rf"has no commit {'0' * 40}: `git log"):
+    with pytest.raises(AlbError, match=rf"has no commit {'0' * 40}, expected one"):
         package(repository, "0" * 40)
     repository.commit({"README.md": "x"})
     repository.git("clone", "-q", "--depth", "1", f"file://{repository.path}", str(tmp_path / "shallow"))

@@ -23,7 +23,7 @@ from alb_core.base.files import locked, scratch_directory, staged_directory
 from alb_core.base.paths import wheels_root
 from alb_core.base.processes import run
 from alb_core.commits.builds.cache import mark_used
-from alb_core.commits.history.git import git
+from alb_core.commits.history.git import STATUS, git
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def describe(project: LocalProject, home: Path) -> Checkout:
     except AlbError:
         tag = None
     version = f"{tag[0] if tag else '0'}+g{commit[:10]}"
-    if git(home, "--no-optional-locks", "status", "--porcelain", "--", "."):
+    if git(home, "--no-optional-locks", "status", *STATUS, "--", "."):
         version += f".dirty.d{digest.hexdigest()[:8]}"
     return Checkout(project.name, version, digest.hexdigest())
 

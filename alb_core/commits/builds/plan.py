@@ -19,7 +19,7 @@ from alb_core.commits.builds.cache import CachedBuild
 from alb_core.commits.builds.wheels import fitting, is_cached
 from alb_core.commits.history import package as package_module
 from alb_core.commits.history import releases_lock
-from alb_core.commits.history.git import Objects, absent, git, tip
+from alb_core.commits.history.git import Objects, commit_of, git
 from alb_core.commits.history.package import Layout, Package, Packages
 from alb_core.commits.history.releases_lock import Release
 
@@ -226,10 +226,7 @@ def commits_of(repository: Path, words: str) -> list[str]:
     if not words.strip() or any(word.startswith("-") for word in words.split()):
         raise AlbError(f"{words!r} is no range of commits, expected such as main~20..main, or one commit")
     if not (".." in words or " " in words or words.startswith("^") or words.endswith(("^!", "^@"))):
-        commit = tip(repository, words)
-        if commit is None:
-            raise AlbError(absent(repository, words))
-        return [commit]
+        return [commit_of(repository, words)]
     try:
         return git(repository, "rev-list", "--first-parent", "--reverse", *words.split(), "--").split()
     except AlbError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from alb_core.base.errors import AlbError
 from alb_core.base.files import ensure_directory, locked, staged_directory
 from alb_core.base.paths import data_root, history_root, own_place
-from alb_core.commits.history.git import RELEASES_REF, Objects, git, tip
+from alb_core.commits.history.git import RELEASES_REF, STATUS, Objects, git, tip
 from alb_core.commits.history.package import LAYOUTS, Packages
 
 #: The public repository of tiledb-soma.
@@ -96,7 +96,7 @@ def uncommitted(root: Path) -> list[str]:
     """Return the files of a working checkout whose content is in no commit; without touching its index."""
     if git(root, "rev-parse", "--is-bare-repository") == "true":
         return []
-    fields = git(root, "--no-optional-locks", "status", "--porcelain", "-z", strip=False).split("\0")
+    fields = git(root, "--no-optional-locks", "status", *STATUS, strip=False).split("\0")
     found, skip = [], False
     for field in fields:
         if field and not skip:

@@ -7,8 +7,10 @@ line ending setting of the user's git takes part.
 
 from __future__ import annotations
 
+import os
+import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -24,15 +26,68 @@ RELEASES_REF = "refs/alb/releases"
 #: git's mode of a directory in a tree.
 DIRECTORY = "40000"
 
+_HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+
 _IDENTITY = "tiledb-soma releases <releases@tiledb-soma.invalid>"
+
+
+#: What a repository's own configuration may not start: monitors, hooks, checks of signatures.
+#: What git tidies up after a fetch or a merge would be ended with it, were it left to go on behind.
+_SETTINGS = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "log.showSignature": "false",
+    "merge.verifySignatures": "false",
+    "gc.autoDetach": "false",
+}
+
+#: For commands that fetch nothing, unless objects are missing: then over https, and no program gives a password.
+_AT_HOME = {"credential.helper": "", "core.askPass": ""}
+_FETCHING = ("clone", "fetch")
+
+#: Commands that read or write files through the filters of a repository, such as that of git-lfs.
+_FILTERING = ("status", "checkout", "reset", "merge", "archive", "sparse-checkout")
+
+#: Options of ``git status``: a submodule has a configuration of its own, which nothing of the above reaches.
+STATUS = ("--porcelain", "-z", "--ignore-submodules=all")
+
+#: Variables by which a git that runs this process, as in a hook, would lead ours to its own repository.
+_OF_ANOTHER_GIT = re.compile(
+    r"GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE|PREFIX|"
+    r"EXTERNAL_DIFF|GRAFT_FILE|SHALLOW_FILE|REPLACE_REF_BASE|INTERNAL_.*)"
+)
+
+
+def options(repository: Path, arguments: Sequence[str]) -> list[str]:
+    """Options with which git starts no program that a repository's own configuration names, as far as git can.
+
+    Asking git for its configuration starts none.
+    """
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    settings = dict(_SETTINGS) if command in _FETCHING else {**_SETTINGS, **_AT_HOME}
+    if command in _FILTERING:
+        asked = ["git", "-C", str(repository), "config", "--name-only", "-z", "--get-regexp", r"^filter\."]
+        for name in {key.rpartition(".")[0] for key in run(asked, env=variables(command)).text.split("\0") if key}:
+            if "=" in name:
+                raise AlbError(
+                    f"{repository} has a filter with '=' in its name, {name!r}: remove it, git cannot skip it"
+                )
+            settings |= {f"{name}.{part}": "" for part in ("clean", "smudge", "process")}
+            settings[f"{name}.required"] = "false"
+    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+
+def variables(command: str, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Variables for git: without those of another git, and with those that let it start less."""
+    kept = {name: value for name, value in given.items() if not _OF_ANOTHER_GIT.fullmatch(name)}
+    return kept if command in _FETCHING else {**kept, "GIT_ALLOW_PROTOCOL": "https"}
 
 
 def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bool = True) -> str:
     """Run git in a repository and return its standard output, stripped unless told otherwise."""
-    # What git tidies up after a fetch or a merge would be ended with it, were it left to go on behind.
-    command = ["git", "-C", str(repository), "-c", "gc.autoDetach=false", *arguments]
     try:
-        done = run(command, given=stdin)
+        command = ["git", "-C", str(repository), *options(repository, arguments), *arguments]
+        done = run(command, given=stdin, env=variables(arguments[0]))
     except CannotStartError as error:
         raise AlbError("git is not installed or not on PATH: install it") from error
     if done.status:
@@ -45,18 +100,29 @@ def git(repository: Path, *arguments: str, stdin: bytes | None = None, strip: bo
 
 
 def tip(repository: Path, name: str) -> str | None:
-    """Return the commit that a name stands for, or None."""
+    """Return the one commit that a name stands for, or None: a range, an option and nothing at all stand for none."""
+    if not name or name.startswith("-"):
+        return None
     try:
-        return git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        found = git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
     except AlbError:
         return None
+    return found if _HASH.fullmatch(found) else None
+
+
+def commit_of(repository: Path, name: str) -> str:
+    """Return the commit that a user's word stands for."""
+    found = tip(repository, name)
+    if found is None:
+        raise AlbError(absent(repository, name))
+    return found
 
 
 def absent(repository: Path, name: str) -> str:
     """Return the message for a commit that a repository lacks; a shallow clone is named as the likely cause."""
     if git(repository, "rev-parse", "--is-shallow-repository") == "true":
         return f"{repository} has no commit {name} and is a shallow clone: run `git fetch --unshallow` there"
-    return f"{repository} has no commit {name}: `git log --all` there lists what it has"
+    return f"{repository} has no commit {name}, expected one, by branch, tag or hash: `git log --all` lists what it has"
 
 
 class Objects:
@@ -69,9 +135,10 @@ class Objects:
         self._repository = repository
         self._trees: dict[str, dict[str, tuple[str, str]]] = {}
         self._files: dict[str, dict[str, str]] = {}
-        command = ["git", "-C", str(repository), "cat-file", "--batch"]
+        words = ["cat-file", "--batch"]
+        command = ["git", "-C", str(repository), *options(repository, words), *words]
         try:
-            self._process = Program(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+            self._process = Program(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=variables(words[0]))
         except CannotStartError as error:
             raise AlbError("git is not installed or not on PATH: install it") from error
 

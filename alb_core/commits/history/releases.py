@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import locked, staged_directory
 from alb_core.base.paths import history_root, wheels_root
 from alb_core.commits.history import active, releases_lock
-from alb_core.commits.history.git import append, create, git, tip
+from alb_core.commits.history.git import append, commit_of, create, git, tip
 from alb_core.commits.history.index import fetch
 from alb_core.commits.history.new_releases import new_releases, with_late_wheels
 from alb_core.commits.history.releases_lock import Release
@@ -40,6 +42,30 @@ def path() -> Path:
     if active.is_repository(root) and active.kind_of(root) == active.RELEASES:
         return root.resolve()
     return _made()
+
+
+def commits_of(names: Sequence[str]) -> list[str]:
+    """Return the commit that each of some words of a user's stands for in the history in use.
+
+    Where no history is there yet, a word is refused that none of the releases, which it will be made of, can mean.
+    """
+    root = history_root()
+    if active.is_repository(root):
+        return [commit_of(root, name) for name in names]
+    known = {release.version: release.commit for release in releases_lock.load()}
+    newest = list(known.values())[-1]
+    found = []
+    for name in names:
+        # What follows, as in main~3 or 2.3.0^, is git's to tell.
+        start = re.split(r"[~^@]", name, maxsplit=1)[0]
+        hashes = [commit for commit in known.values() if len(start) >= 4 and commit.startswith(start)]
+        meant = known.get(start) or (
+            newest if start in {"main", "HEAD", "refs/heads/main"} else next(iter(hashes), None)
+        )
+        if meant is None:
+            raise AlbError(f"no release is {name or repr(name)}, expected one commit: a version, main or HEAD")
+        found.append(meant)
+    return found
 
 
 def update() -> list[Release]:

@@ -106,7 +106,7 @@ def unlike_known(name: str, hardware: dict[str, str]) -> list[str]:
 
 def settle(results: Path, name: str | None) -> str:
     """Make sure that this computer may measure under a name; register it where the name is new."""
-    name = name or default_name()
+    name = default_name() if name is None else name
     check_name(name)
     here = this_computer()
     owner = registered(results, name)
@@ -162,7 +162,7 @@ def own_name(results: Path) -> str | None:
 
 def check_name(name: str) -> None:
     """Refuse a name that is no name of a directory."""
-    if not name or name.startswith(".") or not all(letter.isalnum() or letter in "-_." for letter in name):
+    if not name or name.startswith((".", "-")) or not all(letter.isalnum() or letter in "-_." for letter in name):
         raise AlbError(f"{name!r} is no machine name, expected letters, digits, '-', '_' and '.', as in g4dn")
 
 
