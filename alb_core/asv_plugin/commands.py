@@ -70,6 +70,7 @@ def _placed(function: Within) -> Within:
         try:
             prepare.place(conf)
             if getattr(args, "env_spec", None):
+                _require_own(args.env_spec)
                 args.env_spec = [_with_stack(spec) for spec in args.env_spec]
             return function(conf, args, run)
         except AlbError as error:
@@ -84,6 +85,16 @@ def _placed(function: Within) -> Within:
             sys.exit(2)
 
     return placed
+
+
+def _require_own(specs: list[str]) -> None:
+    """Refuse an environment that is no build of a commit: a result is recorded under one, and proves that it is."""
+    for spec in specs:
+        if spec.partition(":")[0] == "existing" or spec.endswith(":same"):
+            raise AlbError(
+                "--python=same and -E existing measure a tiledbsoma of which nobody knows the commit: type "
+                "`alb verdict BASE --head-env PREFIX`, which measures what is installed as such"
+            )
 
 
 def _with_stack(spec: str) -> str:

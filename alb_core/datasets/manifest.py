@@ -8,12 +8,13 @@ milliseconds that no file was lost, added or cut short.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ class Manifest:
     files_digest: str
     #: SHA-256 over their names and the SHA-256 of each, 64 hex digits.
     bytes_digest: str
+    #: Number of directories; None in older manifests.
+    directories: int | None = field(default=None, compare=False)
+    #: SHA-256 over all other fields; empty in older manifests.
+    own_digest: str = field(default="", compare=False)
 
     @property
     def totals(self) -> Totals:
@@ -80,7 +85,12 @@ _FORMAT = Format(Manifest, "manifest", ("manifest_version", MANIFEST_VERSION), i
 
 def save(path: Path, manifest: Manifest) -> None:
     """Write the manifest of the dataset at ``path``."""
-    _FORMAT.write(path / MANIFEST_NAME, manifest)
+    _FORMAT.write(path / MANIFEST_NAME, replace(manifest, own_digest=own_digest(manifest)))
+
+
+def own_digest(manifest: Manifest) -> str:
+    """Return the SHA-256 over a manifest's fields but this one."""
+    return _digest([json.dumps({**asdict(manifest), "own_digest": ""}, sort_keys=True)])
 
 
 def load(path: Path) -> Manifest:
@@ -143,6 +153,7 @@ def write_manifest(stage: Path, *, name: str, kind: str, spec: Mapping[str, Any]
         spec=spec,
         x_bytes=size_on_disk(stage / X_PATH),
         files=files,
+        directories=directories(stage)[0],
         files_digest=digest,
         bytes_digest=bytes_digest(stage),
         **figures,
@@ -173,6 +184,13 @@ def fingerprint(path: Path) -> tuple[int, str]:
     """Return the number of files below ``path``, without the manifest, and the SHA-256 over their names and sizes."""
     entries = [(name, size) for name, size in _files(path) if name != MANIFEST_NAME]
     return len(entries), digest_of_sizes(entries)
+
+
+def directories(path: Path) -> tuple[int, int]:
+    """Return the number of directories below ``path``, and that of links."""
+    found = [Path(root) / name for root, names, files in os.walk(path) for name in (*names, *files)]
+    links = sum(each.is_symlink() for each in found)
+    return sum(each.is_dir() and not each.is_symlink() for each in found), links
 
 
 def digest_of_sizes(entries: Iterable[tuple[str, int]]) -> str:
@@ -220,7 +238,7 @@ def _command(path: Path, content: Mapping[str, Any] | None) -> str:
     name, spec = path.name, (content or {}).get("spec") or {}
     if (content or {}).get("kind") == RETILED:
         try:
-            layout = RowLayout(**{field.name: spec[field.name] for field in fields(RowLayout)}).options()
+            layout = RowLayout(**{one.name: spec[one.name] for one in fields(RowLayout)}).options()
             source = shlex.quote(spec["source"])
             layout += "".join(
                 f" --{name} {shlex.quote(spec[name])}" for name in ("measurement", "layer") if name in spec
@@ -231,7 +249,7 @@ def _command(path: Path, content: Mapping[str, Any] | None) -> str:
     if _is_download(content):
         directory = "" if path.parent == data_root() else f" -d {shlex.quote(str(path.parent))}"
         try:
-            options = " " + CensusSlice(**{field.name: spec[field.name] for field in fields(CensusSlice)}).options()
+            options = " " + CensusSlice(**{one.name: spec[one.name] for one in fields(CensusSlice)}).options()
         except (AlbError, KeyError, TypeError):
             options = ""
         return f"alb download{options} -n {shlex.quote(name)}{directory}"

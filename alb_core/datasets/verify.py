@@ -16,7 +16,16 @@ from tqdm import tqdm
 from alb_core.base.errors import AlbError
 from alb_core.datasets.content import ExactTotals, columns_checksum
 from alb_core.datasets.find import dataset_path
-from alb_core.datasets.manifest import RETILED, Manifest, bytes_digest, quick_check, refusal
+from alb_core.datasets.manifest import (
+    MANIFEST_NAME,
+    RETILED,
+    Manifest,
+    bytes_digest,
+    directories,
+    own_digest,
+    quick_check,
+    refusal,
+)
 from alb_core.datasets.synthetic.obs_var import RunningCounts
 
 #: Bytes of each of a read's three columns: four million non-zeros at a time.
@@ -40,7 +49,15 @@ def verify(word: str) -> Manifest:
         raise refusal(path, f"cannot be read ({error})", asdict(manifest)) from error
     if digest != manifest.bytes_digest:
         raise refusal(path, "has files with other bytes than were written", asdict(manifest))
+    n_directories, n_links = directories(path)
+    if n_links:
+        raise refusal(path, "has links, where files and directories were written", asdict(manifest))
+    # Copies through buckets lack empty ones.
+    if manifest.directories is not None and n_directories > manifest.directories:
+        raise refusal(path, "has more directories than were written", asdict(manifest))
     prove(path, manifest)
+    if manifest.own_digest and manifest.own_digest != own_digest(manifest):
+        raise refusal(path, f"has a {MANIFEST_NAME} that was changed", asdict(manifest))
     return manifest
 
 

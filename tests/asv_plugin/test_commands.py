@@ -141,3 +141,11 @@ def test_continuous_refuses_a_commit_against_itself(compared):
     with pytest.raises(AlbError, match=r"main and HEAD are one commit .*alb history use PATH"):
         compared.compare("main", "HEAD")
     assert compared.done == []
+
+
+@pytest.mark.parametrize("words", [["--python=same"], ["-E", "existing"], ["-E", "existing:python3"]])
+def test_a_tiledbsoma_of_no_commit_is_refused(tmp_path, words):
+    done = asv("run", *words, **{DATA_VARIABLE: str(tmp_path), "HOME": str(tmp_path)})
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "alb verdict BASE --head-env PREFIX" in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob("*"))

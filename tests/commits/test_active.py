@@ -152,3 +152,10 @@ def test_a_clone_that_cannot_be_had_leaves_nothing(place):
     with pytest.raises(AlbError, match="git clone failed"):
         active.clone("http://127.0.0.1:1/repository.git")
     assert not active.clone_path().exists() and not (place / "tiledb-soma").is_symlink()
+
+
+def test_a_password_of_an_address_is_shown_nowhere(place, capsys):
+    with pytest.raises(AlbError) as told:
+        active.clone("http://user:secret@127.0.0.1:9/soma")
+    assert "127.0.0.1:9/soma" in str(told.value) and "cloning http://127.0.0.1:9" in (said := capsys.readouterr().err)
+    assert "secret" not in str(told.value) + said and told.value.__cause__ is None

@@ -40,3 +40,11 @@ def test_an_index_that_cannot_be_reached(index, tmp_path):
 def test_an_unknown_project(index):
     with pytest.raises(AlbError, match="no project nothing"):
         project_files("nothing")
+
+
+def test_a_damaged_file_stays_until_the_index_has_answered(index, tmp_path):
+    index.close()
+    (tmp_path / "thing-1.0.tar.gz").write_bytes(b"cont")
+    with pytest.raises(AlbError, match="what is cached still works"):
+        fetch(wanted(b"content"), tmp_path)
+    assert (tmp_path / "thing-1.0.tar.gz").read_bytes() == b"cont"

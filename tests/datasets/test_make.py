@@ -119,6 +119,37 @@ def test_altered_bytes_are_found_by_verify(writable: Path) -> None:
             verify("mine")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda path: (path / "ms" / "more").mkdir(), "has more directories"),
+        (lambda path: linked(next((path / "obs").rglob("*.tdb"))), "has links"),
+        (lambda path: edited(path / MANIFEST_NAME, "writer", {"tiledbsoma": "9.9"}), "that was changed"),
+        (lambda path: edited(path / MANIFEST_NAME, "x_bytes", 1), "that was changed"),
+    ],
+)
+def test_what_no_checksum_covers_is_found_by_verify(mine: Path, change, said: str) -> None:
+    change(mine)
+    with pytest.raises(AlbError, match=said):
+        verify("mine")
+
+
+def linked(file: Path) -> None:
+    """Put a link to a file in its place."""
+    aside = file.rename(file.parents[file.parts[::-1].index("mine")] / "aside")
+    file.symlink_to(aside)
+
+
+def edited(file: Path, name: str, value: object) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
+
+
+@pytest.fixture
+def mine(writable: Path) -> Path:
+    make("mine", TINY, report=silent)
+    return writable / "soma" / "mine"
+
+
 def test_a_manifest_that_says_otherwise_is_found_by_verify(writable: Path) -> None:
     file = writable / "soma" / "mine" / MANIFEST_NAME
     make("mine", TINY, report=silent)

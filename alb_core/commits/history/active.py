@@ -7,6 +7,7 @@ its own, so that one never overwrites the other; a repository of the user's stay
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +151,18 @@ def clone(source: str | None) -> Path:
         if path.is_dir():
             origin = git(path, "config", "remote.origin.url")
             if source not in {None, origin}:
-                raise AlbError(f"{path} is a clone of {origin}: move it away, then clone {source}")
-            refresh()
-        else:
-            _clone(source or PUBLIC, path)
+                raise AlbError(f"{path} is a clone of {shown(origin)}: move it away, then clone {shown(source or '')}")
+        try:
+            refresh() if path.is_dir() else _clone(source or PUBLIC, path)
+        except AlbError as error:
+            raise AlbError(shown(str(error))) from None
     point_to(path)
     return path
+
+
+def shown(text: str) -> str:
+    """Return a text without the names and passwords in its addresses."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
 def refresh() -> None:
@@ -177,7 +184,7 @@ def refresh() -> None:
 
 def _clone(source: str, path: Path) -> None:
     with staged_directory(path) as stage:
-        print(f"alb: cloning {source} to {path}", file=sys.stderr, flush=True)
+        print(f"alb: cloning {shown(source)} to {path}", file=sys.stderr, flush=True)
         git(stage.parent, "clone", "--quiet", "--no-checkout", "--", source, str(stage))
         _require_package(stage)
         if tip(stage, "refs/heads/main") is None:

@@ -57,11 +57,10 @@ def fetch(files: dict[str, list[LockedFile]], cache: Path) -> list[Path]:
 
 
 def _verified(path: Path, file: LockedFile) -> bool:
-    """Whether the cache has the file; one with other bytes (cut, altered) is removed and so fetched again."""
+    """Whether the cache has the file; one with other bytes (cut, altered) stays until another takes its place."""
     if not path.is_file():
         return False
     if sha256_of(path) == file.sha256:
         return True
     print(f"alb: {path} has not the locked sha256; fetching it again", file=sys.stderr)
-    path.unlink()
     return False
