@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asv.benchmarks import Benchmarks
+from asv.commands import preview
 from asv.commands.asv_profiling import Profile
 from asv.commands.check import Check
 from asv.commands.compare import Compare
@@ -40,7 +41,7 @@ from alb_core.commits.history.releases import ensure as ensure_history
 from alb_core.rounds import asv_patches, prepare, selections
 from alb_core.rounds.asv_environment import StackEnvironment
 from alb_core.rounds.results import machines, valid
-from alb_core.site.preview import free_port
+from alb_core.site.preview import free_port, server
 from alb_core.site.site_directory import place_of, require_site, staged
 
 Runner = Callable[[], Any]
@@ -189,4 +190,5 @@ def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:
         conf.html_dir = str(site)
         _publishing(conf, args, lambda: Publish.run(conf))
     args.port = free_port(args.port)
+    preview.create_httpd = server
     return run()

@@ -7,8 +7,10 @@ benchmarks of those: the grid asks for a graph of each benchmark in its list, an
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from alb_core.base.errors import AlbError, one_line
 from alb_core.base.files import scratch_directory
 from alb_core.rounds.results import shared
 from alb_core.rounds.results.carried_versions import carry, same
-from alb_core.rounds.results.machines import BESIDE_RESULTS
+from alb_core.rounds.results.machines import BESIDE_RESULTS, check_name
 from alb_core.rounds.results.shared import Line
 
 #: Within a directory of what is drawn: the results directory itself.
@@ -32,6 +34,8 @@ _ORIGIN = ".results"
 #: And what is drawn of each machine, as the site says it.
 DRAWN = ".drawn"
 _MACHINE = "machine.json"
+_PLAIN = str.maketrans({"<": "\u2039", ">": "\u203a", "&": "+"})
+_BENCHMARK = re.compile(r"[\w.]+")
 _NAMED = 8  # of many things that are said in one line
 
 
@@ -82,7 +86,7 @@ def _fill(place: Path, results: Path, examined: Examined) -> None:
         made = place / path.relative_to(results)
         made.parent.mkdir(exist_ok=True)
         if path.name == _MACHINE:
-            made.symlink_to(path.absolute())
+            made.write_text(json.dumps(plain(load_json(str(path)))))
             continue
         content = carry(Results.load(str(path)))
         line = examined.lines.get((path.parent.name, content.env_name))
@@ -90,11 +94,30 @@ def _fill(place: Path, results: Path, examined: Examined) -> None:
     every = benchmarks_of(results)
     cases = {case for line in examined.lines.values() for case in line.cases}
     # Without any results the list stays as it is.
-    listed = shared.narrowed(every, cases) if examined.lines else every
+    narrowed = shared.narrowed(every, cases) if examined.lines else every
+    # asv shows code as HTML, and names both as HTML and as text.
+    shown = ("pretty_name", "type", "unit")
+    listed = {
+        name: {
+            **one,
+            **{key: plain(one[key]) for key in shown if key in one},
+            "code": html.escape(str(one.get("code", ""))),
+        }
+        for name, one in narrowed.items()
+    }
     write_json(Benchmarks.get_benchmark_file_path(str(place)), listed, Benchmarks.api_version)
     about = [line.about() for line in examined.lines.values()]
     (place / DRAWN).write_text(json.dumps(about))
     (place / _ORIGIN).symlink_to(results.absolute())
+
+
+def plain(content: Any) -> Any:
+    """Return what JSON holds with nothing that a page takes for HTML: asv's pages put it in as it stands."""
+    if isinstance(content, Mapping):
+        return {plain(key): plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [plain(value) for value in content]
+    return content.translate(_PLAIN) if isinstance(content, str) else content
 
 
 def every_result(results: Path) -> Iterator[Results]:
@@ -116,9 +139,11 @@ def benchmarks_of(results: Path) -> dict[str, dict[str, Any]]:
     try:
         content = load_json(str(path), api_version=Benchmarks.api_version)
         for name, benchmark in content.items():
+            if not _BENCHMARK.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a benchmark")
             if not isinstance(benchmark["params"], list) or not isinstance(benchmark["version"], str):
                 raise ValueError(f"{name} has no parameters or no version")
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise AlbError(
             f"{path} cannot be read as asv's list of benchmarks ({one_line(error)}): restore it, or move it away and "
             "it is made anew"
@@ -183,12 +208,13 @@ def _old(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> list[
 def _machine(directory: Path) -> str:
     path = directory / _MACHINE
     try:
-        name = load_json(str(path), api_version=Machine.api_version)["machine"]
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        name = str(load_json(str(path), api_version=Machine.api_version)["machine"])
+        check_name(name)
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, AlbError) as error:
         raise AlbError(
             f"{path}, without which no results beside it count, cannot be read: {one_line(error)}"
         ) from error
-    return str(name)
+    return name
 
 
 def _require_valid(content: Results, benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
