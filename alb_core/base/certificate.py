@@ -82,6 +82,8 @@ def require_commit() -> dict[str, Any]:
             f"another {PACKAGE} {distribution.version}: {_AGAIN}"
         )
     changed = _changed_files(distribution, found)
+    if changed and changed[0] in found.get("outside", {}):
+        raise AlbError(f"{changed[0]} changed since {found['base']} was installed: repeat the command")
     if changed:
         raise AlbError(f"{changed[0]} is not as {found['wheel']} of commit {asked} brought it: {_AGAIN}")
     require_own_libraries()
