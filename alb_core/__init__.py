@@ -4,7 +4,7 @@
 other rooms run where the suite is installed. CONTRIBUTING.md has the map.
 """
 
-from alb_core.base.errors import AlbError
+from alb_core.base.errors import AlbError, ArgumentError, DamagedDataError, NotFoundError, ReadError
 
 __version__ = "0.1.0"
-__all__ = ["AlbError", "__version__"]
+__all__ = ["AlbError", "ArgumentError", "DamagedDataError", "NotFoundError", "ReadError", "__version__"]

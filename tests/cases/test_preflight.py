@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from command import dataset
 
 from alb_core.base.errors import AlbError
 from alb_core.base.paths import DATA_VARIABLE
@@ -51,3 +53,15 @@ def test_outside_of_asv_nothing_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(preflight, "guard", lambda path: None)
     with pytest.raises(AlbError, match="run by asv"):
         preflight.ready("anything")
+
+
+def test_a_dataset_with_a_flipped_byte_stops_everything(data, monkeypatch):
+    path = Path(dataset(data / "soma" / "mine", n_obs=20, n_vars=9).uri)
+    monkeypatch.delenv("ASV_COMMIT", raising=False)
+    with pytest.raises(AlbError, match="run by asv"):
+        preflight.ready("mine")
+    [columns] = path.glob("ms/RNA/X/raw/__fragments/*/d1.tdb")
+    content = columns.read_bytes()
+    columns.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(AlbError, match="other bytes than were written"):
+        preflight.ready("mine")
