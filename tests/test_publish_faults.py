@@ -91,6 +91,20 @@ def test_results_that_cannot_be_published_are_named_and_kept(site):
     assert shown == {commit for commit, _ in site.commits} - {site.commits[1][0], site.commits[2][0]}
 
 
+def test_where_commits_share_nothing_a_site_says_so(tmp_path):
+    site = Site(tmp_path)
+    for (commit, _), name in zip(site.commits, site.benchmarks, strict=False):
+        content = json.loads(site.file(commit).read_text())
+        site.file(commit).write_text(json.dumps({**content, "results": {name: content["results"][name]}}))
+    site.publish("html", NPM_CONFIG_REGISTRY=NOWHERE)
+    html = site.root / "html"
+    [about] = json.loads((html / "alb" / "drawn.json").read_text())
+    assert (about["machine"], len(about["commits"]), about["cases"]) == (site.machine, COMMITS, 0) and about["left_out"]
+    # What asv's pages then ask for.
+    assert json.loads((html / "index.json").read_text())["benchmarks"] == {}
+    assert json.loads((html / "graphs" / "summary.json").read_text()) == []
+
+
 def test_a_damaged_list_of_benchmarks_is_one_line(site):
     path = site.data / "results" / "benchmarks.json"
     whole = path.read_text()

@@ -101,6 +101,18 @@ def test_a_graph_reads_in_plain_numbers_with_its_lines_named_beside_it(page):
     ) == ["1.6 s", "32.1 ms", "477 MiB", "12.3 M instructions"]
 
 
+def test_a_graph_shows_one_machine_of_those_that_have_it(site, page):
+    shown = page("index.html")
+    shown.wait_for("$('#alb-drawn p').length")
+    shown.evaluate(f"void ($.asv.main_json.params.machine = ['another', '{site.machine}'])")
+    shown.evaluate(f"void (location.hash = '#{BENCHMARK}')")
+    active = "$('#graphdisplay-state-params .panel').first().find('a.active').toArray().map(one => one.innerText)"
+    assert shown.wait_for(f"$('#main-graph').data('plot') && {active}") == [site.machine]
+    shown.evaluate("$('#graphdisplay-state-params a:contains(another)')[0].click()")
+    assert shown.wait_for(f"{active}[0] == 'another' && {active}") == ["another"]
+    assert "machine=another" in shown.evaluate("location.hash")
+
+
 def test_commits_are_known_by_their_release_and_links_lead_to_it(site, page):
     shown = page(f"index.html#{BENCHMARK}?commits=1.7.3-2.3.0")
     assert shown.wait_for("$('#main-graph').data('plot') && $('#range').val()") == "1.7.3..2.3.0"
@@ -192,7 +204,11 @@ def test_speed_against_memory_is_drawn_for_the_newest_release(site, page):
         assert got[one]["release"] == "2.3.0"
     assert shown.evaluate("$('#alb-speed-release').text()").startswith("2.3.0 (2026-01-12, ")
     said = shown.evaluate("$('#alb-speed-said').text()")
-    assert f"{site.machine}: " in said and "mini, 4,096 rows" in said and said.count("have no figure here") == 1
+    assert (
+        f"{site.machine}: " in said
+        and "mini, all 4,096 cells, from local files" in said
+        and said.count("have no figure") == 1
+    )
     assert shown.evaluate("$('#alb-speed-table tbody tr').length") == len(expected)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alb_core.base.errors import AlbError
-from alb_core.figures.points import APART, LEFT_OUT, SHOWN, TooltipField, is_mixed, not_drawn, notes, points
+from alb_core.figures.points import APART, LEFT_OUT, S3, SHOWN, TooltipField, is_mixed, not_drawn, notes, points
 
 TITLE = "Samples per second against peak memory"
 
@@ -35,9 +35,11 @@ _WIDTH, _HEIGHT = 780, 500
 _SUBTITLE_WIDTH = 145  # characters
 _AREAS = (60, 280)  # square pixels of a mark
 _OPACITIES = (0.45, 0.95)
+_FILL = 0.75
 _FAINT = 0.04  # of marks that a legend's entry does not mean
 _LEGEND_ENTRIES = 6
 _INK, _GREY, _LINES = "#1f2328", "#59636e", "#e4e8ec"
+_S3_RIM = "#d1480f"
 _GREY_MARKS: Mapping[str, Any] = {"symbolFillColor": _GREY, "symbolStrokeWidth": 0.4}
 
 
@@ -153,18 +155,21 @@ def _chunks_legend(chunks: Sequence[int]) -> alt.Legend:
 
 
 def _rims(drawn: pa.Table) -> dict[str, Any]:
-    """Rims of marks: thin and dark; where only some rates leave out the first batch, those marks are hollow."""
-    thin: dict[str, Any] = {"stroke": alt.value(_INK), "strokeWidth": alt.value(0.4)}
-    if not is_mixed(drawn):
-        return thin
-    hollow = f"datum.first_in_rate === '{LEFT_OUT}'"
-    # Not a field on a scale of its own: that would be a legend of its own, too.
-    colour = alt.ExprRef("scale('color', datum.chunks_per_block)")
-    return {
-        "stroke": alt.condition(hollow, alt.value(colour), alt.value(_INK)),
-        "strokeWidth": alt.condition(hollow, alt.value(2), thin["strokeWidth"]),
-        "fillOpacity": alt.condition(hollow, alt.value(0), alt.value(1)),
-    }
+    """Rims of marks: thin and dark; coloured of S3 where others are not.
+
+    Where only some rates leave out the first batch, those marks are hollow. Fills let marks behind them be seen.
+    """
+    stroke, width, fill = f"'{_INK}'", "0.6", str(_FILL)
+    if is_mixed(drawn):
+        hollow = f"datum.first_in_rate === '{LEFT_OUT}'"
+        # Not a field on a scale of its own: that would be a legend of its own, too.
+        stroke = f"{hollow} ? scale('color', datum.chunks_per_block) : {stroke}"
+        width, fill = f"{hollow} ? 2 : {width}", f"{hollow} ? 0 : {fill}"
+    if "read_from" in drawn.column_names and len(pc.unique(drawn.column("read_from"))) > 1:
+        remote = f"datum.read_from === '{S3}'"
+        stroke, width = f"{remote} ? '{_S3_RIM}' : ({stroke})", f"{remote} ? 2 : ({width})"
+    names = ("stroke", "strokeWidth", "fillOpacity")
+    return {name: alt.value(alt.ExprRef(value)) for name, value in zip(names, (stroke, width, fill), strict=True)}
 
 
 def _hover(drawn: pa.Table) -> str:

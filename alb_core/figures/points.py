@@ -55,6 +55,7 @@ SHOWN: Mapping[str, TooltipField] = {
     "py_buffer_size": TooltipField("Python buffer (bytes)", _WHOLE),
     "soma_buffer_size": TooltipField("SOMA buffer (bytes)", _WHOLE),
     "dataset": TooltipField("Dataset"),
+    "read_from": TooltipField("Read from"),
     "uri": TooltipField("URI"),
     "measurement": TooltipField("Measurement"),
     "layer": TooltipField("Layer"),
@@ -90,6 +91,9 @@ NOT_SHOWN = ("max_mem", "first_batch_counted", "oom", "end_dt", "alb_start_dt", 
 
 #: ``first_in_rate`` of a point.
 COUNTED, LEFT_OUT, NOT_SAID = "counted", "left out", "not said"
+
+#: ``read_from`` of a point whose URI is known.
+LOCAL, S3 = "local files", "S3"
 
 #: Between the parts of a note.
 APART = " · "
@@ -130,7 +134,7 @@ def notes(table: pa.Table) -> list[str]:
         some = "some " if pc.any(pc.equal(pc.fill_null(limit, 0), 0)).as_py() else ""
         batches += f", {some}stopped after {_listed(limits)}"
     number = f"{drawn.num_rows:,} {'record' if drawn.num_rows == 1 else 'records'}"
-    where = [_listed(_texts(_machines(drawn))), _datasets(drawn), batches, number]
+    where = [_listed(_texts(_machines(drawn))), _datasets(drawn), _cells(drawn), _places(drawn), batches, number]
     said = [APART.join(part for part in where if part), *_on_first(drawn)]
     if failed := out_of_memory(table):
         names = list(dict.fromkeys(f"{row['chunk_method']} {row['block_spec']}" for row in failed))
@@ -159,6 +163,7 @@ def _described(table: pa.Table) -> pa.Table:
         "samples_per_second": samples_per_second(table),
         "peak_gib": pc.divide(table.column("max_mem").cast(pa.float64(), safe=False), float(GIB)),
         "block_spec": pc.binary_join_element_wise(chunks.cast(pa.string()), size.cast(pa.string()), "x"),
+        "read_from": pc.if_else(pc.starts_with(table.column("uri"), "s3://"), S3, LOCAL),
         "first_in_rate": pc.fill_null(pc.if_else(said, COUNTED, LEFT_OUT), NOT_SAID),
         "dataset": dataset_names(table),
         "chunk_size": size,
@@ -210,6 +215,21 @@ def _datasets(drawn: pa.Table) -> str:
     census = pc.binary_join_element_wise("Census ", order, start, ":", end, "")
     names = _texts(pc.coalesce(drawn.column("dataset"), census))
     return f"{'dataset' if len(names) == 1 else 'datasets'} {_listed(names)}" if names else ""
+
+
+def _cells(drawn: pa.Table) -> str:
+    """Say how many cells of how many an epoch read."""
+    counts = drawn.select(["n_rows", "total_rows"]).group_by(["n_rows", "total_rows"]).aggregate([]).to_pylist()
+    said = []
+    for read, every in sorted((row["n_rows"] or 0, row["total_rows"] or 0) for row in counts):
+        said.append(f"all {read:,} cells" if read >= every > 0 else f"{read:,} of {every:,} cells" if every else "")
+    return _listed([text for text in said if text])
+
+
+def _places(drawn: pa.Table) -> str:
+    """Say from where cells were read, where records say it; marks of S3 differ only where others are there."""
+    places = _texts(drawn.column("read_from"))
+    return "from " + (f"{LOCAL} and {S3} (orange rims)" if len(places) > 1 else places[0]) if places else ""
 
 
 def _on_first(drawn: pa.Table) -> list[str]:

@@ -25,7 +25,12 @@ def name_tags(site: Path, tags: Mapping[str, str]) -> None:
 
 
 def drop_blank_rows(site: Path) -> None:
-    """Leave out of asv's list what has no figure: its grid of parameters has more combinations than are drawn."""
+    """Leave out of asv's list what has no figure: its grid of parameters has more combinations than are drawn.
+
+    Where nothing is drawn, asv's page asks for a list that asv has not written.
+    """
+    if not (site / "graphs").is_dir():
+        write_atomically(site / "graphs" / "summary.json", b"[]")
     for path in site.glob("graphs/**/summary.json"):
         rows = json.loads(path.read_text(encoding="utf-8"))
         kept = [row for row in rows if row["last_value"] is not None]

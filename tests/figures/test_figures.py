@@ -21,7 +21,7 @@ from alb_core.figures.select import DatasetSlice, Filters, parse_dataset, parse_
 from alb_core.loader import block_pipeline
 from alb_core.sweeps import records
 
-DERIVED = {"samples_per_second", "peak_gib", "block_spec", "first_in_rate"}
+DERIVED = {"samples_per_second", "peak_gib", "block_spec", "first_in_rate", "read_from"}
 
 
 def spec(drawn, **options):
@@ -208,17 +208,26 @@ def test_nothing_left_tells_how_many_each_filter_left():
 def test_notes_name_machine_dataset_batches_and_records():
     lines = notes(table({"hardware": "Xeon, 2 CPUs"}, {"hardware": "Xeon, 2 CPUs"}))
     assert lines == [
-        "ref2 (Xeon, 2 CPUs) · dataset small · batches of 1,024 · 2 records",
+        "ref2 (Xeon, 2 CPUs) · dataset small · from local files · batches of 1,024 · 2 records",
         "Rates count the first batch of an epoch",
     ]
     many = [{"machine": None, "host": f"t{number}", "instance_type": "g4", "dataset": "b"} for number in range(5)]
     line = notes(table(*many, {"batch_size": 64, "max_batches": 50}))[0]
     assert line == (
-        "ref2, t0 (g4), t1 (g4) and 3 more · datasets b and small · batches of 64 and 1,024, some stopped after 50 · "
-        "6 records"
+        "ref2, t0 (g4), t1 (g4) and 3 more · datasets b and small · from local files · batches of 64 and 1,024, "
+        "some stopped after 50 · 6 records"
     )
     bare = {"machine": None, "uri": None, "dataset": None, "batch_size": None, "start_idx": 2, "end_idx": 7}
     assert notes(table(bare))[0] == "dataset Census 2:7 · batches of unknown size · 1 record"
+
+
+def test_the_figure_says_how_many_cells_were_read_and_from_where():
+    local, remote = {"n_rows": 100, "total_rows": 100}, {"n_rows": 50, "total_rows": 100, "uri": "s3://bucket/x"}
+    drawn = table(local, {**remote, "epoch": 1})
+    assert "50 of 100 cells and all 100 cells · from local files and S3 (orange rims)" in notes(drawn)[0]
+    assert sorted(marked["stroke"] for _, marked in marks(svg(drawn))) == ["#1f2328", "#d1480f"]
+    [alone] = {marked["stroke"] for _, marked in marks(svg(table(remote)))}
+    assert alone == "#1f2328" and "from S3 · " in notes(table(remote))[0]
 
 
 @pytest.mark.parametrize(
@@ -353,5 +362,5 @@ def test_the_specification_is_plain_vega_lite_without_addresses():
 def test_a_long_subtitle_is_broken_between_its_parts():
     drawn = table(*({"dataset": f"{number}-" + 35 * "d", "machine": f"{number}-" + 20 * "m"} for number in range(3)))
     lines = spec(drawn)["title"]["subtitle"]
-    assert [line[:8] for line in lines] == ["0-mmmmmm", "datasets", "batches ", "Rates co"]
+    assert [line[:8] for line in lines] == ["0-mmmmmm", "datasets", "from loc", "Rates co"]
     assert all(len(line) <= 145 and not line.endswith(("·", " ")) for line in lines)

@@ -151,16 +151,13 @@ $(document).ready(function() {
     };
     $.extend($.plot, plot);
 
+    var lines = [];
     var drawn = $.ajax({url: 'alb/drawn.json', dataType: 'json', cache: false});
+    drawn.done(function(found) { lines = found; });
 
     function machine_of(name) {
-        var found = null;
-        drawn.done(function(lines) {
-            $.each(lines, function(i, line) {
-                found = found || (line.benchmarks.indexOf(name) < 0 ? null : line.machine);
-            });
-        });
-        return found || $.asv.main_json.params.machine[0];
+        var found = $.grep(lines, function(line) { return line.benchmarks.indexOf(name) >= 0; });
+        return found.length ? found[0].machine : $.asv.main_json.params.machine[0];
     }
 
     function one_machine() {
@@ -177,7 +174,7 @@ $(document).ready(function() {
             return;
         }
         var box = $('<div id="alb-drawn"/>').prependTo('#summarygrid-display');
-        drawn.done(function(lines) {
+        drawn.done(function() {
             $.each(lines, function(i, line) {
                 var number = line.commits.length, at = 'all ' + number + ' commits';
                 var revisions = $.grep(Object.keys($.asv.main_json.revision_to_hash), function(revision) {
@@ -191,8 +188,8 @@ $(document).ready(function() {
                     : !line.cases ? 'no case was measured at ' + at + ', so nothing is drawn'
                     : line.cases + (line.cases === 1 ? ' case' : ' cases') + ', each measured at ' +
                         (number === 1 ? '1 commit' : at);
-                var rest = line.left_out ? line.left_out + ' more were measured at some of them only and are not ' +
-                    'drawn: `asv show --machine ' + line.machine + ' ' + newest + '` prints them.' : '';
+                var rest = line.left_out ? line.left_out + (line.cases ? ' more' : '') + ' were measured at some of ' +
+                    'them only and are not drawn: `asv show --machine ' + line.machine + ' ' + newest + '` prints them.' : '';
                 $('<p class="alb-said"/>').append($('<b/>').text(line.machine))
                     .append(document.createTextNode(': ' + said + '. ' + rest)).appendTo(box);
             });

@@ -152,10 +152,10 @@ $(document).ready(function() {
                          : release.name + ' (' + date + ', ' + release.commit.slice(0, 8) + ')');
         shown.slider.attr('aria-valuetext', release.name);
         var lacking = release.lacking && chosen.all !== 'true'
-            ? ' ' + release.lacking + ' combinations have no figure here: n/a, failed, or not measured.' : '';
+            ? ' ' + release.lacking + ' combinations have no figure at this release.' : '';
         $('#alb-speed-said').text(
             figure.machine + ': ' + figure.hardware + ' \u00b7 ' + figure.dataset + ', ' +
-            figure.rows.toLocaleString('en') + ' rows \u00b7 ' + figure.benchmark +
+            'all ' + figure.rows.toLocaleString('en') + ' cells, from local files \u00b7 ' + figure.benchmark +
             ' \u00b7 medians of whole epochs, the first batch counted.' + lacking);
         shown.view.data('points', wanted).run();
         tabulate(wanted);

@@ -56,7 +56,8 @@ $(document).ready(function() {
         var made = $('<tr/>');
         $.each(cells, function(i, cell) {
             $('<td/>').append(cell).attr('data-sort-value', sort[i]).toggleClass('number', i > 2 && i < 7)
-                .toggleClass('alb-broken', i === 2 || i === 7).addClass(i === 3 ? (worse ? 'worse' : 'better') : '').appendTo(made);
+                .toggleClass('alb-broken', i === 2 || i === 7)
+                .addClass(i === 3 ? (worse ? 'worse' : 'better') : '').appendTo(made);
         });
         return made;
     }
