@@ -56,7 +56,7 @@ class Format(Generic[T]):
             return self.parse(content)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise self.damaged(path, str(error), content) from error
 
     def find(self, path: Path) -> T | None:

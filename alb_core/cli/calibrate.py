@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from alb_core.cli.options import answer_alone, bench_option, budget_option, by_option, machine_option, say
+from alb_core.cli.options import FiniteRange, answer_alone, bench_option, budget_option, by_option, machine_option, say
 
 
 @click.command()
@@ -13,7 +13,7 @@ from alb_core.cli.options import answer_alone, bench_option, budget_option, by_o
     "--minutes",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="Time to measure, builds apart; 0 judges again what is recorded.",
 )
 @by_option

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from alb_core.base import processes
 from alb_core.base.errors import AlbError
 from alb_core.base.files import scratch_directory, write_atomically
+from alb_core.cli.options import FiniteRange
 from alb_core.cli.source import located
 from alb_core.datasets.find import dataset_path
 from alb_core.loader import order
@@ -32,12 +33,12 @@ from alb_core.sweeps.data_loader import ENOUGH_BLOCKS
 @click.option("--shuffle/--no-shuffle", default=True, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="What orders are drawn from.")
 @click.option(
-    "--consumer-ms", type=click.FloatRange(0), default=0.0, help="Milliseconds that the consumer takes for each batch."
+    "--consumer-ms", type=FiniteRange(0), default=0.0, help="Milliseconds that the consumer takes for each batch."
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option(
     "--patience",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=600.0,
     show_default=True,
     help="Seconds without a batch, after which a loader is given up.",

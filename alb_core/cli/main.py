@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ import click
 
 from alb_core import __version__
 from alb_core.base.errors import AlbError
+from alb_core.cli import interrupts
 from alb_core.cli.bisect import bisect
 from alb_core.cli.build import build
 from alb_core.cli.calibrate import calibrate
@@ -39,13 +41,29 @@ _COMMANDS = (
     *(data, history, machines, build),
 )
 
+#: What writing to an output that is full or closed gives.
+_OUTPUT_GONE = (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF)
+
+_LARGEST = 2**63 - 1
+
 for command in _COMMANDS:
     cli.add_command(command)
 
 
-def _refuse_empty(words: Sequence[str]) -> None:
-    """Refuse words with nothing in them, as a shell makes of a variable that is not set."""
+def _require_directory() -> None:
+    """Refuse a working directory that is gone."""
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd is the same
+    except OSError as error:
+        raise AlbError(f"the working directory cannot be found ({error.strerror}): cd to one that exists") from error
+
+
+def _refuse_no_values(words: Sequence[str]) -> None:
+    """Refuse words with nothing in them, as a shell makes of a variable that is not set, and numbers beyond 64 bits."""
     for before, word in zip(("alb", *words), words, strict=False):
+        number = re.fullmatch(r"(?:-[a-zA-Z]|--[a-z-]+=)?([+-]?\d{19,})", word)
+        if number and abs(int(number[1][:400])) > _LARGEST:
+            raise AlbError(f"{word} is beyond 64 bits, expected a smaller number")
         if not word or re.fullmatch("--[a-z-]+=", word):
             raise AlbError(
                 f"nothing stands after {word.rstrip('=') or before}, expected a value: is a variable not set?"
@@ -54,10 +72,13 @@ def _refuse_empty(words: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``alb`` and exit: 0 done, 1 found wanting, 2 bad input, 3 could not measure, 130 interrupted."""
+    interrupts.give_back()
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        _refuse_empty(words)
+        _require_directory()
+        _refuse_no_values(words)
         status = cli.main(args=words, prog_name="alb", standalone_mode=False)
+        sys.stdout.flush()
     except AlbError as error:
         print(f"alb: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -66,6 +87,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except click.ClickException as error:
         print(f"alb: {error.format_message()}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _OUTPUT_GONE or error.filename is not None:
+            raise
+        # What is left cannot be written either: Python would try at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            print(f"alb: cannot write the output: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         print("alb: interrupted", file=sys.stderr)

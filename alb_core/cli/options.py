@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from alb_core.base.errors import AlbError
+from alb_core.base.errors import AlbError, one_line
 
 Command = Callable[..., Any]
 
@@ -20,7 +21,7 @@ def duration(words: str) -> float:
     """Read a time such as ``90s``, ``10m`` or ``1h`` in seconds; a bare number is seconds."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", words)
     seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise AlbError(f"--budget {words!r}: expected a time such as 90s, 10m or 1h")
     return seconds
 
@@ -90,7 +91,30 @@ def tiledb_config(region: str | None, words: Iterable[str]) -> dict[str, str]:
     config = pairs("--tiledb", words)
     if region is not None:
         config["vfs.s3.region"] = region
+    if config:
+        _require_accepted(config)
     return config
+
+
+def _require_accepted(config: dict[str, str]) -> None:
+    """Refuse options that TileDB refuses, before anything is begun."""
+    import tiledbsoma
+
+    try:
+        # Some releases look at the options when the context is made, others when it is used.
+        getattr(tiledbsoma.SOMATileDBContext(tiledb_config={**config}), "native_context", None)
+    except Exception as error:
+        words = " ".join(f"{key}={value}" for key, value in config.items())
+        raise AlbError(f"--tiledb {words}: TileDB refuses it: {one_line(error)}") from error
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers in which neither ``nan`` nor ``inf`` lies."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number that a word says."""
+        number = super().convert(value, param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value!r} is no number to measure with.", param, ctx)
 
 
 def say(line: str) -> None:

@@ -12,8 +12,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from asv import util
 from asv.benchmarks import Benchmarks
 from asv.config import Config
 
@@ -21,6 +21,7 @@ from alb_core.base.errors import AlbError
 from alb_core.base.paths import suite_root
 from alb_core.cases.instructions import MODULE
 from alb_core.rounds.cases import BenchmarkCase, Kind, kind_of
+from alb_core.rounds.results.valid import benchmarks_of
 from alb_core.rounds.work import work_cases
 
 #: Environment variable that names a profile of :data:`PROFILES`.
@@ -91,10 +92,10 @@ def check(patterns: Sequence[str]) -> None:
             raise AlbError(f"-b {pattern!r} is no regular expression: {error}") from error
     conf = Config.load(str(suite_root() / "asv.conf.json"))
     conf.results_dir = str(suite_root() / conf.results_dir)
-    try:
-        listed = Benchmarks.load(conf)
-    except util.UserError:
+    if not Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).exists():
         return
+    benchmarks_of(Path(conf.results_dir))
+    listed = Benchmarks.load(conf)
     if not any(name not in listed for name in _declared()):
         require_some(matched(conf, listed, patterns), listed, patterns)
 

@@ -38,6 +38,7 @@ from alb_core.rounds.measuring_session import discovered, empty_results, session
 from alb_core.rounds.release_schedule import ROUNDS, ReleaseSchedule
 from alb_core.rounds.results import machines
 from alb_core.rounds.results.store import CAMPAIGN, Store
+from alb_core.rounds.results.valid import benchmarks_of
 from alb_core.rounds.schedules import TurnResult
 from alb_core.rounds.selections import CAMPAIGN as PROFILE
 from alb_core.rounds.selections import check, counted, matched, require_some, selected
@@ -166,6 +167,8 @@ class _Recorded:
         machines.check_name(machine)
         # A damaged machine.json is refused now, as it would be by what measures.
         machines.registered(Path(conf.results_dir), machine)
+        if Path(Benchmarks.get_benchmark_file_path(conf.results_dir)).exists():
+            benchmarks_of(Path(conf.results_dir))
         try:
             benchmarks = Benchmarks.load(conf)
         except UserError as error:

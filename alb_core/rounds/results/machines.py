@@ -64,8 +64,14 @@ def this_computer() -> dict[str, str]:
 def registered(results: Path, name: str) -> dict[str, str] | None:
     """Return the hardware that a name belongs to: as committed with its results, else as this user's asv knows it."""
     beside = results / name / "machine.json"
-    found: dict[str, str] | None = _FORMAT.read(beside) or _known().get(name)
-    return found or None
+    path, found = beside, _FORMAT.read(beside)
+    if found is None:
+        path, found = home_path(), _known().get(name)
+    if found is not None and not (
+        isinstance(found, dict) and all(isinstance(found.get(field), str) for field in HARDWARE)
+    ):
+        raise _FORMAT.damaged(path, f"{name} has no texts for {', '.join(HARDWARE)}")
+    return found
 
 
 def why_not_here(results: Path, name: str, owner: dict[str, str], here: dict[str, str]) -> str:
@@ -192,6 +198,11 @@ def _register(name: str, hardware: dict[str, str]) -> None:
     known = _known()
     if known.get(name) != entry:
         _write(home, {**known, name: entry, "version": MachineCollection.api_version})
+
+
+def home_path() -> Path:
+    """asv's file of the machines that this user has."""
+    return Path(MachineCollection.get_machine_file_path())
 
 
 def _known() -> dict[str, Any]:
