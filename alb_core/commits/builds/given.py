@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 import sysconfig
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from packaging.version import InvalidVersion, Version
 from alb_core.base import certificate
 from alb_core.base.certificate import PACKAGE
 from alb_core.base.errors import AlbError, one_line
-from alb_core.base.files import sha256_of
+from alb_core.base.files import scratch_directory, sha256_of
 from alb_core.base.paths import data_root
 from alb_core.base.processes import NoEndError, run
 from alb_core.base.pythons import Python, measured
@@ -157,8 +156,8 @@ def install(build: GivenBuild, place: Path) -> str:
     of the user's is listed anywhere as installed, and so none is ever replaced or removed.
     """
     beside = companions_of(build.requires, releases_lock.load(), None, build.name)
-    with tempfile.TemporaryDirectory(prefix="alb-given-") as stage:
-        found = put(place, build.path if build.home is None else _linking_wheel(build, place, Path(stage)), beside)
+    with scratch_directory("given") as stage:
+        found = put(place, build.path if build.home is None else _linking_wheel(build, place, stage), beside)
     own = [] if build.home is None else _files(build.home)
     libraries = sorted(_elsewhere(_imported(place / "bin" / "python", build.name), place) - set(own))
     outside = {str(path): [sha256_of(path), *certificate.stamp(str(path))] for path in (*own, *libraries)}

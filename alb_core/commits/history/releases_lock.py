@@ -79,7 +79,8 @@ def load(path: Path | None = None) -> list[Release]:
 def append(releases: list[Release], path: Path | None = None) -> None:
     """Write the lock with ``releases`` added after those that stand."""
     path = path or lock_path()
-    standing = load(path) if path.exists() else []
+    before = _FORMAT.read(path)
+    standing = before.releases if before is not None else ()
     newest = standing[-1].released if standing else ""
     for release in releases:
         if release.version in {locked.version for locked in standing} or release.released < newest:
