@@ -18,10 +18,14 @@ from alb_core.base.paths import suite_root
 PAGES = {
     "grid": ("index.html", "$('#summarygrid-display canvas').length"),
     "graph": ("index.html#{benchmark}", "$('#main-graph').data('plot')"),
-    "regressions": ("index.html#/regressions", "$('#regressions-body').children().length"),
     "steps": ("index.html#/steps", "$('#alb-steps-body tr').length"),
     "speed": ("index.html#/speed", "$('#alb-speed-table tr').length"),
     "trust": ("index.html#/trust", "$('#alb-trust-body svg').length > 2"),
+}
+#: Those that docs do not show.
+FURTHER = {
+    "list": ("index.html#/summarylist", "$('#summarylist-body tr').length"),
+    "regressions": ("index.html#/regressions", "$('#regressions-body').children().length"),
 }
 #: The one whose history has most steps.
 BENCHMARK = "opening.Opening.time_open"
@@ -31,7 +35,7 @@ WIDTHS, HEIGHT = (1400, 800), 800
 SETTLING = 1.5
 
 
-def take(site, place, widths=WIDTHS[:1]):
+def take(site, place, pages, widths):
     """Write a picture of each page; fail where one complains in its console."""
     with tempfile.TemporaryDirectory() as profile, served(site) as address:
         browser = Browser(profile)
@@ -39,7 +43,7 @@ def take(site, place, widths=WIDTHS[:1]):
             for width in widths:
                 size = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
                 browser.tell("Emulation.setDeviceMetricsOverride", **size)
-                for name, (page, drawn) in PAGES.items():
+                for name, (page, drawn) in pages.items():
                     browser.open(f"{address}/{page.format(benchmark=BENCHMARK)}")
                     browser.wait_for(drawn)
                     time.sleep(SETTLING)
@@ -53,4 +57,7 @@ def take(site, place, widths=WIDTHS[:1]):
 
 if __name__ == "__main__":
     html, *elsewhere = map(Path, sys.argv[1:] or [suite_root() / "html"])
-    take(html, *elsewhere or [suite_root() / "docs"], widths=WIDTHS if elsewhere else WIDTHS[:1])
+    if elsewhere:
+        take(html, *elsewhere, PAGES | FURTHER, WIDTHS)
+    else:
+        take(html, suite_root() / "docs", PAGES, WIDTHS[:1])

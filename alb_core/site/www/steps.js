@@ -15,6 +15,10 @@ $(document).ready(function() {
         return /^[0-9a-f]{40}$/.test(name) ? name.slice(0, $.asv.main_json.hash_length) : name;
     }
 
+    function is_release(step) {
+        return $.asv.main_json.tags[step.version] !== undefined;
+    }
+
     function revision(name) {
         var tagged = $.asv.main_json.tags[name];
         return Number(tagged === undefined ? $.asv.get_revision(name) : tagged);
@@ -108,7 +112,7 @@ $(document).ready(function() {
         var table = $('<table class="table table-hover table-condensed alb-table"/>').appendTo(body);
         var head = $('<tr/>').appendTo($('<thead/>').appendTo(table));
         $.each(HEAD, function(i, text) {
-            $('<th/>').text(text).attr('data-sort', i === 1 || i === 2 ? 'string' : 'float')
+            $('<th/>').text(i === 0 && !wanted.every(is_release) ? 'Commit' : text).attr('data-sort', i === 1 || i === 2 ? 'string' : 'float')
                 .toggleClass('number', i > 2 && i < 7).appendTo(head);
         });
         $('<tbody/>').append($.map(wanted, row)).appendTo(table);
