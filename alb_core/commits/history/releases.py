@@ -53,7 +53,7 @@ def commits_of(names: Sequence[str]) -> list[str]:
     if active.is_repository(root):
         return [commit_of(root, name) for name in names]
     known = {release.version: release.commit for release in releases_lock.load()}
-    newest = list(known.values())[-1]
+    newest = next(reversed(known.values()), None)
     found = []
     for name in names:
         # What follows, as in main~3 or 2.3.0^, is git's to tell.

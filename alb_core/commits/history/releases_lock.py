@@ -71,8 +71,6 @@ def load(path: Path | None = None) -> list[Release]:
     lock = _FORMAT.read(path)
     if lock is None:
         raise _FORMAT.damaged(path, "there is no such file")
-    if not lock.releases:
-        raise _FORMAT.damaged(path, "it has no releases")
     return list(lock.releases)
 
 
