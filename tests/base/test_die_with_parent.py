@@ -27,7 +27,8 @@ time.sleep(600)
 ENVIRONMENT = (
     "from asv.config import Config; from alb_core.base.paths import suite_root; "
     "from alb_core.rounds.installed_commits import environment_at; os.chdir(suite_root()); "
-    "made = environment_at(Config.load('asv.conf.json'), server.with_name('env'))"
+    "conf = Config.load('asv.conf.json'); conf.pythons = ['%d.%d' % sys.version_info[:2]]; "
+    "made = environment_at(conf, server.with_name('env'))"
 )
 
 #: What starts a process: how it does, and how many there are then, with the one that watches a program.
@@ -37,7 +38,8 @@ KINDS = {
     "pip": ("environments.pip(sleeper, ['install'], 'cannot install')", 2),
     "asv's virtualenv": (f"{ENVIRONMENT}; made._executable = str(sleeper); made._setup()", 3),
     "asv's pip": (
-        f"{ENVIRONMENT}; server.with_name('pip.py').write_text('import time; time.sleep(600)'); "
+        f"{ENVIRONMENT}; words = f'import os; os.execv({{str(sleeper)!r}}, [\"x\"])'; "
+        "server.with_name('pip.py').write_text(words); "
         "os.environ['ASV_PYTHONPATH'] = str(server.parent); made.find_executable = lambda name: sys.executable; "
         "made._run_pip(['install'])",
         2,
