@@ -73,14 +73,14 @@ def test_a_sweep_that_is_interrupted_and_killed_goes_on(root: Path, tried: Tiny,
     status, again, lines, said = load(*TWELVE, "--resume")
     assert (status, lines) == (0, []), "nothing is left"
     assert again == rows
-    status, more, *_ = load("-b", "4x16", "-B", "100")
+    status, more, *_ = load("-b", "4x16", "-m", "np", "-B", "100")
     assert len(more) == 13 and more[-1]["alb_start_dt"] > rows[0]["alb_start_dt"], "without --resume it is a new one"
 
 
 def test_nothing_to_go_on_with(load: Any) -> None:
-    status, rows, _, said = load("-b", "4x16", "--resume")
+    status, rows, _, said = load("-b", "4x16", "-m", "np", "--resume")
     assert (status, len(rows), len(said)) == (0, 1, 1)
-    status, rows, _, said = load("-b", "4x16", "--resume", "--seed", "5")
+    status, rows, _, said = load("-b", "4x16", "-m", "np", "--resume", "--seed", "5")
     assert (status, len(rows)) == (0, 2)
     assert "has no sweep of tried with these settings and versions" in said[0]
 
@@ -122,7 +122,14 @@ def test_a_limit_that_leaves_no_memory_for_a_thread_ends_it(root: Path, tried: T
     """Where the imports alone take all there is, a process must fail and not wait."""
     limit = (1_000_000 * 1024,) * 2
     done = alb(
-        "data-loader", "tried", "-C", "-D", data=root, preexec=lambda: resource.setrlimit(resource.RLIMIT_AS, limit)
+        "data-loader",
+        "tried",
+        "-m",
+        "np",
+        "-C",
+        "-D",
+        data=root,
+        preexec=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
     )
     assert done.returncode in (0, 2)
     assert "out of memory" in done.stdout or done.stderr.count("\n") == 1, done.stderr
