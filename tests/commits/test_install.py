@@ -57,7 +57,7 @@ def test_one_wheel_is_placed_which_alone_can_be_installed(commits, environment, 
     assert list(directory.iterdir()) == [wheel]
     assert sha256_of(wheel) == releases_lock.load()[1].wheels[0].sha256
     (tmp_path / "old" / "lib" / "python3.8").mkdir(parents=True)
-    with pytest.raises(AlbError, match=r"no environment of Python 3\.11"):
+    with pytest.raises(AlbError, match=r"no environment of Python 3"):
         install.install(commits["1.8.1"], tmp_path / "old", wheel)
     wheel.write_bytes(wheel.read_bytes() + b"x")
     install.install(commits["1.8.1"], environment, wheel)
