@@ -61,10 +61,11 @@ class SomaLoader(IterableDataset[Batch]):
     uri
         Path or URI of the experiment. It is opened at the first need, in the process that iterates.
     spec
-        Cut of a block, as ``parse_one`` gives it, or as text such as ``512x64``.
+        Cut of a block, as ``parse_one`` gives it, or as text such as ``512x64``; None for a fast one, chosen by rows,
+        the layout of X and ``max_memory`` (a part of it for each of ``num_workers``). All ranks choose the same.
     method
-        ``np.array``, ``scipy.coo`` or ``scipy.csr``, which read a block whole and convert it, or ``numba``, which packs
-        it as it is read.
+        ``numba``, which packs a block as it is read; or ``np.array``, ``scipy.coo`` or ``scipy.csr``, which read it
+        whole and convert it.
     shuffle
         ``none``, ``block`` or ``global``.
     seed
@@ -126,9 +127,9 @@ class SomaLoader(IterableDataset[Batch]):
     def __init__(
         self,
         uri: str | os.PathLike[str],
-        spec: BlockSpec | str | int,
+        spec: BlockSpec | str | int | None = None,
         *,
-        method: str = "scipy.csr",
+        method: str = "numba",
         shuffle: str = "block",
         seed: int = 0,
         batch_size: int = 1024,
@@ -157,7 +158,7 @@ class SomaLoader(IterableDataset[Batch]):
         arguments.require(locals())
         super().__init__()
         self.uri = str(uri)
-        self.spec = spec = as_spec(spec)
+        self._spec = None if spec is None else as_spec(spec)
         self.shuffle = shuffle
         self.seed = seed
         self.batch_size = batch_size
@@ -177,7 +178,7 @@ class SomaLoader(IterableDataset[Batch]):
                 n_samples,
             ),
             method,
-            spec.block_size,
+            0 if self._spec is None else self._spec.block_size,
             batch_size,
             drop_last,
             {"py_buffer_size": py_buffer_size, "soma_buffer_size": soma_buffer_size, "config": config},
@@ -202,6 +203,7 @@ class SomaLoader(IterableDataset[Batch]):
             dense, or the loader was opened before this process was forked.
         """
         self._open()
+        self._spec = self.spec
         return self
 
     def _open(self) -> OpenExperiment:
@@ -259,6 +261,13 @@ class SomaLoader(IterableDataset[Batch]):
     def _forget(self) -> None:
         """Hold nothing that belongs to a process (``_PROCESS``)."""
         self._opened, self._planned, self._idle, self._running = None, None, [], weakref.WeakSet()
+
+    @property
+    def spec(self) -> BlockSpec:
+        """Cut of a block: the one given, else the one chosen, for which the experiment is opened."""
+        if self._spec is None:
+            self._spec = self._settings.default_spec(self._open())
+        return self._spec
 
     @property
     def obs_joinids(self) -> Int64:
@@ -349,18 +358,8 @@ class SomaLoader(IterableDataset[Batch]):
         opened, share, worker = self._open(), self.share, get_worker_info()
         numbers = None if worker is None else (worker.id, worker.num_workers)
         if self._planned is None or (self._planned.share, self._planned.worker) != (share, numbers):
-            self._planned = EpochPlan(
-                opened.rows,
-                opened.columns,
-                self.spec,
-                self.shuffle,
-                self.seed,
-                self.batch_size,
-                self.drop_last,
-                share,
-                opened.result.sample,
-                numbers,
-            )
+            cut = self.spec, self.shuffle, self.seed, self.batch_size, self.drop_last
+            self._planned = EpochPlan(opened.rows, opened.columns, *cut, share, opened.result.sample, numbers)
         return self._planned
 
     def _epoch(self, plan: EpochPlan, place: Place) -> Iterator[Batch]:

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from alb_core.base.errors import AlbError, NotFoundError
-from alb_core.loader import soma
-from alb_core.loader.prefetch import threads_running, wait_for_threads
+from alb_core.loader import memory_budget, soma
+from alb_core.loader.prefetch import prefetched, threads_running, wait_for_threads
 from alb_core.loader.training import codes, drawing
 from alb_core.loader.training.drawing import Sample
 
@@ -24,6 +25,10 @@ Int64 = npt.NDArray[np.int64]
 
 #: Columns of X between the first and the last of var, up to which those that var has not are read, and left out.
 _MAX_SPAN = 2**24
+
+#: Rows that are read to see how many bytes a row takes: so many from each of so many places.
+_PROBED_ROWS = 64
+_PROBED_PLACES = 8
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,22 @@ class OpenExperiment:
         if len(distinct) == len(joinids):
             return self._encoded(joinids)
         return self._encoded(distinct).take(places)
+
+    @cached_property
+    def packed_row_bytes(self) -> float:
+        """Bytes that a row takes packed, by some rows."""
+        rows = np.sort(self.rows)
+        starts = np.linspace(0, max(0, len(rows) - _PROBED_ROWS), _PROBED_PLACES).astype(np.int64)
+        some = np.unique(np.concatenate([rows[start : start + _PROBED_ROWS] for start in starts]))
+        # Read in a thread, like all else: Ctrl-C does not wait for a server that does not answer.
+        with contextlib.closing(prefetched(map(self.table, [some]))) as read:
+            return memory_budget.packed_row_bytes(next(read).column("soma_data").to_numpy(), len(some))
+
+    @property
+    def is_row_by_row(self) -> bool:
+        """Whether tiles of X are as wide as its columns, as in a copy by ``alb data retile``."""
+        width = soma.tile_width(self._x)
+        return width is not None and width > int(self.columns.max())
 
     def _encoded(self, joinids: Int64) -> pa.Table:
         with soma.named_errors(self._uri):

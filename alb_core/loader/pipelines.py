@@ -12,6 +12,7 @@ from alb_core.base.errors import AlbError
 from alb_core.loader import memory_budget
 from alb_core.loader.batches import Batch
 from alb_core.loader.block_pipeline import METHODS, BlockPipeline
+from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.experiment import ExperimentQuery, OpenExperiment, QueryResult
 from alb_core.loader.order import Block
 from alb_core.loader.stage_times import StageTimes
@@ -39,6 +40,7 @@ class LoaderSettings:
     uri: str
     query: ExperimentQuery
     method: str
+    #: 0 where no block spec was given: one is chosen that fits.
     block_size: int
     batch_size: int
     drop_last: bool
@@ -58,6 +60,15 @@ class LoaderSettings:
         options = {**self.options, "config": {**config, **(own or {})}}
         return OpenExperiment(self.uri, self.query, options, result)
 
+    def default_spec(self, opened: OpenExperiment) -> BlockSpec:
+        """Choose the block spec where none was given; the same one on every rank."""
+        most = self.max_memory
+        if most is not None and self.num_workers:
+            most = (most - memory_budget.HELD) // self.num_workers
+        room = memory_budget.block_room(most, self._batch_bytes(opened))
+        row_bytes, row_by_row = opened.packed_row_bytes, opened.is_row_by_row
+        return memory_budget.default_spec(opened.result.n_rows, row_bytes, room, row_by_row=row_by_row)
+
     def pipeline(self, opened: OpenExperiment) -> Pipeline:
         """Build what turns blocks into batches."""
         if self.num_workers:
@@ -70,10 +81,13 @@ class LoaderSettings:
 
         packed_bytes = memory_budget.UNCAPPED
         if self.max_memory is not None:
-            batch_bytes = 4 * self.batch_size * len(opened.columns)
-            packed_bytes = memory_budget.packed_bytes(self.max_memory, memory.held_bytes(), batch_bytes)
+            held, batch_bytes = memory.held_bytes(), self._batch_bytes(opened)
+            packed_bytes = memory_budget.packed_bytes(self.max_memory, held, batch_bytes)
         common |= {"block_rows": min(self.block_size, opened.result.n_rows), "sparse": self.sparse}
         return StreamingPipeline(opened, packed_bytes=packed_bytes, max_memory=self.max_memory, **common)
+
+    def _batch_bytes(self, opened: OpenExperiment) -> int:
+        return 4 * self.batch_size * len(opened.columns)
 
     def _block_reader(self, result: QueryResult) -> BlockReader:
         max_memory = None

@@ -5,6 +5,7 @@ All of it is in words that every release since 1.7.3 understands.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -81,6 +82,13 @@ def sparse_x(experiment: Any, measurement: str, layer: str, uri: str) -> tuple[A
     if not isinstance(x, tiledbsoma.SparseNDArray):
         raise AlbError(f"X layer {layer!r} of {uri} is a {type(x).__name__}, expected a SparseNDArray")
     return member, x
+
+
+def tile_width(x: Any) -> int | None:
+    """Columns of a tile of X; None where the release does not say."""
+    options = getattr(x, "schema_config_options", None)
+    tile = None if options is None else json.loads(options().dims).get("soma_dim_1", {}).get("tile")
+    return None if tile is None else int(tile)
 
 
 def _member(collection: Any, name: str, what: str, uri: str) -> Any:

@@ -44,7 +44,7 @@ def batches(wanted: Wanted) -> Iterator[PeerBatch]:
     Settings: ``method``, ``max_memory`` (bytes) and ``config`` as the loader has them; ``rows``, to take the first ones
     alone; ``passes``, epochs one after another.
     """
-    chosen = settings(wanted, method="scipy.csr", max_memory=None, config={}, rows=None, passes=1)
+    chosen = settings(wanted, method="numba", max_memory=None, config=None, rows=None, passes=1)
     loader = SomaLoader(
         wanted.location,
         BlockSpec(wanted.chunk_size, wanted.block_size // wanted.chunk_size),

@@ -28,8 +28,6 @@ _JUMP = 0
 _FAR = 254
 #: In place of a value: the bits of a float32 follow, 4 bytes.
 _WIDE = 255
-#: The largest value that takes a byte.
-LARGEST_COUNT = 254
 #: Bytes that one value takes at most: jump, row, column, value's mark, float32.
 LARGEST = 1 + 4 + 4 + 1 + 4
 

@@ -79,10 +79,6 @@ _PART = 64
 _SHORT_RUN = 8
 _SAMPLE = 4096
 
-#: Bytes that an entry takes, jumps and what pages leave empty included: a small count, and any other value.
-_COUNT_BYTES = 2.25
-_OTHER_BYTES = 6.3
-
 #: How much more room a group of blocks is planned with than its rows take on average.
 _MARGIN = 1.05
 
@@ -91,10 +87,6 @@ _MARGIN = 1.05
 #: large, up to this: the stages behind have something to do sooner.
 _PART_ROWS = 8192
 _FIRST_ROWS = 2048
-
-#: Rows that are read to see how many bytes a row takes: so many from each of so many places.
-_PROBED_ROWS = 64
-_PROBED_PLACES = 8
 
 
 @dataclass(frozen=True)
@@ -157,7 +149,7 @@ class StreamingPipeline:
         # numba takes half a second to load kernels from disk: here, beside a read, and not before the first batch.
         with ThreadPoolExecutor(1) as beside:
             loaded = beside.submit(compile_all)
-            self._row_bytes = self._probed()
+            self._row_bytes = opened.packed_row_bytes
             loaded.result()
         if block_rows * self._row_bytes > packed_bytes:
             raise _too_large(block_rows, packed_bytes)
@@ -178,17 +170,6 @@ class StreamingPipeline:
         blocks = itertools.chain([first], blocks)
         groups = prefetched(self._parts(blocks) if _in_order(first) else self._groups(blocks), stop=self._pool.close)
         return prefetched(self._unpacked(groups), stop=self._pool.close)
-
-    def _probed(self) -> float:
-        """Bytes that a row takes packed, by some rows."""
-        rows = np.sort(self._opened.rows)
-        starts = np.linspace(0, max(0, len(rows) - _PROBED_ROWS), _PROBED_PLACES).astype(np.int64)
-        some = np.unique(np.concatenate([rows[start : start + _PROBED_ROWS] for start in starts]))
-        # Read in a thread, like all else: Ctrl-C does not wait for a server that does not answer.
-        with contextlib.closing(prefetched(map(self._opened.table, [some]))) as read:
-            values = next(read).column("soma_data").to_numpy()
-        counts = np.count_nonzero((values >= 0) & (values <= kernels.LARGEST_COUNT) & (values == np.floor(values)))
-        return max(1.0, (_COUNT_BYTES * counts + _OTHER_BYTES * (len(values) - counts)) / len(some))
 
     # -- packing -------------------------------------------------------------------------------------------------
 

@@ -289,7 +289,7 @@ def test_the_shares_of_a_cap_add_up_to_it(cap, held, batch):
 
 def test_options_that_go_with_this_method_alone(tiny: Tiny) -> None:
     with pytest.raises(AlbError, match=r"max_memory goes with method numba, and method is 'scipy.csr'; sparse goes"):
-        SomaLoader(tiny.uri, SPEC, max_memory=2**30, sparse=True)
+        SomaLoader(tiny.uri, SPEC, method="scipy.csr", max_memory=2**30, sparse=True)
     if not torch.cuda.is_available():
         with pytest.raises(AlbError, match=r"^pin_memory is for copies to a CUDA device, and there is none$"):
             SomaLoader(tiny.uri, SPEC, pin_memory=True)
