@@ -1,7 +1,8 @@
 """How do cells get into batches? One module a stage, in the order in which data passes.
 
-A user imports :class:`SomaLoader`, the parser of block specs and :func:`codes` from here. The package runs under every
-measured release: it uses ``base`` and the stack (numpy, scipy, pyarrow, torch, tiledbsoma; numba in ``packing``).
+A user imports :class:`SomaLoader`, the parser of block specs, :func:`codes` and :func:`split` from here. The package
+runs under every measured release: it uses ``base`` and the stack (numpy, scipy, pyarrow, torch, tiledbsoma; numba
+in ``packing``).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from alb_core.loader.block_spec import BlockSpec, parse, parse_one
     from alb_core.loader.dataset import SomaLoader
     from alb_core.loader.training.codes import codes
+    from alb_core.loader.training.splitting import split
 
-__all__ = ["Batch", "BlockSpec", "SomaLoader", "codes", "parse", "parse_one"]
+__all__ = ["Batch", "BlockSpec", "SomaLoader", "codes", "parse", "parse_one", "split"]
 
 #: Where each name is: it is imported when it is first asked for, since a command must not wait for torch.
 _MODULES = {
@@ -25,6 +27,7 @@ _MODULES = {
     "codes": "training.codes",
     "parse": "block_spec",
     "parse_one": "block_spec",
+    "split": "training.splitting",
 }
 
 
