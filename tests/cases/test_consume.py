@@ -73,7 +73,7 @@ def test_sums_of_large_counts_are_exact(value: float) -> None:
 
 
 def test_where_the_time_goes(tiny: Tiny) -> None:
-    with SomaLoader(tiny.uri, SPEC, batch_size=100) as loader:
+    with SomaLoader(tiny.uri, SPEC, method="scipy.csr", batch_size=100) as loader:
         result = run_epoch(loader)
     assert 0 < result.first_batch < result.waiting < result.elapsed
     assert 0 < result.after_first < result.elapsed - result.first_batch
