@@ -101,6 +101,16 @@ def test_a_graph_reads_in_plain_numbers_with_its_lines_named_beside_it(page):
     ) == ["1.6 s", "32.1 ms", "477 MiB", "12.3 M instructions"]
 
 
+def test_a_graph_over_a_parameter_draws_its_bars(page):
+    shown = page(f"index.html#{BENCHMARK}?x-axis=method")
+    series = "$('#main-graph').data('plot').getData()"
+    found = shown.wait_for(f"{series}.length && {series}.map(one => one.data.map(point => point[0]))")
+    places = [place for one in found for place in one]
+    ticks = shown.evaluate("$('#main-graph').data('plot').getAxes().xaxis.ticks.map(tick => [tick.v, tick.label])")
+    assert len(places) == len(set(places)) and "table" in [label for _, label in ticks]
+    assert all(min(abs(place - at) for at, _ in ticks) < 0.5 for place in places), "beside its value"
+
+
 def test_a_graph_shows_one_machine_of_those_that_have_it(site, page):
     shown = page("index.html")
     shown.wait_for("$('#alb-drawn p').length")

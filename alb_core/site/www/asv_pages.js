@@ -51,7 +51,8 @@ $(document).ready(function() {
 
     /* Labels of series as asv makes them: key-value pairs. The values say it. */
     function label_of(label) {
-        var names = $.asv.main_json.benchmarks[benchmark].param_names.concat(Object.keys($.asv.main_json.params));
+        var names = $.asv.main_json.benchmarks[benchmark].param_names.concat(
+            Object.keys($.asv.main_json.params), 'commit');
         return $.map((label || '').split('; '), function(part) {
             var key = $.grep(names, function(name) { return part.indexOf(name + '-') === 0; })[0];
             return key ? part.slice(key.length + 1) : part;
@@ -112,6 +113,20 @@ $(document).ready(function() {
         options.xaxis.axisLabel = '';
     }
 
+    /* Bars side by side over values of a parameter; asv's script for them draws none. */
+    function name_parameters(options, series) {
+        var width = 0.8 / series.length, names = series[0].data.map(function(point) { return point[0]; });
+        $.each(series, function(i, one) {
+            one.bars = {show: true, barWidth: width, align: 'center'};
+            one.data = one.data.map(function(point, at) {
+                /* No place is a whole number, which would be a revision. */
+                return [at + 1e-6 + (i - (series.length - 1) / 2) * width, point[1]];
+            });
+        });
+        $.extend(options.xaxis, {mode: null, min: -0.6, max: names.length - 0.4,
+                                 ticks: names.map(function(name, at) { return [at, name]; })});
+    }
+
     function name_values(options, series) {
         var unit = $.asv.main_json.benchmarks[benchmark].unit;
         if (options.yaxis.ticks) {
@@ -143,6 +158,9 @@ $(document).ready(function() {
                 options.legend.show = false;
                 if (options.xaxis.axisLabel === 'commits') {
                     name_commits(options, series, $(place).width() - 60);
+                }
+                if (options.xaxis.mode === 'categories') {
+                    name_parameters(options, series);
                 }
                 name_values(options, series);
             }
