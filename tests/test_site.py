@@ -294,7 +294,8 @@ def test_what_verdicts_and_loaders_are_worth(site, page):
         ["the verdict as a whole", "2 of 40 (1 to 17 %)", *2 * ["20 of 20 (83 to 100 %)"], ""],
         [f"{BENCHMARK}('table', 1024, 'none')", "1 of 40 (0 to 13 %)", "18 of 20 (68 to 99 %)", "", "5 %"],
     ]
-    meant = "$('#alb-trust-body details').toArray().map(one => $(one).find('dt').toArray().map(term => $(term).text()))"
+    terms = ".map(one => $(one).find('dt').toArray().map(term => $(term).text()))"
+    meant = f"$('#alb-trust-body details:has(dl)').toArray(){terms}"
     loaders, verdicts = shown.evaluate(meant)
     assert set(found[0]) - {"loader", "version"} == set(loaders)
     assert verdicts == ["false alarms", "finds", "threshold"], "each column with its meaning"
