@@ -3,8 +3,11 @@
 import json
 import re
 import textwrap
+from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
 from tiny import Tiny
 
 from alb_core.base.paths import suite_root
@@ -22,21 +25,47 @@ def test_its_lines_and_commands_are_the_promised_ones():
     assert typed[at : at + 3] == ["asv run --machine g4dn", "asv continuous main HEAD", "asv publish && asv preview"]
 
 
+def kept_states(path: Path) -> list[dict[str, Any]]:
+    """States of a loader in the checkpoints of Lightning."""
+    kept = [torch.load(file, weights_only=False) for file in path.rglob("*.ckpt")]
+    return [state for one in kept for state in one["loops"]["fit_loop"]["state_dict"]["combined_loader"]]
+
+
 def test_ci_runs_its_test_line():
     assert TEST_LINE in (suite_root() / ".ci" / "run").read_text().splitlines()
     assert "bash .ci/run" in (suite_root() / ".github" / "workflows" / "ci.yml").read_text()
 
 
-def test_its_training_loop_runs(tiny: Tiny):
-    [block] = re.findall(r"(?:^    import torch\n)(?:(?:    .*)?\n)+?(?=\S)", TRAINING, re.MULTILINE)
-    code = textwrap.dedent(block)
+def block_of(first: str) -> str:
+    """The program of its training page that begins with a line."""
+    [block] = re.findall(rf"(?:^    {first}\n)(?:(?:    .*)?\n)+?(?=\S|\Z)", TRAINING, re.MULTILINE)
+    return textwrap.dedent(block)
+
+
+def trained(tiny: Tiny) -> dict[str, Any]:
+    """Names that its training loop leaves."""
+    code = block_of("import torch")
     for promised, here in (("data/soma/small", tiny.uri), ("is_primary_data == True", "raw_sum > 300")):
         assert promised in code
         code = code.replace(promised, here)
     names: dict[str, Any] = {}
     exec(code, names)
+    return names
+
+
+def test_its_training_loop_runs(tiny: Tiny):
+    names = trained(tiny)
     assert names["loss"].isfinite()
     assert len(names["obs"]) == names["loader"].n_rows
+
+
+def test_its_loop_of_lightning_runs(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("lightning")
+    monkeypatch.chdir(tmp_path)  # logs and checkpoints go there
+    names = trained(tiny)
+    exec(block_of("import lightning"), names)
+    assert names["trainer"].global_step == 2 * len(names["loader"])
+    assert [state["epoch"] for state in kept_states(tmp_path)] == [3], "one by hand, two by Lightning"
 
 
 def test_what_its_table_says_of_verdicts_is_what_was_counted():

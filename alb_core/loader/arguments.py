@@ -13,7 +13,7 @@ from alb_core.base.errors import ArgumentError
 from alb_core.loader import experiment, order
 from alb_core.loader.block_pipeline import METHODS
 from alb_core.loader.pipelines import METHOD_NAMES
-from alb_core.loader.training import ranks
+from alb_core.loader.training import codes, ranks
 
 #: The least of each number.
 _LEAST = {
@@ -69,18 +69,28 @@ def is_whole(number: Any) -> bool:
 
 
 def _of_columns(given: Mapping[str, Any]) -> list[str]:
+    def is_names(value: Any) -> bool:
+        is_list = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+        return is_list and all(isinstance(column, str) for column in value)
+
+    labels = given["obs_codes"]
+    if isinstance(labels, Sequence) and not isinstance(labels, str):
+        wrong = [
+            label for label in labels if isinstance(label, tuple) and not (is_names(label) and len(set(label)) > 1)
+        ]
+        if wrong:
+            return [f"obs_codes has {wrong[0]!r}, expected names, or tuples of two or more different ones"]
+        labels = [codes.name_of(label) if isinstance(label, tuple) else label for label in labels]
     faults = [
         f"{name} is {given[name]!r}, expected a list of names"
-        for name in ("obs_columns", "obs_codes")
-        if not isinstance(given[name], Sequence | np.ndarray)
-        or isinstance(given[name], str)
-        or not all(isinstance(column, str) for column in given[name])
+        for name, value in (("obs_columns", given["obs_columns"]), ("obs_codes", labels))
+        if not is_names(value)
     ]
     if faults:
         return faults
-    if "soma_joinid" in given["obs_codes"]:
+    if "soma_joinid" in codes.columns_of(given["obs_codes"]):
         faults.append("obs_codes has soma_joinid, expected columns with categories")
-    both = sorted(set(given["obs_columns"]) & set(given["obs_codes"]))
+    both = sorted(set(given["obs_columns"]) & set(labels))
     return [*faults, *(f"{name} is in obs_columns and in obs_codes, expected in one of them" for name in both)]
 
 

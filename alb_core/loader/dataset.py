@@ -21,7 +21,7 @@ from alb_core.loader.order import Block
 from alb_core.loader.pipelines import LoaderSettings, Pipeline
 from alb_core.loader.plan import EpochPlan
 from alb_core.loader.stage_times import StageTimes
-from alb_core.loader.training import ranks, saved_state
+from alb_core.loader.training import codes, ranks, saved_state
 from alb_core.loader.training.progress import progress_bar
 from alb_core.loader.training.ranks import Share
 from alb_core.loader.training.saved_state import Place
@@ -87,7 +87,7 @@ class SomaLoader(IterableDataset[Batch]):
         Columns of obs that come with each batch, besides ``soma_joinid``.
     obs_codes
         More of them, each as int64 codes in place of its values (:mod:`alb_core.loader.training.codes`): positions in
-        :attr:`categories`, the same ones in every batch; -1 where there is no value.
+        :attr:`categories`, the same ones in every batch; -1 for no value. A tuple of columns is a joint label.
     weights
         Draw rows with replacement: a number for each row of :attr:`obs_joinids`, which it is drawn in proportion to,
         or a column of obs whose classes are to come equally often. Drawn anew each epoch, then cut into chunks in
@@ -141,7 +141,7 @@ class SomaLoader(IterableDataset[Batch]):
         obs_query: str | None = None,
         var_query: str | None = None,
         obs_columns: Sequence[str] = (),
-        obs_codes: Sequence[str] = (),
+        obs_codes: Sequence[str | tuple[str, ...]] = (),
         weights: npt.ArrayLike | str | None = None,
         n_samples: int | None = None,
         rank: int | None = None,
@@ -306,8 +306,9 @@ class SomaLoader(IterableDataset[Batch]):
 
     @property
     def categories(self) -> dict[str, tuple[Any, ...]]:
-        """What the codes of each column of ``obs_codes`` stand for: value ``i`` for code ``i``."""
-        return {name: tuple(values.to_pylist()) for name, values in self._open().result.categories.items()}
+        """What the codes of each column of ``obs_codes`` stand for: value ``i`` for code ``i``; of a tuple, a tuple."""
+        known = self._open().result.categories
+        return {codes.name_of(label): codes.values_of(label, known) for label in self._settings.query.obs_codes}
 
     @property
     def share(self) -> Share:

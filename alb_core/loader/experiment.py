@@ -114,7 +114,7 @@ class ExperimentQuery:
     var: Selection
     #: Columns of obs, besides ``soma_joinid``: as they are, and encoded.
     obs_columns: tuple[str, ...] = ()
-    obs_codes: tuple[str, ...] = ()
+    obs_codes: tuple[codes.Label, ...] = ()
     #: Of rows to be drawn with replacement: by row, or a column whose classes are to be balanced.
     weights: npt.NDArray[np.float64] | str | None = None
     #: Rows to draw; None for as many as there are.
@@ -132,7 +132,7 @@ class QueryResult:
     n_rows: int
     #: Whether all columns are selected.
     all_columns: bool
-    #: Of each column of ``obs_codes``.
+    #: Of each column that ``obs_codes`` are made of.
     categories: Mapping[str, pa.Array]
     #: What is drawn; None for each row once.
     sample: Sample | None = None
@@ -151,7 +151,8 @@ class OpenExperiment:
     ) -> None:
         self.pid = os.getpid()
         self._uri = uri
-        self._obs_columns = (*query.obs_columns, *query.obs_codes)
+        self._query = query
+        self._obs_columns = tuple(dict.fromkeys([*query.obs_columns, *codes.columns_of(query.obs_codes)]))
         with soma.named_errors(uri), contextlib.ExitStack() as stack:
             experiment = stack.enter_context(soma.open_experiment(uri, **options))
             measurement, self._x = soma.sparse_x(experiment, query.measurement, query.layer, uri)
@@ -220,7 +221,7 @@ class OpenExperiment:
     def _encoded(self, joinids: Int64) -> pa.Table:
         with soma.named_errors(self._uri):
             table = soma.read_dataframe(self._obs, joinids, self._obs_columns, self._held)
-            return codes.encode(table, self.result.categories)
+            return codes.encode(table, self._query.obs_columns, self._query.obs_codes, self.result.categories)
 
     def close(self) -> None:
         """Close the experiment, in the process that opened it, once nothing reads any more.
@@ -275,6 +276,6 @@ def _selected(obs: Any, var: Any, x: Any, query: ExperimentQuery, uri: str) -> Q
         columns,
         len(rows) if sample is None else sample.n_samples,
         query.var.joinids is None and query.var.query is None,
-        codes.categories_of(obs, query.obs_codes, rows),
+        codes.categories_of_labels(obs, query.obs_codes, rows),
         sample,
     )

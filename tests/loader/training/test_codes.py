@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_codes_stand_for_the_words(words: list[str | None], categories: list[str
             "word": pa.chunked_array([chunk.dictionary_encode() for chunk in chunks] if dictionary else chunks),
         }
     )
-    encoded = codes_module.encode(table, {"word": pa.array(categories, pa.string())})
+    encoded = codes_module.encode(table, [], ["word"], {"word": pa.array(categories, pa.string())})
     assert encoded.column_names == ["soma_joinid", "word"]
     assert encoded.schema.field("word").type == pa.int64()
     assert encoded.column("word").to_pylist() == [-1 if w is None else categories.index(w) for w in words]
@@ -96,7 +97,7 @@ def test_a_word_that_is_no_category(dictionary: bool) -> None:
     column = pa.array(["a", None, "strange"])
     table = pa.table({"word": column.dictionary_encode() if dictionary else column})
     with pytest.raises(AlbError, match=r"^column word of obs has 'strange', which is not among its 2 categories$"):
-        codes_module.encode(table, {"word": pa.array(["a", "b"])})
+        codes_module.encode(table, [], ["word"], {"word": pa.array(["a", "b"])})
 
 
 def test_missing_values_of_an_experiment(tmp_path: Path) -> None:
@@ -126,6 +127,35 @@ def test_a_loader_hands_out_codes(tiny: Tiny, method: str) -> None:
         assert loader.categories["cell_type"] == words
 
 
+def test_several_columns_have_one_code_together(tiny: Tiny) -> None:
+    label = ("cell_type", "nnz")
+    with SomaLoader(tiny.uri, obs_columns=["nnz"], obs_codes=[label, "cell_type"]) as loader:
+        pairs = loader.categories["cell_type+nnz"]
+        assert pairs == tuple(itertools.product(loader.categories["cell_type"], sorted({v for _, v in pairs})))
+        for _, obs in loader:
+            assert obs.column_names == ["soma_joinid", "nnz", "cell_type+nnz", "cell_type"]
+            words = tiny.cell_type[tiny.rows(obs.column("soma_joinid").to_numpy())]
+            expected = list(zip(words, obs.column("nnz").to_pylist(), strict=True))
+            assert [pairs[code] for code in codes_module.codes(obs, label).tolist()] == expected
+
+
+def test_a_joint_label_of_too_many_codes(obs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes_module, "_MOST", 15)
+    assert len(codes_module.categories_of_labels(obs, [("plain", "flag")], np.arange(6))) == 2
+    with pytest.raises(AlbError, match=r"^obs_codes has plain\+number, which has 16 codes, expected at most 15$"):
+        codes_module.categories_of_labels(obs, [("plain", "number")], np.arange(6))
+
+
+def test_a_row_that_lacks_one_of_several_values_has_no_code() -> None:
+    table = pa.table({"soma_joinid": range(4), "a": ["x", None, "y", "y"], "b": ["p", "q", None, "q"]})
+    categories = {"a": pa.array(["x", "y"]), "b": pa.array(["p", "q", "r"])}
+    encoded = codes_module.encode(table, ["b"], [("a", "b"), ("b", "a")], categories)
+    assert encoded.column("b").to_pylist() == ["p", "q", None, "q"]
+    assert encoded.column("a+b").to_pylist() == [0, -1, -1, 4]
+    assert encoded.column("b+a").to_pylist() == [0, -1, -1, 3]
+    assert codes_module.values_of(("a", "b"), categories)[4] == ("y", "q")
+
+
 def test_columns_that_cannot_be_encoded(tiny: Tiny) -> None:
     with pytest.raises(AlbError) as caught:
         SomaLoader(tiny.uri, BlockSpec(16, 8), obs_columns=["a"], obs_codes=["soma_joinid", "a"])
@@ -135,5 +165,14 @@ def test_columns_that_cannot_be_encoded(tiny: Tiny) -> None:
     )
     with pytest.raises(AlbError, match=r"^obs_codes is 'cell_type', expected a list of names$"):
         SomaLoader(tiny.uri, BlockSpec(16, 8), obs_codes="cell_type")
+    for wrong in (("a",), ("a", "a"), ("a", 5)):
+        with pytest.raises(
+            AlbError, match=r"^obs_codes has .* expected names, or tuples of two or more different ones$"
+        ):
+            SomaLoader(tiny.uri, obs_codes=["cell_type", wrong])
+    with pytest.raises(AlbError, match="obs_codes has soma_joinid"):
+        SomaLoader(tiny.uri, obs_codes=[("soma_joinid", "cell_type")])
+    with pytest.raises(AlbError, match="no column tissue"):
+        SomaLoader(tiny.uri, obs_codes=[("cell_type", "tissue")]).open()
     with pytest.raises(AlbError, match="no column tissue"):
         SomaLoader(tiny.uri, BlockSpec(16, 8), obs_codes=["tissue"]).open()
