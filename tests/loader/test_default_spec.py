@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from plain import all_ids, require_true
 from tiny import Tiny, coordinates, joinids, write_tables
 
+from alb_core.base import memory
 from alb_core.loader.block_spec import BlockSpec
 from alb_core.loader.dataset import SomaLoader
 from alb_core.loader.memory_budget import block_room, default_spec
@@ -61,14 +64,19 @@ def test_a_path_alone_is_enough(tiny: Tiny) -> None:
     named.load_state_dict(state)
 
 
-def test_every_rank_has_the_same_blocks_whatever_it_holds(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    delivered = []
-    for rank, held in enumerate((300 * 2**20, 500 * 2**20)):
-        monkeypatch.setattr("alb_core.base.memory.held_bytes", lambda held=held: held)
-        with SomaLoader(tiny.uri, rank=rank, world_size=2, max_memory=2**30, batch_size=64) as loader:
-            assert loader.spec == BlockSpec(64, 11)
-            delivered += [i for ids in all_ids(loader) for i in ids]
-    assert sorted(delivered) == tiny.obs_joinids.tolist()
+def test_every_rank_has_the_same_blocks_whatever_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    census = SimpleNamespace(
+        columns=np.arange(20_000), packed_row_bytes=ROW, is_row_by_row=False, result=SimpleNamespace(n_rows=133_790)
+    )
+    for max_memory, num_workers, expected in (
+        (1_100_000_000, 0, "128x64"),
+        (4 * 2**30, 2, "512x64"),
+        (2**31, 2, "16x64"),
+    ):
+        settings = SomaLoader("mine", max_memory=max_memory, num_workers=num_workers)._settings
+        for held in (200 * 2**20, 700 * 2**20):
+            monkeypatch.setattr(memory, "held_bytes", lambda held=held: held)
+            assert str(settings.default_spec(cast(Any, census))) == expected
 
 
 @pytest.mark.skipif(
