@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alb_core.base.errors import AlbError
-from alb_core.base.paths import data_root
+from alb_core.base.paths import own_place
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def written_beside(path: Path, *, durable: bool = True) -> Iterator[Path]:
 @contextmanager
 def scratch_directory(what: str) -> Iterator[Path]:
     """A directory under the data directory that lasts for the block; ``what`` begins its name."""
-    root = ensure_directory(data_root() / "scratch")
+    root = ensure_directory(own_place("scratch"))
     _sweep(root.iterdir())
     try:
         place, held = _held(lambda: Path(tempfile.mkdtemp(prefix=f"{what}-", dir=root)))

@@ -16,9 +16,10 @@ HISTORY_VARIABLE = "ALB_HISTORY"
 
 
 _Environments = Literal["env", "duo", "campaign", "c05", "c10", "c25", "cmb", "cwt", "peers", "writers"]
-_Kept = Literal["soma", "tiledb-soma", "histories", "wheels", "numba", "records", "results", "calibration", "site"]
+_Measured = Literal["records", "results", "given", "calibration", "site"]
+_Kept = Literal["soma", "tiledb-soma", "histories", "wheels", "numba", "digests", "scratch"]
 #: What the suite itself keeps in the data directory: no dataset of a user goes there.
-Place = Literal[_Environments, _Kept]
+Place = Literal[_Environments, _Measured, _Kept]
 #: Locks in the data directory (``.<name>.lock``): one of a user's dataset must be another.
 _LOCKS = ("keeping", "measuring", "publishing")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from alb_core.base.errors import AlbError
 from alb_core.base.files import sha256_of, write_atomically
-from alb_core.base.paths import data_root
+from alb_core.base.paths import data_root, own_place
 from alb_core.datasets.manifest import (
     Manifest,
     digest_of_digests,
@@ -81,7 +81,7 @@ def holds(
 ) -> bool:
     """Whether the digests of all files, kept or read now, are the manifest's."""
     place = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    kept_at = data_root() / "digests" / f"{place}.json"
+    kept_at = own_place("digests") / f"{place}.json"
     kept = _kept(kept_at)
     old = {state.name: kept[state.name][1] for state in states if kept.get(state.name, ("", ""))[0] == state.stamp}
     # What was kept may itself be damaged: only what was read now is refused.

@@ -70,13 +70,13 @@ def test_a_profile_is_for_those_who_say_nothing_else(monkeypatch, profile, given
     def enough():
         raise EnoughError
 
-    monkeypatch.setattr(commands.prepare, "ready", enough)
+    monkeypatch.setattr(commands.machines, "settle", lambda *_: enough())
     monkeypatch.delenv(selections.VARIABLE, raising=False)
     if profile:
         monkeypatch.setenv(selections.VARIABLE, profile)
     args = Namespace(bench=given)
     with pytest.raises(EnoughError):
-        commands._measuring(SimpleNamespace(), args, lambda: None)
+        commands._measuring(SimpleNamespace(results_dir="results"), args, lambda: None)
     assert args.bench == expected and all(re.compile(pattern) for pattern in args.bench)
 
 

@@ -149,7 +149,7 @@ def test_an_experiment_on_s3(s3_server: S3, run: Any, tried: Tiny) -> None:
     [
         ("-sss", "-s is given 3 times, expected 2 at most"),
         ("-c 0", "0 is not in the range x>=1"),
-        ("-c 9999999999999999999999", "expected at most 9223372036854775807"),
+        ("-c 9999999999999999999999", "9999999999999999999999 is beyond 64 bits"),
         ("-m nothing", "reader 'nothing' is unknown, expected one of table, blockwise_table"),
         ("-m blockwise", "reader 'blockwise' fits blockwise_table, blockwise_scipy_coo, blockwise_scipy_csr"),
         ("-m t,", "reader '' is unknown"),
