@@ -56,7 +56,7 @@ def test_a_line_for_each_reader(run: Any, tried: Tiny, words: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize(
-    ("words", "shuffle"), [(("-s", "-r", "5"), "chunk"), (("-ss", "-r", str(10**30)), "global"), ((), "none")]
+    ("words", "shuffle"), [(("-s", "-r", "5"), "chunk"), (("-ss", "-r", str(2**62)), "global"), ((), "none")]
 )
 def test_all_figures_as_one_document(run: Any, tried: Tiny, words: tuple[str, ...], shuffle: str) -> None:
     status, document, said = run("--json", "-m", "table,blockwise_t", *words)
@@ -104,9 +104,8 @@ def test_what_the_manifest_does_not_say_fails(run: Any, root: Path) -> None:
     assert (status, len(lines)) == (0, 1), "of fewer vars the manifest says nothing"
 
 
-@pytest.mark.parametrize("obs", [0, 300])
-def test_an_experiment_without_values(run: Any, tmp_path: Path, obs: int) -> None:
-    uri = write_tables(tmp_path / "empty", joinids(obs), joinids(9), coordinates([], [], []))
+def test_an_experiment_without_values(run: Any, tmp_path: Path) -> None:
+    uri = write_tables(tmp_path / "empty", joinids(300), joinids(9), coordinates([], [], []))
     status, lines, _ = run(uri=uri)
     assert status == 0
     assert [(line["reader"], line["nnz"]) for line in lines] == [(reader, "0") for reader in READERS]
