@@ -117,7 +117,7 @@ def test_faults_of_tiledb_name_the_experiment(tiny: Tiny, monkeypatch: pytest.Mo
     for error in (tiledbsoma.SOMAError("bad\n block"), RuntimeError("bad\n block"), OSError("bad\n block")):
         with pytest.raises(AlbError, match=f"^reading {tiny.uri} failed: bad block$"):
             read_fails(error)
-    with pytest.raises(RuntimeError, match="^std::bad_alloc$"):
+    with pytest.raises(RuntimeError, match="bad_alloc"):
         read_fails(RuntimeError("std::bad_alloc"))
 
 
