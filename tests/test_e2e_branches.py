@@ -64,7 +64,7 @@ def ended(small, commit, number):
     ("words", "reason"),
     [
         (("verdict", "main", "main"), "are the same commit"),
-        (("verdict", "main", "nowhere"), "'nowhere' is no commit"),
+        (("verdict", "main", "nowhere"), "has no commit nowhere, expected one"),
         (("bisect", "HEAD", "main", "-b", "Small"), "are they the wrong way round?"),
     ],
 )
@@ -134,19 +134,22 @@ def test_the_first_bad_commit_is_found_and_rounds_that_are_there_count(small, br
 def test_a_damaged_file_stays_as_long_as_nothing_is_written(small, branches):
     branches.git("switch", "-q", "slow")
     path = small.results_file(branches.slow)
+    whole = path.read_text()
     path.write_text("{")
     damaged = small.alb("verdict", *CASE, "--budget", "1s", "--no-counters")
     assert damaged.returncode == 2 and "too small for one round" in damaged.stderr, said(damaged)
     assert f"{path} cannot be read" in damaged.stderr
     assert path.read_text() == "{"
+    path.write_text(whole)
 
 
 def continuous(small):
     """Compare main with HEAD; a change counts from a factor that no busy machine makes of equal commits."""
     samples = ("--attribute", "rounds=1", "--attribute", "repeat=8", "--factor", "2")
     done = small.asv("continuous", "main", "HEAD", "--no-only-changed", "--bench", CASE[1], *samples)
-    [line] = [line for line in done.stdout.splitlines() if "small.Small.time_epoch(256)" in line]
-    return done, line.strip("| ").split()[0]
+    lines = [line for line in done.stdout.splitlines() if "small.Small.time_epoch(256)" in line]
+    assert len(lines) == 1, said(done)
+    return done, lines[0].strip("| ").split()[0]
 
 
 def test_asv_continuous_reports_a_slower_commit_and_leaves_the_checkout_alone(small, branches):
