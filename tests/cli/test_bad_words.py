@@ -90,11 +90,8 @@ def test_an_interrupt_while_the_command_starts_is_one_line(tmp_path):
     program = (
         "import os, sys; sys.argv[0] = 'alb'; import alb_core.cli; os.kill(os.getpid(), 2); import alb_core.cli.main"
     )
-    # Tests that run in the background of a shell ignore Ctrl-C, and so would what they start.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "alb: interrupted\n")
     # A test that types alb here is interrupted as any other.
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
     assert typed("--help") == 0
