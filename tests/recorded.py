@@ -1,5 +1,6 @@
 """asv's benchmarks and empty results, and rounds, without asv's environments."""
 
+import json
 from functools import partial
 
 from asv.results import Results
@@ -14,6 +15,14 @@ from alb_core.verdicts.work_changes import ComparedWork, change_of
 
 BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
 MACHINE = "m"
+
+
+def empty_results(root):
+    """asv's directory of results, with a machine and nothing that it measured."""
+    place = root / "results" / MACHINE
+    place.mkdir(parents=True)
+    (place / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))
+    return root / "results"
 
 
 def benchmark(name, kind, unit, version="1"):

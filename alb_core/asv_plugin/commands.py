@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from asv.benchmarks import Benchmarks
-from asv.commands import preview
 from asv.commands.asv_profiling import Profile
 from asv.commands.check import Check
 from asv.commands.compare import Compare
@@ -190,5 +189,5 @@ def _previewing(conf: Config, args: Namespace, run: Runner) -> Any:
         conf.html_dir = str(site)
         _publishing(conf, args, lambda: Publish.run(conf))
     args.port = free_port(args.port)
-    preview.create_httpd = server
+    asv_patches.serve_by(server)
     return run()

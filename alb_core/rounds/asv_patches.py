@@ -15,7 +15,7 @@ from typing import Any
 
 from asv import results as results_module
 from asv import util
-from asv.commands import Command
+from asv.commands import Command, preview
 from asv.config import Config
 from asv.results import Results, get_filename
 
@@ -100,6 +100,11 @@ def around(command: type[Command], run: Callable[[Config, Namespace, Callable[[]
 
     run_from_conf_args.around = unpatched  # type: ignore[attr-defined]
     command.run_from_conf_args = classmethod(run_from_conf_args)
+
+
+def serve_by(create: Callable[[Any, int], tuple[Any, str]]) -> None:
+    """Let asv's preview make its server by a function: asv's own listens at all addresses of the computer."""
+    preview.create_httpd = create
 
 
 def _iter_results_paths(root: str) -> Iterator[tuple[str, str, str]]:

@@ -1,12 +1,11 @@
 """Work of commits, kept in files of its own and in asv's."""
 
-import json
 import math
 from types import SimpleNamespace
 
 import pytest
 from asv.results import Results
-from recorded import BASE, HEAD, MACHINE, benchmark, blank
+from recorded import BASE, HEAD, MACHINE, benchmark, blank, empty_results
 
 from alb_core.cases.counter import Counter
 from alb_core.cases.instructions import Outcome
@@ -31,10 +30,7 @@ TABLE, CSR = work_cases(benchmarks(), "valgrind").values()
 
 @pytest.fixture
 def results(tmp_path):
-    place = tmp_path / "results" / MACHINE
-    place.mkdir(parents=True)
-    (place / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))
-    return tmp_path / "results"
+    return empty_results(tmp_path)
 
 
 def store(results, version="1", counter=COUNTER):

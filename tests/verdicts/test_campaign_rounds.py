@@ -1,12 +1,11 @@
 """Rounds over releases within a budget, kept in asv's results; ended at any moment, they go on."""
 
-import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from fake_bench import FakeBench
-from recorded import BENCHMARKS, CASES, MACHINE, OTHER, PEAKS, blank, store
+from recorded import BENCHMARKS, CASES, MACHINE, OTHER, PEAKS, blank, empty_results, store
 
 from alb_core.base.errors import AlbError
 from alb_core.rounds.cases import ProcessResult
@@ -22,10 +21,7 @@ RELEASES = [SimpleNamespace(name=name, commit=name * 40) for name in VERSIONS]
 
 @pytest.fixture
 def results(tmp_path):
-    place = tmp_path / "results" / MACHINE
-    place.mkdir(parents=True)
-    (place / "bench.json").write_text(json.dumps({"bench": MACHINE, "version": 1}))
-    return tmp_path / "results"
+    return empty_results(tmp_path)
 
 
 def opened(results, cases, rounds, benchmarks=BENCHMARKS):

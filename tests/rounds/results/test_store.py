@@ -9,7 +9,21 @@ from asv.results import Results, iter_results_for_machine_and_hash
 from asv.runner import BenchmarkResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded import BASE, BENCHMARKS, CASES, COUNTS, HEAD, MACHINE, OTHER, PEAK, PEAKS, TIME, blank, store
+from recorded import (
+    BASE,
+    BENCHMARKS,
+    CASES,
+    COUNTS,
+    HEAD,
+    MACHINE,
+    OTHER,
+    PEAK,
+    PEAKS,
+    TIME,
+    blank,
+    empty_results,
+    store,
+)
 
 from alb_core.base.errors import AlbError
 from alb_core.rounds.cases import ProcessResult
@@ -22,10 +36,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 @pytest.fixture
 def results(tmp_path):
-    place = tmp_path / "results" / MACHINE
-    place.mkdir(parents=True)
-    (place / "machine.json").write_text(json.dumps({"machine": MACHINE, "version": 1}))
-    return tmp_path / "results"
+    return empty_results(tmp_path)
 
 
 def pair(n):
