@@ -1,6 +1,6 @@
 """Builds that users have already, measured as they stand: a wheel, or the package of another environment.
 
-Such a build is proven to be no commit. It is known by its digest, 64 hex digits where a commit has 40: of the wheel, or
+No commit is proven of such a build. It is known by its digest, 64 hex digits where a commit has 40: of the wheel, or
 of the package's files, and of each library that a process loads with it from elsewhere.
 """
 
