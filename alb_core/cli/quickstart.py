@@ -60,7 +60,7 @@ def quickstart() -> None:
     )
     commands = {
         f"asv run --machine {machine}": "the newest release, the whole grid",
-        "asv continuous main HEAD": "your branch in data/tiledb-soma against main",
+        "asv continuous main HEAD": "your branch against main, after `alb history use PATH`",
         "asv publish && asv preview": "look at the graphs",
     }
     width = max(map(len, commands))
